@@ -1,0 +1,203 @@
+"""The words of one question on its way: what is asked, what is found, what is answered."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+Role = Literal["user", "assistant"]
+SearchMode = Literal["hybrid", "vector", "lexical", "graph"]
+IndexName = Literal["vector", "lexical", "graph"]
+MessageState = Literal["complete", "stopped", "failed"]
+
+
+class Trust(StrEnum):
+    """How far a piece of evidence may be believed; it is data whatever its label, never instructions."""
+
+    CURATED = "curated"
+    REPOSITORY = "repository"
+    LIVE = "live"
+    UNTRUSTED = "untrusted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundBy:
+    """Which index found a hit, at which rank (from 1), with that index's own score."""
+
+    index: IndexName
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a passage stands in its file: lines (from 1, inclusive) or a page (from 1), whichever the format has."""
+
+    line_start: int | None = None
+    line_end: int | None = None
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One piece of what was found.
+
+    `text` is the passage that matched; `context` is the section around it (it contains `text`). `ref` opens it again.
+    `score` is in [0, 1], comparable within one search only.
+    """
+
+    ref: str
+    title: str
+    text: str
+    context: str
+    source_uri: str
+    heading_path: tuple[str, ...] = ()
+    location: Location = Location()
+    knowledge_base: str | None = None
+    score: float = 0.0
+    trust: Trust = Trust.CURATED
+    found_by: tuple[FoundBy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """`[number]` in an answer's text: the evidence `ref` and the words of it (`quote`) that carry the statement."""
+
+    number: int
+    ref: str
+    quote: str
+    title: str
+    source_uri: str = ""
+    heading_path: tuple[str, ...] = ()
+    location: Location = Location()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One message of a thread, as the models see it."""
+
+    role: Role
+    text: str
+    citations: tuple[Citation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked, by whom, of which sources, within which limits.
+
+    `knowledge_bases` holds ids; empty means every one the asker may see. `scenario` overrules the router, `model` the
+    answer role. `score_threshold` is in [0, 1]. `history_turns` bounds how many earlier messages are used.
+    """
+
+    text: str
+    thread_id: str | None = None
+    asker: str = "local"
+    history: tuple[Turn, ...] = ()
+    knowledge_bases: tuple[str, ...] = ()
+    scenario: str | None = None
+    model: str | None = None
+    mode: SearchMode = "hybrid"
+    limit: int = 8
+    score_threshold: float = 0.0
+    history_turns: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A scenario that the router weighed, with its share of confidence in [0, 1]."""
+
+    scenario: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Which scenario takes the question, over which sources (knowledge base ids), why (a sentence for people), how sure."""
+
+    scenario: str
+    sources: tuple[str, ...] = ()
+    why: str = ""
+    confidence: float = 1.0
+    alternatives: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A sign of life while work goes on: `stage` is a stable word, `text` is for people."""
+
+    stage: str
+    text: str = ""
+    done: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """The next piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an answer cost: tokens in and out, money in the price's currency, seconds."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The whole answer, the last event of a question that went well.
+
+    `text` is Markdown; it equals the tokens joined, except where checking removed a citation that does not exist.
+    """
+
+    text: str
+    citations: tuple[Citation, ...]
+    route: Route
+    model: str
+    usage: Usage = Usage()
+    extractive: bool = False
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The last event of a question that went wrong: the error's class name, its message, and the HTTP status it maps to."""
+
+    error: str
+    detail: str
+    status: int
+    message_id: str | None = None
+
+
+Event = Route | Progress | Evidence | Token | Answer | Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What an agent gets: the question, the query that stands on its own without the thread, and what is known already."""
+
+    question: Question
+    query: str
+    route: Route
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Agent(Protocol):
+    """Finds evidence for a task; it never writes the answer and never calls another agent.
+
+    Yields in the order in which things were found; yields nothing when nothing fits. Closing the iterator stops the work.
+    Raises `Unavailable` when a source it needs cannot be reached. One instance serves many tasks at once.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def purpose(self) -> str: ...
+
+    def gather(self, task: Task) -> AsyncIterator[Evidence | Progress]: ...

@@ -1,0 +1,289 @@
+"""What the operator can set: one file `chatbot.toml` and the environment `CHATBOT_…` (nested with `__`)."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from platformdirs import user_data_path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from devops_chatbot.errors import ConfigError
+
+APP = "devops-chatbot"
+PREFIX = "CHATBOT_"
+FILE_VARIABLE = "CHATBOT_CONFIG"
+EXTRACTIVE = "extractive"
+BUNDLED = "bundled"
+
+Provider = Literal["openai-compatible", "openai", "azure", "anthropic", "ollama"]
+RoleName = Literal["answer", "route", "tools", "graph"]
+Origin = Literal["default", "file", "environment"]
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().resolve()
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Section):
+    """Where the API and the web UI listen."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8600, ge=0, le=65535, description="0 picks a free port")
+    ui_port: int = Field(8601, ge=0, le=65535, description="0 picks a free port")
+    key: SecretStr | None = Field(None, description="required to listen beyond loopback; clients send it as a bearer token")
+    allowed_hosts: tuple[str, ...] = Field((), description="names accepted in the Host header besides loopback and `host`")
+
+
+class ModelSettings(_Section):
+    """One named language model."""
+
+    provider: Provider
+    model: str = Field(description="the provider's own name of the model (for azure: the deployment)")
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    api_version: str | None = Field(None, description="azure only")
+    context: int = Field(8192, ge=512, description="tokens the model can read and write together")
+    max_output: int = Field(1024, ge=16, description="tokens of one answer")
+    temperature: float | None = Field(None, ge=0, le=2)
+    timeout_s: float = Field(60, gt=0, description="longest silence of the model before it counts as unavailable")
+    price_input: float = Field(0, ge=0, description="money for a million input tokens")
+    price_output: float = Field(0, ge=0, description="money for a million output tokens")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ModelSettings":
+        if self.provider in ("openai-compatible", "azure") and not self.base_url:
+            raise ValueError(f"base_url is needed with provider {self.provider!r}")
+        if self.provider == "azure" and not self.api_version:
+            raise ValueError("api_version is needed with provider 'azure'")
+        return self
+
+
+class RoleSettings(_Section):
+    """Which models do which work: the first that is reachable is taken. Empty means: no language model."""
+
+    answer: tuple[str, ...] = ()
+    route: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    graph: tuple[str, ...] = ()
+
+
+class EmbeddingSettings(_Section):
+    """One named embedding model."""
+
+    provider: Literal["bundled", "sentence-transformers", "openai-compatible"]
+    model: str = Field("", description="a folder or hub name (sentence-transformers), or the endpoint's name of the model")
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    batch: int = Field(64, ge=1, le=2048)
+    timeout_s: float = Field(60, gt=0)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "EmbeddingSettings":
+        if self.provider != "bundled" and not self.model:
+            raise ValueError(f"model is needed with provider {self.provider!r}")
+        if self.provider == "openai-compatible" and not self.base_url:
+            raise ValueError("base_url is needed with provider 'openai-compatible'")
+        return self
+
+
+class KnowledgeSettings(_Section):
+    """How files become searchable, and how large they may be."""
+
+    embedding: str = Field(BUNDLED, description="the embedding model that a new knowledge base gets")
+    chunk_tokens: int = Field(220, ge=32, le=2048)
+    overlap_tokens: int = Field(30, ge=0, le=512)
+    folders: tuple[AbsolutePath, ...] = Field((), description="folders below which a folder source may be read")
+    max_file_mb: int = Field(64, ge=1)
+    max_upload_mb: int = Field(1024, ge=1, description="all files of one upload, and an archive unpacked")
+    max_archive_files: int = Field(20_000, ge=1)
+    max_archive_ratio: int = Field(200, ge=2, description="unpacked size over packed size; more is taken for a bomb")
+    parse_timeout_s: float = Field(60, gt=0, description="longest time for one file")
+    parse_memory_mb: int = Field(1024, ge=128, description="most memory of the process that reads files")
+
+    @model_validator(mode="after")
+    def _overlap_below_chunk(self) -> "KnowledgeSettings":
+        if self.overlap_tokens * 2 > self.chunk_tokens:
+            raise ValueError("overlap_tokens must be at most half of chunk_tokens")
+        return self
+
+
+class UiSettings(_Section):
+    """The web pages."""
+
+    language: Literal["auto", "en", "zh"] = "auto"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Read with `load`, which turns mistakes into `ConfigError`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+    )
+
+    data_dir: AbsolutePath = Field(default_factory=lambda: user_data_path(APP, appauthor=False))
+    server: ServerSettings = ServerSettings()
+    models: dict[str, ModelSettings] = {}
+    roles: RoleSettings = RoleSettings()
+    embeddings: dict[str, EmbeddingSettings] = {}
+    knowledge: KnowledgeSettings = KnowledgeSettings()
+    ui: UiSettings = UiSettings()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Settings":
+        for role in RoleSettings.model_fields:
+            for name in getattr(self.roles, role):
+                if name not in self.models and name != EXTRACTIVE:
+                    known = ", ".join([*self.models, EXTRACTIVE])
+                    raise ValueError(f"roles.{role} names the model {name!r}; there is no [models.{name}]. Known: {known}")
+        if EXTRACTIVE in self.models:
+            raise ValueError(f"models.{EXTRACTIVE}: this name is kept for the built-in model; choose another")
+        if self.knowledge.embedding not in (BUNDLED, *self.embeddings):
+            known = ", ".join([BUNDLED, *self.embeddings])
+            raise ValueError(
+                f"knowledge.embedding is {self.knowledge.embedding!r}; there is no such embedding model. Known: {known}"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = settings_file()
+        sources = (init_settings, env_settings)
+        return (*sources, TomlConfigSettingsSource(settings_cls, path)) if path else sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One value in force: its dotted key, the value as text (secrets hidden), and where it comes from."""
+
+    key: str
+    value: str
+    origin: Origin
+    description: str = ""
+
+
+def settings_file() -> Path | None:
+    """The file in force: `$CHATBOT_CONFIG`, else `chatbot.toml` in the working directory, else none."""
+    named = os.environ.get(FILE_VARIABLE)
+    if named:
+        path = _absolute(Path(named))
+        if not path.is_file():
+            raise ConfigError(f"{FILE_VARIABLE} is {named!r}; expected the path of a readable chatbot.toml")
+        return path
+    path = Path("chatbot.toml").resolve()
+    return path if path.is_file() else None
+
+
+def load() -> Settings:
+    """Read file and environment. Raises `ConfigError` naming each wrong key, its value and what was expected."""
+    _refuse_unknown_variables()
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigError("\n".join(_mistakes(error))) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{settings_file()} is not valid TOML: {error}") from None
+    except ValueError as error:  # pydantic-settings: a complex variable that is not JSON
+        raise ConfigError(f"{error}: {error.__cause__}") from None
+
+
+def in_force(settings: Settings) -> list[Setting]:
+    """Every leaf setting with its value and origin, in the order of declaration."""
+    path = settings_file()
+    from_file = set(_leaves(tomllib.loads(path.read_text("utf-8")))) if path else set()
+    from_environment = {name.removeprefix(PREFIX).lower().replace("__", ".") for name in _own_variables()}
+
+    def origin(key: str) -> Origin:
+        if any(key.lower() == name or key.lower().startswith(name + ".") for name in from_environment):
+            return "environment"
+        return "file" if any(key == name or key.startswith(name + ".") for name in from_file) else "default"
+
+    return [
+        Setting(key=key, value=value, origin=origin(key), description=description)
+        for key, value, description in _flatten(settings)
+    ]
+
+
+def _own_variables() -> Iterator[str]:
+    return (name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() != FILE_VARIABLE)
+
+
+def _refuse_unknown_variables() -> None:
+    known = set(Settings.model_fields)
+    for name in _own_variables():
+        top = name.upper().removeprefix(PREFIX).lower().split("__")[0]
+        if top not in known:
+            raise ConfigError(f"{name}: unknown setting. Known: {', '.join(PREFIX + key.upper() for key in sorted(known))}")
+
+
+def _mistakes(error: ValidationError) -> Iterator[str]:
+    for mistake in error.errors():
+        key = ".".join(str(part) for part in mistake["loc"]) or "settings"
+        if mistake["type"] == "extra_forbidden":
+            yield f"{key}: unknown setting; expected one of {', '.join(_siblings(mistake['loc']))}"
+        elif mistake["type"] == "value_error":
+            yield f"{key}: {mistake['msg'].removeprefix('Value error, ')}"
+        elif mistake["type"] == "missing":
+            yield f"{key}: is missing and has no default"
+        else:
+            shown = "(hidden)" if "key" in key.rsplit(".", 1)[-1] else repr(mistake["input"])
+            yield f"{key}: is {shown}; expected: {mistake['msg'].removeprefix('Input should be ')}"
+
+
+def _siblings(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+        elif part in ("models", "embeddings"):
+            model = ModelSettings if part == "models" else EmbeddingSettings
+    return list(model.model_fields)
+
+
+def _leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+def _flatten(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _flatten(value, f"{prefix}{name}.")
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                yield from _flatten(item, f"{prefix}{name}.{key}.")
+        else:
+            yield prefix + name, _shown(value), field.description or ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return "(set, hidden)"
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value)
+    return str(value)
