@@ -1,0 +1,71 @@
+# Two commands matter: `make serve` and `make test`. Each sets up what it needs on a fresh Debian or Ubuntu with Python 3.11+.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+MAKEFLAGS += --no-builtin-rules
+
+UV_VERSION := 0.13.8
+VENV := .venv
+BIN := $(VENV)/bin
+DEFAULT := $(VENV)/.installed-default
+DEV := $(VENV)/.installed-dev
+DATA ?= ../shared/data
+export UV_PYTHON_DOWNLOADS := never
+export UV_LINK_MODE ?= copy
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+
+.PHONY: help serve test test-fast check bench clean setup lock packages
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+serve: $(DEFAULT) ## set everything up and run the product
+	exec $(BIN)/devops-chatbot serve
+
+test: $(DEV) packages ## set everything up and run every test, real services included
+	$(BIN)/pytest
+
+test-fast: $(DEV) ## only the tests that need no service and no browser
+	$(BIN)/pytest -m "not service" -q
+
+check: $(DEV) ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(DEV) ## every benchmark; the public data sets are read from DATA
+	$(BIN)/python -m benchmarks --data "$(DATA)"
+
+clean: ## remove what the other commands made here (your data directory stays)
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist benchmark-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: $(DEFAULT) ## install the product without starting it
+
+packages: ## install the Debian packages that the real tests need (as root or with CI=true)
+	@.ci/packages
+
+lock: ## resolve the dependencies of pyproject.toml anew
+	UV=$$(.ci/uv $(UV_VERSION))
+	options="--quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate"
+	$$UV pip compile $$options pyproject.toml -o requirements/default.txt
+	$$UV pip compile $$options pyproject.toml --all-extras --group dev -c requirements/default.txt -o requirements/dev.txt
+
+$(BIN)/python:
+	UV=$$(.ci/uv $(UV_VERSION))
+	$$UV venv --quiet --python '>=3.11' $(VENV)
+
+$(DEFAULT): requirements/default.txt pyproject.toml .ci/uv | $(BIN)/python
+	UV=$$(.ci/uv $(UV_VERSION))
+	echo "Installing the product (about 1 GB on disk, no torch) …"
+	$$UV pip install --quiet --no-deps --require-hashes -r requirements/default.txt
+	$$UV pip install --quiet --no-deps -e .
+	touch $@
+
+$(DEV): requirements/dev.txt $(DEFAULT)
+	UV=$$(.ci/uv $(UV_VERSION))
+	echo "Installing the tools for tests, with sentence-transformers and torch (about 5 GB on disk) …"
+	$$UV pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
+	touch $@

@@ -1,0 +1,91 @@
+"""Settings: one file and the environment; a mistake names the key, the value and what was expected."""
+
+from pathlib import Path
+
+import pytest
+
+from devops_chatbot import settings
+from devops_chatbot.errors import ConfigError
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_nothing_set_gives_the_defaults(here: Path) -> None:
+    loaded = settings.load()
+    assert loaded.server.host == "127.0.0.1"
+    assert loaded.roles.answer == ()
+    assert loaded.knowledge.embedding == "bundled"
+
+
+def test_file_then_environment_wins_and_the_origin_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "chatbot.toml").write_text(
+        '[server]\nport = 9000\nui_port = 9001\n[models.big]\nprovider = "openai"\nmodel = "m"\napi_key = "sk-hidden"\n'
+    )
+    monkeypatch.setenv("CHATBOT_SERVER__PORT", "9100")
+    loaded = settings.load()
+    assert (loaded.server.port, loaded.server.ui_port) == (9100, 9001)
+    told = {row.key: row for row in settings.in_force(loaded)}
+    assert told["server.port"].origin == "environment"
+    assert told["server.ui_port"].origin == "file"
+    assert told["server.host"].origin == "default"
+    assert told["models.big.model"].origin == "file"
+    assert "sk-hidden" not in repr(list(told.values())) + repr(loaded)
+
+
+def test_another_file_can_be_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "other.toml").write_text("[server]\nport = 9000\n")
+    monkeypatch.setenv("CHATBOT_CONFIG", str(here / "other.toml"))
+    assert settings.load().server.port == 9000
+    monkeypatch.setenv("CHATBOT_CONFIG", str(here / "absent.toml"))
+    with pytest.raises(ConfigError, match=r"CHATBOT_CONFIG.*absent\.toml"):
+        settings.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[server]\nprot = 1\n", r"server\.prot: unknown setting; expected one of host, port"),
+        ('[server]\nport = "abc"\n', r"server\.port: is 'abc'; expected: a valid integer"),
+        ("[server]\nport = 70000\n", r"server\.port: is 70000; expected: less than or equal to 65535"),
+        ("colour = 1\n", r"colour: unknown setting; expected one of data_dir, server"),
+        ('[models.m]\nprovider = "openai"\n', r"models\.m\.model: is missing"),
+        ('[models.m]\nprovider = "openai-compatible"\nmodel = "x"\n', r"models\.m: base_url is needed"),
+        ('[models.m]\nprovider = "gpt"\nmodel = "x"\n', r"models\.m\.provider: is 'gpt'; expected: 'openai-compatible'"),
+        ('[roles]\nanswer = ["big"]\n', r"roles\.answer names the model 'big'.*Known: extractive"),
+        ('[knowledge]\nembedding = "big"\n', r"knowledge\.embedding is 'big'.*Known: bundled"),
+        ("[knowledge]\nchunk_tokens = 40\noverlap_tokens = 30\n", r"overlap_tokens must be at most half"),
+        ("[server\n", r"chatbot\.toml is not valid TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_names_key_value_and_expectation(here: Path, text: str, expected: str) -> None:
+    (here / "chatbot.toml").write_text(text)
+    with pytest.raises(ConfigError, match=expected):
+        settings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("CHATBOT_SERVER__PROT", "1", r"server\.prot: unknown setting"),
+        ("CHATBOT_COLOUR", "1", r"CHATBOT_COLOUR: unknown setting"),
+        ("CHATBOT_ROLES", "zz", r"roles"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_refused(
+    here: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=expected):
+        settings.load()
+
+
+def test_a_wrong_key_is_not_repeated_in_the_message(here: Path) -> None:
+    (here / "chatbot.toml").write_text('[models.m]\nprovider = "openai"\nmodel = "x"\napi_key = 12345678\n')
+    with pytest.raises(ConfigError) as caught:
+        settings.load()
+    assert "12345678" not in str(caught.value)
