@@ -16,7 +16,9 @@ Cell = str | int | float | None
 
 
 def report(name: str, title: str, rows: Sequence[Mapping[str, Cell]], *, command: str) -> Path:
-    """Print `rows` (same keys in each) under `title`, and write them with the machine and the command to `<name>.json`."""
+    """Print `rows` (same keys in each) under `title`,
+    and write them with the machine and the command to `<name>.json`.
+    """
     table = Table(title=title, title_justify="left", caption=f"reproduce: {command}", caption_justify="left")
     columns = list(rows[0]) if rows else []
     for column in columns:

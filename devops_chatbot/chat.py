@@ -112,7 +112,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Which scenario takes the question, over which sources (knowledge base ids), why (a sentence for people), how sure."""
+    """Which scenario takes the question, over which sources (knowledge base ids), why (a sentence for people),
+    how sure.
+    """
 
     scenario: str
     sources: tuple[str, ...] = ()
@@ -166,7 +168,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The last event of a question that went wrong: the error's class name, its message, and the HTTP status it maps to."""
+    """The last event of a question that went wrong: the error's class name, its message,
+    and the HTTP status it maps to.
+    """
 
     error: str
     detail: str
@@ -179,7 +183,9 @@ Event = Route | Progress | Evidence | Token | Answer | Failure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What an agent gets: the question, the query that stands on its own without the thread, and what is known already."""
+    """What an agent gets: the question, the query that stands on its own without the thread,
+    and what is known already.
+    """
 
     question: Question
     query: str
@@ -190,8 +196,8 @@ class Task:
 class Agent(Protocol):
     """Finds evidence for a task; it never writes the answer and never calls another agent.
 
-    Yields in the order in which things were found; yields nothing when nothing fits. Closing the iterator stops the work.
-    Raises `Unavailable` when a source it needs cannot be reached. One instance serves many tasks at once.
+    Yields in the order in which things were found; yields nothing when nothing fits. Closing the iterator stops the
+    work. Raises `Unavailable` when a source it needs cannot be reached. One instance serves many tasks at once.
     """
 
     @property

@@ -41,8 +41,12 @@ class ServerSettings(_Section):
     host: str = "127.0.0.1"
     port: int = Field(8600, ge=0, le=65535, description="0 picks a free port")
     ui_port: int = Field(8601, ge=0, le=65535, description="0 picks a free port")
-    key: SecretStr | None = Field(None, description="required to listen beyond loopback; clients send it as a bearer token")
-    allowed_hosts: tuple[str, ...] = Field((), description="names accepted in the Host header besides loopback and `host`")
+    key: SecretStr | None = Field(
+        None, description="required to listen beyond loopback; clients send it as a bearer token"
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="names accepted in the Host header besides loopback and `host`"
+    )
 
 
 class ModelSettings(_Section):
@@ -82,7 +86,9 @@ class EmbeddingSettings(_Section):
     """One named embedding model."""
 
     provider: Literal["bundled", "sentence-transformers", "openai-compatible"]
-    model: str = Field("", description="a folder or hub name (sentence-transformers), or the endpoint's name of the model")
+    model: str = Field(
+        "", description="a folder or hub name (sentence-transformers), or the endpoint's name of the model"
+    )
     base_url: str | None = None
     api_key: SecretStr | None = None
     batch: int = Field(64, ge=1, le=2048)
@@ -128,7 +134,11 @@ class Settings(BaseSettings):
     """Everything that can be set. Read with `load`, which turns mistakes into `ConfigError`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     data_dir: AbsolutePath = Field(default_factory=lambda: user_data_path(APP, appauthor=False))
@@ -145,7 +155,9 @@ class Settings(BaseSettings):
             for name in getattr(self.roles, role):
                 if name not in self.models and name != EXTRACTIVE:
                     known = ", ".join([*self.models, EXTRACTIVE])
-                    raise ValueError(f"roles.{role} names the model {name!r}; there is no [models.{name}]. Known: {known}")
+                    raise ValueError(
+                        f"roles.{role} names the model {name!r}; there is no [models.{name}]. Known: {known}"
+                    )
         if EXTRACTIVE in self.models:
             raise ValueError(f"models.{EXTRACTIVE}: this name is kept for the built-in model; choose another")
         if self.knowledge.embedding not in (BUNDLED, *self.embeddings):
@@ -161,8 +173,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the signature is pydantic-settings' own
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = settings_file()
         sources = (init_settings, env_settings)
@@ -230,7 +242,9 @@ def _refuse_unknown_variables() -> None:
     for name in _own_variables():
         top = name.upper().removeprefix(PREFIX).lower().split("__")[0]
         if top not in known:
-            raise ConfigError(f"{name}: unknown setting. Known: {', '.join(PREFIX + key.upper() for key in sorted(known))}")
+            raise ConfigError(
+                f"{name}: unknown setting. Known: {', '.join(PREFIX + key.upper() for key in sorted(known))}"
+            )
 
 
 def _mistakes(error: ValidationError) -> Iterator[str]:

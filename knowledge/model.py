@@ -35,8 +35,8 @@ def document_of(ref: str) -> str:
 class Section:
     """A heading and what stands below it, up to the next heading of the same or a higher level.
 
-    `start` and `end` are character offsets into `ParsedDocument.text`; `heading_path` ends in this section's own heading
-    (empty for what stands before the first heading). Sections nest by `level` (1 is the top).
+    `start` and `end` are character offsets into `ParsedDocument.text`; `heading_path` ends in this section's own
+    heading (empty for what stands before the first heading). Sections nest by `level` (1 is the top).
     """
 
     heading_path: tuple[str, ...]
@@ -57,10 +57,10 @@ class Link:
 class ParsedDocument:
     """A file as text. Every offset in the product (sections, chunks, highlights) counts characters of `text`.
 
-    `text` is Markdown for formats with structure (headings, lists, tables, fenced code stay such) and the file's own text
-    otherwise. `page_starts[i]` is the offset where page i + 1 begins (empty for formats without pages). `has_lines` says
-    that lines of `text` are lines of the file, so that a line number means something to a person. `code_language` is set
-    for source code. `sections` are in reading order.
+    `text` is Markdown for formats with structure (headings, lists, tables, fenced code stay such) and the file's own
+    text otherwise. `page_starts[i]` is the offset where page i + 1 begins (empty for formats without pages).
+    `has_lines` says that lines of `text` are lines of the file, so that a line number means something to a person.
+    `code_language` is set for source code. `sections` are in reading order.
     """
 
     text: str
@@ -122,7 +122,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A chunk that a search found. `score` is in [0, 1], comparable within one search; `context` is its section's text."""
+    """A chunk that a search found.
+
+    `score` is in [0, 1], comparable within one search; `context` is its section's text.
+    """
 
     ref: str
     knowledge_base: str
@@ -140,8 +143,8 @@ class Hit:
 class VectorStore(Protocol):
     """Vectors of chunks. Safe for concurrent readers beside one writer. Raises `StoreUnavailable`.
 
-    A second `add` of the same chunk id overwrites. Removing what is not there is no error. A knowledge base that nothing
-    was added to has no matches. Vectors have unit length; `score` is the cosine.
+    A second `add` of the same chunk id overwrites. Removing what is not there is no error. A knowledge base that
+    nothing was added to has no matches. Vectors have unit length; `score` is the cosine.
     """
 
     def add(self, knowledge_base: str, chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]]) -> None:
@@ -197,9 +200,9 @@ class Entity:
 class DocumentGraph:
     """What one version of a document adds to the graph.
 
-    Nodes: the document, its sections, its chunks, the entities its chunks mention. Edges: document → section → section →
-    chunk, chunk → entity (mentions), document → document (links, by source URI; a link to a document that is not there
-    yet starts to hold when it comes).
+    Nodes: the document, its sections, its chunks, the entities its chunks mention. Edges: document → section →
+    section → chunk, chunk → entity (mentions), document → document (links, by source URI; a link to a document that
+    is not there yet starts to hold when it comes).
     """
 
     knowledge_base: str
@@ -253,4 +256,7 @@ class Retriever(Protocol):
     def search(
         self, query: str, *, scope: Scope, limit: int, mode: SearchMode = "hybrid", score_threshold: float = 0.0
     ) -> list[Hit]:
-        """At most `limit` hits, best first; an empty list for an empty scope. Raises `BadQuestion` for an empty query."""
+        """At most `limit` hits, best first; an empty list for an empty scope.
+
+        Raises `BadQuestion` for an empty query.
+        """

@@ -55,7 +55,10 @@ def test_another_file_can_be_named(here: Path, monkeypatch: pytest.MonkeyPatch) 
         ("colour = 1\n", r"colour: unknown setting; expected one of data_dir, server"),
         ('[models.m]\nprovider = "openai"\n', r"models\.m\.model: is missing"),
         ('[models.m]\nprovider = "openai-compatible"\nmodel = "x"\n', r"models\.m: base_url is needed"),
-        ('[models.m]\nprovider = "gpt"\nmodel = "x"\n', r"models\.m\.provider: is 'gpt'; expected: 'openai-compatible'"),
+        (
+            '[models.m]\nprovider = "gpt"\nmodel = "x"\n',
+            r"models\.m\.provider: is 'gpt'; expected: 'openai-compatible'",
+        ),
         ('[roles]\nanswer = ["big"]\n', r"roles\.answer names the model 'big'.*Known: extractive"),
         ('[knowledge]\nembedding = "big"\n', r"knowledge\.embedding is 'big'.*Known: bundled"),
         ("[knowledge]\nchunk_tokens = 40\noverlap_tokens = 30\n", r"overlap_tokens must be at most half"),
