@@ -1,0 +1,375 @@
+"""The client of our API: one typed method a route, used by the web pages, the command line and other programs.
+
+Results are the frozen models of `devops_chatbot.wire`; the events of a question are those of `devops_chatbot.chat`.
+An error of the server comes back as the class of `devops_chatbot.errors` that it was there; a server that cannot be
+reached is `Unavailable`.
+"""
+
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, TypeVar
+from urllib.parse import quote, unquote
+
+import httpx
+from pydantic import BaseModel, TypeAdapter
+
+from devops_chatbot import errors, wire
+from devops_chatbot.chat import Event, SearchMode
+from devops_chatbot.errors import ChatbotError, Unavailable
+
+UPLOAD_TIMEOUT_S = 600
+Upload = Path | tuple[str, bytes | BinaryIO]
+"""A file of this machine, or its name (a relative path) with its content."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """An original file as the server keeps it."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+class Client:
+    """Speaks to one server. Safe for use from several threads; close it, or use it in a `with` block."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        timeout_s: float = 60,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=timeout_s, transport=transport, trust_env=False
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- health and settings
+
+    def alive(self) -> bool:
+        """True when a server answers; never raises."""
+        try:
+            return self._send("GET", "/healthz").is_success
+        except ChatbotError:
+            return False
+
+    def readiness(self) -> wire.Readiness:
+        """Each thing the server needs with its state; does not raise when the server says "not ready"."""
+        with self._translated():
+            response = self._http.get("/readyz")
+        if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            self._check(response)
+        return wire.Readiness.model_validate_json(response.content)
+
+    def settings(self) -> wire.SettingsInForce:
+        return self._get(wire.SettingsInForce, "/v1/settings")
+
+    # --- models, embeddings, scenarios
+
+    def models(self) -> wire.Models:
+        return self._get(wire.Models, "/v1/models")
+
+    def test_model(self, name: str) -> wire.Test:
+        """One real call of a language model."""
+        return self._got(wire.Test, self._send("POST", f"/v1/models/{_quoted(name)}/test"))
+
+    def assign_role(self, role: str, models: Sequence[str]) -> wire.Models:
+        """From now on `role` is done by these models, the first reachable one first; survives a restart."""
+        return self._got(
+            wire.Models,
+            self._send("PUT", f"/v1/models/roles/{_quoted(role)}", body=wire.RoleChange(models=tuple(models))),
+        )
+
+    def embeddings(self) -> list[wire.EmbeddingInfo]:
+        return self._list(wire.EmbeddingInfo, "/v1/embeddings")
+
+    def test_embedding(self, name: str) -> wire.Test:
+        return self._got(wire.Test, self._send("POST", f"/v1/embeddings/{_quoted(name)}/test"))
+
+    def scenarios(self) -> list[wire.Scenario]:
+        return self._list(wire.Scenario, "/v1/scenarios")
+
+    # --- knowledge bases and their documents; `kb` is an id or a name
+
+    def knowledge_bases(self) -> list[wire.KnowledgeBase]:
+        return self._list(wire.KnowledgeBase, "/v1/knowledge-bases")
+
+    def knowledge_base(self, kb: str) -> wire.KnowledgeBase:
+        return self._get(wire.KnowledgeBase, _kb(kb))
+
+    def create_knowledge_base(
+        self, name: str, *, description: str = "", embedding: str | None = None
+    ) -> wire.KnowledgeBase:
+        body = wire.NewKnowledgeBase(name=name, description=description, embedding=embedding)
+        return self._got(wire.KnowledgeBase, self._send("POST", "/v1/knowledge-bases", body=body))
+
+    def change_knowledge_base(
+        self, kb: str, *, name: str | None = None, description: str | None = None
+    ) -> wire.KnowledgeBase:
+        body = wire.KnowledgeBaseChange(name=name, description=description)
+        return self._got(wire.KnowledgeBase, self._send("PATCH", _kb(kb), body=body))
+
+    def delete_knowledge_base(self, kb: str) -> None:
+        self._send("DELETE", _kb(kb))
+
+    def upload(self, kb: str, files: Sequence[Upload]) -> wire.Job:
+        """Send files (archives too) and start taking them in; returns at once with the job."""
+        opened: list[BinaryIO] = []
+        try:
+            parts: list[tuple[str, tuple[str, bytes | BinaryIO]]] = []
+            for file in files:
+                if isinstance(file, Path):
+                    opened.append(file.open("rb"))
+                    parts.append(("files", (file.name, opened[-1])))
+                else:
+                    parts.append(("files", file))
+            with self._translated():
+                response = self._http.post(f"{_kb(kb)}/documents", files=parts, timeout=UPLOAD_TIMEOUT_S)
+        finally:
+            for handle in opened:
+                handle.close()
+        return self._got(wire.StartedJob, self._check(response)).job
+
+    def documents(
+        self,
+        kb: str,
+        *,
+        state: wire.DocumentState | None = None,
+        text: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> wire.Page[wire.Document]:
+        """The file table; `text` is looked for in names and titles."""
+        return self._get(
+            wire.Page[wire.Document], f"{_kb(kb)}/documents", state=state, text=text, offset=offset, limit=limit
+        )
+
+    def document(self, kb: str, document: str) -> wire.Document:
+        return self._get(wire.Document, f"{_kb(kb)}/documents/{_quoted(document)}")
+
+    def chunks(self, kb: str, document: str) -> list[wire.Passage]:
+        return self._list(wire.Passage, f"{_kb(kb)}/documents/{_quoted(document)}/chunks")
+
+    def delete_document(self, kb: str, document: str) -> None:
+        self._send("DELETE", f"{_kb(kb)}/documents/{_quoted(document)}")
+
+    def delete_documents(self, kb: str, documents: Sequence[str]) -> None:
+        self._send("POST", f"{_kb(kb)}/documents/delete", body=wire.Selection(ids=tuple(documents)))
+
+    def reindex(self, kb: str, documents: Sequence[str]) -> wire.Job:
+        """Read these documents anew from the originals that the server keeps."""
+        body = wire.Selection(ids=tuple(documents))
+        return self._got(wire.StartedJob, self._send("POST", f"{_kb(kb)}/documents/reindex", body=body)).job
+
+    def download(self, kb: str, document: str) -> Download:
+        """The original file."""
+        response = self._send("GET", f"{_kb(kb)}/documents/{_quoted(document)}/original")
+        disposition = response.headers.get("content-disposition", "")
+        _, _, name = disposition.partition("filename*=utf-8''")
+        return Download(
+            name=unquote(name) or document,
+            media_type=response.headers.get("content-type", "application/octet-stream"),
+            data=response.content,
+        )
+
+    def sources(self, kb: str) -> list[wire.Source]:
+        """The folders that a knowledge base follows."""
+        return self._list(wire.Source, f"{_kb(kb)}/sources")
+
+    def add_folder(self, kb: str, location: str) -> wire.Job:
+        """Follow a folder of the server's machine, or sync it again."""
+        body = wire.NewSource(location=location)
+        return self._got(wire.StartedJob, self._send("POST", f"{_kb(kb)}/sources", body=body)).job
+
+    def samples(self) -> wire.Samples:
+        return self._get(wire.Samples, "/v1/samples")
+
+    def build_samples(self) -> wire.Job:
+        """Build the sample knowledge base (again)."""
+        return self._got(wire.StartedJob, self._send("POST", "/v1/samples")).job
+
+    # --- jobs
+
+    def jobs(self, *, knowledge_base: str | None = None) -> list[wire.Job]:
+        """Newest first."""
+        return self._list(wire.Job, "/v1/jobs", knowledge_base=knowledge_base)
+
+    def job(self, job_id: str) -> wire.Job:
+        return self._get(wire.Job, f"/v1/jobs/{_quoted(job_id)}")
+
+    def cancel_job(self, job_id: str) -> wire.Job:
+        """Stop a job; what it has taken in stays."""
+        return self._got(wire.Job, self._send("DELETE", f"/v1/jobs/{_quoted(job_id)}"))
+
+    def job_events(self, job_id: str) -> Generator[wire.Job]:
+        """The job now and after each change, until it has ended."""
+        with self._stream("GET", f"/v1/jobs/{_quoted(job_id)}/events") as events:
+            for name, data in events:
+                if name == "job":
+                    yield wire.Job.model_validate_json(data)
+                elif name == "failure":
+                    raise _error(json.loads(data))
+
+    # --- search and passages
+
+    def search(
+        self,
+        query: str,
+        *,
+        knowledge_bases: Sequence[str] = (),
+        mode: SearchMode = "hybrid",
+        limit: int = 10,
+        score_threshold: float = 0.0,
+    ) -> wire.SearchResult:
+        body = wire.SearchRequest(
+            query=query,
+            knowledge_bases=tuple(knowledge_bases),
+            mode=mode,
+            limit=limit,
+            score_threshold=score_threshold,
+        )
+        return self._got(wire.SearchResult, self._send("POST", "/v1/search", body=body))
+
+    def passage(self, ref: str, quote: str = "") -> wire.OpenedPassage:
+        """Open a citation: the passage in its surroundings."""
+        return self._get(wire.OpenedPassage, "/v1/passages", ref=ref, quote=quote)
+
+    # --- conversations
+
+    def threads(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> wire.Page[wire.ThreadSummary]:
+        """Newest first; `text` is looked for in titles and messages."""
+        return self._get(wire.Page[wire.ThreadSummary], "/v1/threads", offset=offset, limit=limit, text=text)
+
+    def create_thread(self, title: str = "") -> wire.ThreadSummary:
+        return self._got(wire.ThreadSummary, self._send("POST", "/v1/threads", body=wire.NewThread(title=title)))
+
+    def thread(self, thread_id: str) -> wire.Thread:
+        """A conversation with all its messages."""
+        return self._get(wire.Thread, f"/v1/threads/{_quoted(thread_id)}")
+
+    def rename_thread(self, thread_id: str, title: str) -> wire.ThreadSummary:
+        body = wire.ThreadChange(title=title)
+        return self._got(wire.ThreadSummary, self._send("PATCH", f"/v1/threads/{_quoted(thread_id)}", body=body))
+
+    def delete_thread(self, thread_id: str) -> None:
+        self._send("DELETE", f"/v1/threads/{_quoted(thread_id)}")
+
+    def ask(self, thread_id: str, message: wire.NewMessage) -> Generator[Event]:
+        """The events of one question; the last is an `Answer` or a `Failure`. Closing the generator stops the work."""
+        with self._stream("POST", f"/v1/threads/{_quoted(thread_id)}/messages", body=message) as events:
+            for name, data in events:
+                if name in wire.EVENTS:  # a newer server may say more than we know
+                    yield _adapter(name).validate_json(data)
+
+    def stop(self, thread_id: str) -> bool:
+        """Stop whatever this thread is answering, from anywhere; False when it was idle. What was said is kept."""
+        return bool(self._send("POST", f"/v1/threads/{_quoted(thread_id)}/stop").json()["stopped"])
+
+    # --- the way there and back
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: BaseModel | None = None,
+        query: Mapping[str, str | int | None] | None = None,
+    ) -> httpx.Response:
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        content = body.model_dump_json(exclude_unset=True) if body is not None else None
+        headers = {"Content-Type": "application/json"} if body is not None else None
+        with self._translated():
+            response = self._http.request(method, path, content=content, headers=headers, params=given or None)
+        return self._check(response)
+
+    def _get(self, kind: type[M], path: str, **query: str | int | None) -> M:
+        return self._got(kind, self._send("GET", path, query=query))
+
+    def _list(self, kind: type[M], path: str, **query: str | int | None) -> list[M]:
+        rows = self._send("GET", path, query=query).json()["items"]
+        return [kind.model_validate(row) for row in rows]
+
+    @staticmethod
+    def _got(kind: type[M], response: httpx.Response) -> M:
+        return kind.model_validate_json(response.content)
+
+    @contextmanager
+    def _stream(self, method: str, path: str, *, body: BaseModel | None = None) -> Iterator[Iterator[tuple[str, str]]]:
+        import httpx_sse
+
+        content = body.model_dump_json(exclude_unset=True) if body is not None else None
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        timeout = httpx.Timeout(self._http.timeout.connect, read=None)  # the server says when nothing more will come
+        with (
+            self._translated(),
+            self._http.stream(method, path, content=content, headers=headers, timeout=timeout) as response,
+        ):
+            if not response.is_success:
+                response.read()
+                self._check(response)
+            yield ((event.event, event.data) for event in httpx_sse.EventSource(response).iter_sse())
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ConnectError:
+            raise Unavailable(f"Nothing answers at {self.url}. Start it with: devops-chatbot serve") from None
+        except httpx.TimeoutException:
+            raise Unavailable(f"{self.url} did not answer in time. Try again; its log may say why.") from None
+        except httpx.TransportError as error:
+            raise Unavailable(f"The connection to {self.url} broke off ({error}). Try again.") from None
+
+    @staticmethod
+    def _check(response: httpx.Response) -> httpx.Response:
+        if response.is_success:
+            return response
+        try:
+            problem = response.json()
+        except ValueError:
+            problem = {}
+        if not isinstance(problem, dict) or "detail" not in problem:
+            problem = {"detail": f"{response.request.url} answered {response.status_code} {response.reason_phrase}"}
+        raise _error(problem)
+
+
+def _error(problem: Mapping[str, object]) -> ChatbotError:
+    kind = getattr(errors, str(problem.get("error")), ChatbotError)
+    if not (isinstance(kind, type) and issubclass(kind, ChatbotError)):
+        kind = ChatbotError
+    return kind(str(problem["detail"]))
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Event]:
+    return TypeAdapter(wire.EVENTS[name])
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
+
+
+def _kb(kb: str) -> str:
+    return f"/v1/knowledge-bases/{_quoted(kb)}"
