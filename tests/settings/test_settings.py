@@ -1,11 +1,14 @@
 """Settings: one file and the environment; a mistake names the key, the value and what was expected."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from devops_chatbot import settings
 from devops_chatbot.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -92,3 +95,12 @@ def test_a_wrong_key_is_not_repeated_in_the_message(here: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         settings.load()
     assert "12345678" not in str(caught.value)
+
+
+def test_every_setting_is_documented() -> None:
+    documented = set(re.findall(r"^\| `([a-z_A-Z.]+)`", (ROOT / "docs/settings.md").read_text("utf-8"), re.M))
+    example = settings.Settings(
+        models={"NAME": settings.ModelSettings(provider="openai", model="m")},
+        embeddings={"NAME": settings.EmbeddingSettings(provider="bundled")},
+    )
+    assert documented == {row.key for row in settings.in_force(example)}
