@@ -1,0 +1,189 @@
+"""The catalogue's tables, and the two ways to use them: a read, and one write transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from devops_chatbot.errors import StoreUnavailable
+
+METADATA = MetaData()
+
+knowledge_bases = Table(
+    "knowledge_bases",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("name_key", String, nullable=False, unique=True),  # the name as compared: composed, without case
+    Column("description", Text, nullable=False),
+    Column("embedding", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+dropped = Table(  # knowledge bases that are gone from the catalogue and not yet from every store
+    "dropped_knowledge_bases",
+    METADATA,
+    Column("id", String, primary_key=True),
+)
+
+sources = Table(
+    "sources",
+    METADATA,
+    Column("knowledge_base", ForeignKey(knowledge_bases.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("location", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("prefix", String, nullable=False),  # in front of the URIs of its documents; unique in the knowledge base
+    UniqueConstraint("knowledge_base", "prefix"),
+)
+
+documents = Table(
+    "documents",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("knowledge_base", ForeignKey(knowledge_bases.c.id, ondelete="CASCADE"), nullable=False),
+    Column("source_uri", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("loader", String, nullable=False),
+    Column("splitter", String, nullable=False),
+    Column("version", String, nullable=False),  # the active one; empty: none yet
+    Column("generation", Integer, nullable=False),  # how often somebody asked to read it anew
+    Column("shape", String, nullable=False),  # digest of the settings that shaped the active version
+    Column("content", String, nullable=False),  # SHA-256 of the original behind the active version
+    Column("bytes", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),  # 0: not to be trusted
+    Column("chunks", Integer, nullable=False),
+    Column("error", Text),
+    Column("source", String, nullable=False),  # location of the folder it came from; empty: an upload
+    Column("updated_at", Float, nullable=False),
+    Index("documents_of", "knowledge_base", "source_uri", unique=True),
+    Index("documents_by_content", "content"),
+)
+
+chunks = Table(  # of active versions only
+    "chunks",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("document", String, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("char_start", Integer, nullable=False),
+    Column("char_end", Integer, nullable=False),
+    Column("section_start", Integer, nullable=False),
+    Column("section_end", Integer, nullable=False),
+    Column("heading_path", Text, nullable=False),  # JSON
+    Column("line_start", Integer),
+    Column("line_end", Integer),
+    Column("page", Integer),
+    Column("digest", LargeBinary, nullable=False),  # of what was embedded: an equal one can take over the vector
+    Index("chunks_of", "document", "ordinal"),
+)
+
+BLOCK = 4096
+"""Characters of a document's text in one row, so that a passage of a huge document is as near as any other."""
+
+texts = Table(  # of active versions only; block n starts at character n * BLOCK
+    "texts",
+    METADATA,
+    Column("document", String, primary_key=True),
+    Column("block", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+
+def _versions(name: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("document", String, primary_key=True),
+        Column("version", String, primary_key=True),
+        Column("knowledge_base", String, nullable=False, index=True),
+        Column("chunks", Integer, nullable=False),
+    )
+
+
+pending = _versions("pending_versions")  # being written to the stores, not active yet
+retired = _versions("retired_versions")  # not active any more, perhaps still in the stores
+
+items = Table(  # the files of jobs; one without an outcome is still to be done
+    "job_items",
+    METADATA,
+    Column("job", String, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("source_uri", String, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("source", String, nullable=False),
+    Column("anew", Boolean, nullable=False),  # read it even when it did not change
+    Column("outcome", String),
+    Column("reason", Text),
+    Index("job_items_named", "job", "source_uri", unique=True),
+    Index("job_items_by_outcome", "job", "outcome", "position"),
+)
+
+
+def create_tables(engine: Engine) -> None:
+    """Make what is missing. Raises `StoreUnavailable`."""
+    with translated():
+        METADATA.create_all(engine)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One connection for reads. Raises `StoreUnavailable`."""
+    with translated(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that owns the write lock from its start, committed at the end unless something is raised.
+
+    Taking the lock first keeps what the transaction reads true until it commits. Raises `StoreUnavailable`.
+    """
+    with translated(), engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield connection
+        connection.commit()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what the database says into `StoreUnavailable` that says what to do."""
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreUnavailable(_remedy(error)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated or "malformed" in str(error.orig):
+            raise StoreUnavailable(_remedy(error)) from error
+        raise
+
+
+def _remedy(error: DBAPIError) -> str:
+    said = str(error.orig)
+    if "full" in said:
+        return "The disk that holds the data directory is full. Free some space and try again."
+    if "locked" in said:
+        return "The records are locked by another program. Close it, or try again in a moment."
+    if "readonly" in said or "read-only" in said or "unable to open" in said:
+        return f"The records cannot be written ({said}). Check the rights of the data directory."
+    return f"The records cannot be used: {said}. Check the disk of the data directory."
