@@ -6,13 +6,14 @@ reached is `Unavailable`.
 """
 
 import json
+import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar, cast
 from urllib.parse import quote, unquote
 
 import httpx
@@ -23,8 +24,8 @@ from devops_chatbot.chat import Event, SearchMode
 from devops_chatbot.errors import ChatbotError, Unavailable
 
 UPLOAD_TIMEOUT_S = 600
-Upload = Path | tuple[str, bytes | BinaryIO]
-"""A file of this machine, or its name (a relative path) with its content."""
+Upload = Path | tuple[str, Path | bytes | BinaryIO]
+"""A file of this machine, or a name (a relative path) with the content."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -136,20 +137,13 @@ class Client:
 
     def upload(self, kb: str, files: Sequence[Upload]) -> wire.Job:
         """Send files (archives too) and start taking them in; returns at once with the job."""
-        opened: list[BinaryIO] = []
-        try:
-            parts: list[tuple[str, tuple[str, bytes | BinaryIO]]] = []
-            for file in files:
-                if isinstance(file, Path):
-                    opened.append(file.open("rb"))
-                    parts.append(("files", (file.name, opened[-1])))
-                else:
-                    parts.append(("files", file))
-            with self._translated():
-                response = self._http.post(f"{_kb(kb)}/documents", files=parts, timeout=UPLOAD_TIMEOUT_S)
-        finally:
-            for handle in opened:
-                handle.close()
+        named = ((file.name, file) if isinstance(file, Path) else file for file in files)
+        parts = [
+            ("files", (name, cast(BinaryIO, _FileOnDemand(content)) if isinstance(content, Path) else content))
+            for name, content in named
+        ]
+        with self._translated():
+            response = self._http.post(f"{_kb(kb)}/documents", files=parts, timeout=UPLOAD_TIMEOUT_S)
         return self._got(wire.StartedJob, self._check(response)).job
 
     def documents(
@@ -353,6 +347,36 @@ class Client:
         if not isinstance(problem, dict) or "detail" not in problem:
             problem = {"detail": f"{response.request.url} answered {response.status_code} {response.reason_phrase}"}
         raise _error(problem)
+
+
+class _FileOnDemand:
+    """A file that is open only while it is sent, so that an upload may have more files than a process may open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._size = path.stat().st_size
+        self._file: BinaryIO | None = None
+
+    def tell(self) -> int:
+        return self._file.tell() if self._file else 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Only the start and the end are ever asked for: to read anew, and to know the size."""
+        self._close()
+        return self._size + offset if whence == os.SEEK_END else offset
+
+    def read(self, count: int) -> bytes:
+        if self._file is None:
+            self._file = self._path.open("rb")
+        data = self._file.read(min(count, self._size - self._file.tell()))  # it may grow while it is sent
+        if not data:
+            self._close()
+        return data
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def _error(problem: Mapping[str, object]) -> ChatbotError:
