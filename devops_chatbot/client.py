@@ -6,14 +6,13 @@ reached is `Unavailable`.
 """
 
 import json
-import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, TypeVar, cast
+from typing import BinaryIO, Literal, TypeVar, cast
 from urllib.parse import quote, unquote
 
 import httpx
@@ -22,6 +21,7 @@ from pydantic import BaseModel, TypeAdapter
 from devops_chatbot import errors, wire
 from devops_chatbot.chat import Event, SearchMode
 from devops_chatbot.errors import ChatbotError, Unavailable
+from devops_chatbot.outgoing import FileOnDemand
 
 UPLOAD_TIMEOUT_S = 600
 Upload = Path | tuple[str, Path | bytes | BinaryIO]
@@ -139,7 +139,7 @@ class Client:
         """Send files (archives too) and start taking them in; returns at once with the job."""
         named = ((file.name, file) if isinstance(file, Path) else file for file in files)
         parts = [
-            ("files", (name, cast(BinaryIO, _FileOnDemand(content)) if isinstance(content, Path) else content))
+            ("files", (name, cast(BinaryIO, FileOnDemand(content)) if isinstance(content, Path) else content))
             for name, content in named
         ]
         with self._translated():
@@ -200,9 +200,11 @@ class Client:
     def samples(self) -> wire.Samples:
         return self._get(wire.Samples, "/v1/samples")
 
-    def build_samples(self) -> wire.Job:
-        """Build the sample knowledge base (again)."""
-        return self._got(wire.StartedJob, self._send("POST", "/v1/samples")).job
+    def build_samples(self, language: Literal["en", "zh"] = "en") -> wire.Job:
+        """Build the sample knowledge base, named in this language, or bring it up to date."""
+        return self._got(
+            wire.StartedJob, self._send("POST", "/v1/samples", body=wire.NewSamples(language=language))
+        ).job
 
     # --- jobs
 
@@ -347,36 +349,6 @@ class Client:
         if not isinstance(problem, dict) or "detail" not in problem:
             problem = {"detail": f"{response.request.url} answered {response.status_code} {response.reason_phrase}"}
         raise _error(problem)
-
-
-class _FileOnDemand:
-    """A file that is open only while it is sent, so that an upload may have more files than a process may open."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._size = path.stat().st_size
-        self._file: BinaryIO | None = None
-
-    def tell(self) -> int:
-        return self._file.tell() if self._file else 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Only the start and the end are ever asked for: to read anew, and to know the size."""
-        self._close()
-        return self._size + offset if whence == os.SEEK_END else offset
-
-    def read(self, count: int) -> bytes:
-        if self._file is None:
-            self._file = self._path.open("rb")
-        data = self._file.read(min(count, self._size - self._file.tell()))  # it may grow while it is sent
-        if not data:
-            self._close()
-        return data
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 def _error(problem: Mapping[str, object]) -> ChatbotError:

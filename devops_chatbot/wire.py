@@ -79,8 +79,10 @@ class KnowledgeBase(_Given):
 
 class NewKnowledgeBase(_Taken):
     name: str = Field(examples=["Runbooks"])
-    description: str = Field("", examples=["What to do when it burns"])
-    embedding: str | None = Field(None, description="a name of `GET /v1/embeddings`; none: the default of the settings")
+    description: str = Field(default="", examples=["What to do when it burns"])
+    embedding: str | None = Field(
+        default=None, description="a name of `GET /v1/embeddings`; none: the default of the settings"
+    )
 
 
 class KnowledgeBaseChange(_Taken):
@@ -205,10 +207,12 @@ class StartedJob(_Given):
 
 class SearchRequest(_Taken):
     query: str = Field(examples=["etcdHighFsyncDurations"])
-    knowledge_bases: tuple[str, ...] = Field((), description="ids or names; empty: every one", examples=[["Runbooks"]])
+    knowledge_bases: tuple[str, ...] = Field(
+        default=(), description="ids or names; empty: every one", examples=[["Runbooks"]]
+    )
     mode: SearchMode = "hybrid"
-    limit: int = Field(10, ge=1, le=100)
-    score_threshold: float = Field(0.0, ge=0, le=1)
+    limit: int = Field(default=10, ge=1, le=100)
+    score_threshold: float = Field(default=0.0, ge=0, le=1)
 
 
 class Hit(_Given):
@@ -267,15 +271,17 @@ class ThreadChange(_Taken):
 class NewMessage(_Taken):
     """A question. Empty `knowledge_bases` means every one; `route` overrules the router, `model` the answer role."""
 
-    text: str = Field("", examples=["A pod is in CrashLoopBackOff. What should I check?"])
-    route: str | None = Field(None, description="a name of `GET /v1/scenarios`; none: the scheduler chooses")
-    knowledge_bases: tuple[str, ...] = Field((), description="ids or names", examples=[["Runbooks"]])
-    model: str | None = Field(None, description="a name of `GET /v1/models`")
+    text: str = Field(default="", examples=["A pod is in CrashLoopBackOff. What should I check?"])
+    route: str | None = Field(default=None, description="a name of `GET /v1/scenarios`; none: the scheduler chooses")
+    knowledge_bases: tuple[str, ...] = Field(default=(), description="ids or names", examples=[["Runbooks"]])
+    model: str | None = Field(default=None, description="a name of `GET /v1/models`")
     mode: SearchMode = "hybrid"
-    limit: int = Field(8, ge=1, le=50, description="passages given to the writer")
-    score_threshold: float = Field(0.0, ge=0, le=1)
-    history_turns: int = Field(10, ge=0, le=100)
-    regenerate: bool = Field(False, description="answer the thread's last question again and replace its answer")
+    limit: int = Field(default=8, ge=1, le=50, description="passages given to the writer")
+    score_threshold: float = Field(default=0.0, ge=0, le=1)
+    history_turns: int = Field(default=10, ge=0, le=100)
+    regenerate: bool = Field(
+        default=False, description="answer the thread's last question again and replace its answer"
+    )
 
 
 # --- models, scenarios, settings, health
@@ -348,6 +354,10 @@ class Samples(_Given):
 
     knowledge_base: str | None = None
     questions: dict[str, tuple[str, ...]]
+
+
+class NewSamples(_Taken):
+    language: Literal["en", "zh"] = Field(default="en", description="of the knowledge base's name")
 
 
 class Check(_Given):
