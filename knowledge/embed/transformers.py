@@ -1,0 +1,79 @@
+"""Any sentence-transformers model, on the processor; needs the extra `sentence-transformers`."""
+
+import os
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from langchain_core.embeddings import Embeddings
+
+from devops_chatbot.errors import ConfigError, ModelUnavailable
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class TransformersEmbedder(Embeddings):
+    """`model` is a folder, or the name of a model that the local hub cache already holds: nothing is downloaded."""
+
+    def __init__(self, model: str, *, batch: int = 64) -> None:
+        self._model = model
+        self._batch = batch
+        self._loading = threading.Lock()
+        self._loaded: SentenceTransformer | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self._model} (sentence-transformers)"
+
+    @property
+    def shape(self) -> str:
+        return f"sentence-transformers/{self._model}"
+
+    @property
+    def max_tokens(self) -> int:
+        return int(self._open().get_max_seq_length() or 512)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        if not texts:
+            return []
+        vectors = self._open().encode(
+            list(texts), batch_size=self._batch, normalize_embeddings=True, show_progress_bar=False
+        )
+        return [vector.tolist() for vector in vectors]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        tokenizer = self._open().tokenizer
+        return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]]
+
+    @property
+    def dimension(self) -> int:
+        return len(self.embed_query("dimension"))
+
+    def close(self) -> None:
+        with self._loading:
+            self._loaded = None
+
+    def _open(self) -> "SentenceTransformer":
+        with self._loading:
+            if self._loaded is None:
+                os.environ.setdefault("HF_HUB_OFFLINE", "1")
+                os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+                try:
+                    from sentence_transformers import SentenceTransformer
+                except ImportError as error:
+                    raise ConfigError(
+                        f"the embedding model {self._model!r} needs the provider sentence-transformers, which is "
+                        "not installed; install the extra: pip install 'devops-chatbot[sentence-transformers]'"
+                    ) from error
+                try:
+                    self._loaded = SentenceTransformer(self._model, device="cpu")
+                except (OSError, ValueError) as error:
+                    raise ModelUnavailable(
+                        f"the embedding model {self._model!r} does not load: {error}. Nothing is downloaded at run "
+                        "time: name a folder that holds the model, or put it into the local hub cache first."
+                    ) from error
+            return self._loaded

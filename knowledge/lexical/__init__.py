@@ -1,0 +1,1 @@
+"""Words of chunks, ranked by BM25."""

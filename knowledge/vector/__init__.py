@@ -1,0 +1,1 @@
+"""Vectors of chunks, searched by nearness."""
