@@ -1,0 +1,167 @@
+"""Taking documents in: load → split → embed → every store → one flip in the catalogue → the old version out."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from devops_chatbot.errors import NotFound
+from knowledge import tables, worklist
+from knowledge.catalogue import Catalogue
+from knowledge.originals import Originals
+from knowledge.pipeline import Pipeline
+from knowledge.prepare import Preparation, Reader, TextEmbedder
+from knowledge.split import Splitter
+from knowledge.stores import Stores, differences
+from knowledge.swap import Swap
+from knowledge.tables import reading
+from knowledge.versions import Version
+from knowledge.worklist import Item, Progress
+
+STEP = 512
+"""Files of one step."""
+REMOVE = 256
+"""Documents removed in one transaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shaping:
+    """What the settings say about chunks and files."""
+
+    chunk_tokens: int = 220
+    overlap_tokens: int = 30
+    max_file_mb: int = 64
+
+
+class Ingest:
+    """Changes what a knowledge base holds. Safe for concurrent use, as long as jobs on one knowledge base come one
+    after the other.
+
+    Everything raises `StoreUnavailable`, and what embeds `ModelUnavailable`; the job may be run again after that.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        stores: Stores,
+        originals: Originals,
+        reader: Reader,
+        embedder_of: Callable[[str], TextEmbedder],
+        shaping: Shaping | None = None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._engine = catalogue.engine
+        self._stores = stores
+        self._originals = originals
+        self._reader = reader
+        self._embedder_of = embedder_of
+        self._shaping = shaping or Shaping()
+        self._swap = Swap(self._engine, stores, originals)
+
+    # --- a job's way: plan, then step until nothing is left, then finish
+
+    def plan(self, job: str, knowledge_base: str, files: Iterable[Item]) -> None:
+        """Write down the files of a job (see `knowledge.listing`). Raises `NotFound` when the knowledge base is gone."""
+        try:
+            worklist.plan(self._engine, job, knowledge_base, files)
+        except IntegrityError:
+            raise NotFound("The knowledge base was deleted.") from None
+        preparation = self._preparation(knowledge_base, self._embedder_of(knowledge_base))
+        worklist.settle_unchanged(self._engine, job, knowledge_base, preparation.shape)
+
+    def step(self, job: str, knowledge_base: str, *, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Take in the next files of a job; False when none is left. Returns early when `stop()` becomes true.
+
+        Raises `NotFound` when the knowledge base is gone.
+        """
+        items = worklist.todo(self._engine, job, STEP)
+        if not items:
+            return False
+        self._swap.repair(knowledge_base)
+        embedder = self._embedder_of(knowledge_base)
+        pipeline = Pipeline(
+            swap=self._swap,
+            vectors=self._stores.vectors,
+            preparation=self._preparation(knowledge_base, embedder),
+            embedder=embedder,
+        )
+        pipeline.run(job, knowledge_base, items, stop=stop)
+        return len(items) == STEP
+
+    def finish(self, job: str, knowledge_base: str, *, source: str, stop: Callable[[], bool] = lambda: False) -> None:
+        """Remove the documents of the folder `source` whose file the job did not find."""
+        while not stop() and (documents := worklist.gone(self._engine, job, knowledge_base, source, REMOVE)):
+            self._swap.remove(knowledge_base, documents, job=job)
+
+    def abandon(self, job: str, knowledge_base: str, *, reason: str | None) -> None:
+        """Leave a job where it is: files not read yet fail with `reason`, or are forgotten without one."""
+        self._swap.repair(knowledge_base)
+        worklist.abandon(self._engine, job, knowledge_base, reason)
+
+    def progress(self, job: str) -> Progress:
+        """How far a job is."""
+        return worklist.progress(self._engine, job)
+
+    def forget(self, job: str, *, failures: bool = False) -> None:
+        """Drop the list of a job's files; the failures too when asked."""
+        worklist.forget(self._engine, job, failures=failures)
+
+    # --- removal
+
+    def remove_document(self, knowledge_base: str, document: str) -> None:
+        """Remove one document from everywhere. Raises `NotFound`."""
+        self._catalogue.document(knowledge_base, document)
+        self._swap.remove(knowledge_base, [document])
+
+    def remove_documents(self, knowledge_base: str, documents: Sequence[str]) -> int:
+        """Remove documents from everywhere; gives how many there were. Unknown ids are no error."""
+        parts = (documents[start : start + REMOVE] for start in range(0, len(documents), REMOVE))
+        return sum(self._swap.remove(knowledge_base, part) for part in parts)
+
+    def drop_knowledge_base(self, id_or_name: str) -> None:
+        """Delete a knowledge base with everything in it. A job that runs on it ends. Raises `NotFound`."""
+        self._swap.drop(self._catalogue.get(id_or_name).id)
+
+    def original(self, knowledge_base: str, document: str) -> Path:
+        """Where the original file of a document lies. Raises `NotFound`."""
+        self._catalogue.document(knowledge_base, document)
+        row = tables.documents.c
+        with reading(self._engine) as connection:
+            content = connection.execute(select(row.content).where(row.id == document)).scalar()
+        return self._originals.path(content or "")
+
+    # --- repair
+
+    def repair(self) -> None:
+        """Put right what a crash left behind; call it at the start, before any job runs."""
+        self._originals.sweep()
+        self._swap.repair()
+
+    def check(self, knowledge_base: str) -> list[str]:
+        """What the stores have too much or too little of; empty when all is well and no job is running."""
+        row = tables.documents.c
+        statement = select(row.id, row.version, row.chunks).where(row.knowledge_base == knowledge_base)
+        with reading(self._engine) as connection:
+            active = [
+                Version(knowledge_base=knowledge_base, document=found.id, version=found.version, chunks=found.chunks)
+                for found in connection.execute(statement.where(row.version != ""))
+            ]
+        return differences(self._stores.contents(knowledge_base), active)
+
+    def _preparation(self, knowledge_base: str, embedder: TextEmbedder) -> Preparation:
+        splitter = Splitter(
+            chunk_tokens=self._shaping.chunk_tokens,
+            overlap_tokens=self._shaping.overlap_tokens,
+            count=embedder.count,
+        )
+        return Preparation(
+            self._engine,
+            knowledge_base,
+            reader=self._reader,
+            splitter=splitter,
+            embedder=embedder,
+            max_file_mb=self._shaping.max_file_mb,
+        )

@@ -1,0 +1,105 @@
+"""Which files a job is about: an upload with its archives unpacked, a folder, or documents to be read anew."""
+
+import mimetypes
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy import Engine, select
+
+from devops_chatbot.errors import BadRequest, NotFound
+from knowledge import tables
+from knowledge.archives import ArchiveLimits, is_archive, unpack
+from knowledge.catalogue import Source
+from knowledge.loaders import loader_for
+from knowledge.originals import Originals
+from knowledge.sources import SourceFile, files_below
+from knowledge.tables import reading
+from knowledge.worklist import Item
+
+AT_ONCE = 500
+NOT_TEXT = ("image", "audio", "video", "font")
+"""Kinds of files that are passed over among the files of a folder or an archive; alone they are refused by name."""
+
+
+def unpacked_beside(staged: Path) -> Path:
+    """Where the archives of an upload are unpacked: a folder beside its own, to be removed with it."""
+    return staged.with_name(f"{staged.name}.unpacked")
+
+
+def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
+    """The files below `staged`; an archive counts as a folder of its name. What an archive is refused for is an item
+    with a reason.
+    """
+    unpacked = unpacked_beside(staged)
+    shutil.rmtree(unpacked, ignore_errors=True)  # of a run that was killed
+    for number, file in enumerate(files_below(staged)):
+        if not is_archive(file.uri):
+            yield _item(file, mtime_ns=0)
+            continue
+        into = unpacked / str(number)
+        into.mkdir(parents=True)
+        try:
+            refused = unpack(file.path, into, limits).refused
+        except BadRequest as error:
+            yield Item(source_uri=file.uri, path="", size=file.size, reason=str(error))
+            continue
+        prefix = f"{_stem(file.uri)}/"
+        for member in refused:
+            yield Item(source_uri=f"{prefix}{member.name.lstrip('/')}", path="", reason=member.reason)
+        for inner in files_below(into, uri_prefix=prefix):
+            if not _passed_over(inner):
+                yield _item(inner, mtime_ns=0)
+
+
+def files_of_folder(source: Source) -> Iterator[Item]:
+    """The files of a folder. Raises `NotFound` when it is not there, so that nothing is taken for deleted."""
+    root = Path(source.location)
+    if not root.is_dir():
+        raise NotFound(f"The folder {source.location} is not there any more. Nothing was changed.")
+    for file in files_below(root, uri_prefix=source.prefix):
+        if not _passed_over(file):
+            yield _item(file, mtime_ns=file.mtime_ns, source=source.location)
+
+
+def files_again(engine: Engine, originals: Originals, knowledge_base: str, documents: Sequence[str]) -> Iterator[Item]:
+    """The originals of documents, to be read anew."""
+    row = tables.documents.c
+    for start in range(0, len(documents), AT_ONCE):
+        part = documents[start : start + AT_ONCE]
+        found = select(row.source_uri, row.content, row.bytes, row.source, row.mtime_ns)
+        with reading(engine) as connection:
+            rows = connection.execute(found.where(row.knowledge_base == knowledge_base, row.id.in_(part))).all()
+        for each in rows:
+            path, reason = "", None
+            try:
+                path = str(originals.path(each.content))
+            except NotFound as error:
+                reason = str(error)
+            yield Item(
+                source_uri=each.source_uri,
+                path=path,
+                size=each.bytes,
+                mtime_ns=each.mtime_ns,
+                source=each.source,
+                anew=True,
+                reason=reason,
+            )
+
+
+def _item(file: SourceFile, *, mtime_ns: int, source: str = "") -> Item:
+    return Item(source_uri=file.uri, path=str(file.path), size=file.size, mtime_ns=mtime_ns, source=source)
+
+
+def _passed_over(file: SourceFile) -> bool:
+    kind, _ = mimetypes.guess_type(file.uri)
+    return kind is not None and kind.partition("/")[0] in NOT_TEXT and loader_for(file.uri) is None
+
+
+def _stem(uri: str) -> str:
+    """The URI of an archive without `.zip`, `.tar.gz` …"""
+    folder, _, name = uri.rpartition("/")
+    stem = name
+    while Path(stem).suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"):
+        stem = Path(stem).stem
+    return f"{folder}/{stem}" if folder else stem

@@ -1,0 +1,220 @@
+"""A file on its way to the stores: read, compared with what is known, split, and described for the graph."""
+
+import hashlib
+import logging
+import posixpath
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import Engine, select
+
+from devops_chatbot.errors import BadRequest, TooLarge, UnsupportedFile
+from knowledge import tables, versions
+from knowledge.entities import entities_in
+from knowledge.model import Chunk, DocumentGraph, Entity, ParsedDocument, document_id, document_version
+from knowledge.originals import content_of
+from knowledge.split import Splitter
+from knowledge.tables import reading
+from knowledge.versions import NewVersion
+from knowledge.worklist import Item, Result
+
+PIPELINE = "1"
+"""Raise it when this module gives other chunks for the same file, so that the next sync reads everything anew."""
+SETTLED_NS = 2_000_000_000
+"""A file that changed this shortly before it was read may change again within the clock's resolution."""
+MEGABYTE = 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class Reader(Protocol):
+    """Turns a file's bytes into text. Safe for concurrent use. Raises `UnsupportedFile`, `TooLarge`."""
+
+    def load(self, data: bytes, name: str) -> ParsedDocument: ...
+
+
+class TextEmbedder(Protocol):
+    """What the pipeline needs of an embedding model. Safe for concurrent use. Raises `ModelUnavailable`."""
+
+    @property
+    def shape(self) -> str:
+        """The model's identity, part of every document's version."""
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A new version of a document, ready to be embedded. `reuse[i]` is the stored chunk with the vector of chunk i."""
+
+    item: Item
+    data: bytes
+    version: NewVersion
+    graph: DocumentGraph
+    reuse: dict[int, str]
+
+    @property
+    def weight(self) -> int:
+        """Characters and bytes that it keeps in memory."""
+        return len(self.data) + 3 * len(self.version.text)
+
+
+class Preparation:
+    """Prepares the files of one knowledge base with its splitter and its embedding model."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        knowledge_base: str,
+        *,
+        reader: Reader,
+        splitter: Splitter,
+        embedder: TextEmbedder,
+        max_file_mb: int,
+    ) -> None:
+        self._engine = engine
+        self._knowledge_base = knowledge_base
+        self._reader = reader
+        self._splitter = splitter
+        self._model = embedder.shape
+        self._max_file_mb = max_file_mb
+        self._shape = "\n".join((PIPELINE, splitter.shape, embedder.shape))
+        self.shape = hashlib.sha256(self._shape.encode()).hexdigest()[:16]
+        """A digest of every setting that shapes a version."""
+
+    def prepare(self, item: Item) -> Prepared | Result:
+        """A new version, or why there is none: nothing changed, or the file cannot be read.
+
+        Raises `Unavailable` when it is not the file's fault.
+        """
+        if item.reason is not None:
+            return Result(item=item, outcome="failed", reason=item.reason)
+        try:
+            read_ns = time.time_ns()
+            data = self._bytes(item)
+        except FileNotFoundError:
+            reason = "The file was deleted while the job ran."
+            return Result(item=item, outcome="failed", reason=reason)
+        except OSError as error:
+            return Result(item=item, outcome="failed", reason=f"The file cannot be read: {error.strerror or error}.")
+        except TooLarge as error:
+            return Result(item=item, outcome="failed", reason=str(error))
+        if read_ns - item.mtime_ns < SETTLED_NS or len(data) != item.size:
+            item = replace(item, mtime_ns=0, size=len(data))
+        document = document_id(self._knowledge_base, item.source_uri)
+        active, generation = self._known(document)
+        if item.anew and active:
+            generation += 1
+        shape = f"{self._shape}\n{generation}" if generation else self._shape
+        version = document_version(data, shape)
+        if version == active:
+            return Result(item=item, outcome="unchanged")
+        try:
+            parsed = self._reader.load(data, posixpath.basename(item.source_uri))
+            return self._prepared(item, data, parsed, document=document, version=version, generation=generation)
+        except BadRequest as error:
+            return Result(item=item, outcome="failed", reason=str(error), data=data)
+        except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
+            # A file that our own code stumbles over must be one failed row, not a failed job; the log has the rest.
+            _log.exception("preparing %s", item.source_uri)
+            reason = f"The file could not be prepared ({type(error).__name__}: {error}). Please report this."
+            return Result(item=item, outcome="failed", reason=reason, data=data)
+
+    def _bytes(self, item: Item) -> bytes:
+        path = Path(item.path)
+        limit = self._max_file_mb * MEGABYTE
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            size = path.stat().st_size / MEGABYTE
+            raise TooLarge(
+                f"The file has {size:.0f} MB; at most {self._max_file_mb} MB are read (knowledge.max_file_mb)."
+            )
+        return data
+
+    def _known(self, document: str) -> tuple[str, int]:
+        """The active version and its generation."""
+        row = tables.documents.c
+        with reading(self._engine) as connection:
+            found = connection.execute(select(row.version, row.generation).where(row.id == document)).first()
+        return (found.version, found.generation) if found else ("", 0)
+
+    def _prepared(
+        self, item: Item, data: bytes, parsed: ParsedDocument, *, document: str, version: str, generation: int
+    ) -> Prepared:
+        chunks = tuple(
+            self._splitter.split(parsed, knowledge_base=self._knowledge_base, document_id=document, version=version)
+        )
+        if not chunks:
+            raise UnsupportedFile("The file holds no text.")
+        digests = tuple(self._digest(chunk) for chunk in chunks)
+        stored = {} if item.anew else versions.digests(self._engine, document)
+        return Prepared(
+            item=item,
+            data=data,
+            version=NewVersion(
+                knowledge_base=self._knowledge_base,
+                document=document,
+                source_uri=item.source_uri,
+                source=item.source,
+                title=parsed.title or posixpath.basename(item.source_uri),
+                loader=parsed.loader,
+                splitter=self._splitter.shape,
+                version=version,
+                generation=generation,
+                shape=self.shape,
+                content=content_of(data),
+                size=len(data),
+                mtime_ns=item.mtime_ns,
+                text=parsed.text,
+                chunks=chunks,
+                digests=digests,
+            ),
+            graph=DocumentGraph(
+                knowledge_base=self._knowledge_base,
+                document=document,
+                version=version,
+                source_uri=item.source_uri,
+                title=parsed.title or posixpath.basename(item.source_uri),
+                sections=parsed.sections,
+                chunks=chunks,
+                mentions=tuple(_mentions(chunks)),
+                links=tuple(linked(item.source_uri, [link.target for link in parsed.links])),
+            ),
+            reuse={number: stored[digest] for number, digest in enumerate(digests) if digest in stored},
+        )
+
+    def _digest(self, chunk: Chunk) -> bytes:
+        return hashlib.blake2b(f"{self._model}\0{chunk.searchable}".encode(), digest_size=16).digest()
+
+
+def linked(source_uri: str, targets: Sequence[str]) -> Iterator[str]:
+    """The source URIs that links of a document lead to, each once: relative ones only, without their anchors."""
+    seen = {source_uri}
+    for target in targets:
+        try:
+            parts = urlsplit(target.strip())
+        except ValueError:
+            continue
+        if parts.scheme or parts.netloc or not parts.path:
+            continue
+        path = unquote(parts.path)
+        base = "" if path.startswith("/") else posixpath.dirname(source_uri)
+        uri = re.sub(r"^(\.\./)+", "", posixpath.normpath(posixpath.join(base, path.lstrip("/"))))
+        if uri not in seen and uri not in (".", ".."):
+            seen.add(uri)
+            yield uri
+
+
+def _mentions(chunks: Sequence[Chunk]) -> Iterator[tuple[str, Entity]]:
+    for chunk in chunks:
+        for entity in dict.fromkeys(entities_in(chunk.searchable)):
+            yield chunk.id, entity
