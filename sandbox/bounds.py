@@ -1,0 +1,47 @@
+"""What sessions get when they ask for nothing, and the most that they may ask for."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+from devops_chatbot.errors import BadRequest
+from sandbox.model import Limits
+
+_LEAST = Limits(
+    seconds=0.1, memory_mb=64, cpus=0.05, processes=8, disk_mb=1, open_files=64, output_bytes=0, artifact_bytes=0
+)
+_MOST = Limits(
+    seconds=600,
+    memory_mb=2048,
+    cpus=2,
+    processes=256,
+    disk_mb=1024,
+    open_files=4096,
+    output_bytes=10_000_000,
+    artifact_bytes=32_000_000,
+)
+_NUMBERS = tuple(field.name for field in dataclasses.fields(Limits) if field.name != "network")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The operator's limits: `usual` for who asks for nothing, `most` for who asks."""
+
+    usual: Limits = field(default_factory=Limits)
+    most: Limits = _MOST
+
+    def checked(self, limits: Limits | None) -> Limits:
+        """The limits that a session gets. Raises `BadRequest` naming the limit and the setting."""
+        if limits is None:
+            return self.usual
+        for name in _NUMBERS:
+            asked, least, most = (float(getattr(each, name)) for each in (limits, _LEAST, self.most))
+            if not math.isfinite(asked) or not least <= asked <= most:
+                raise BadRequest(
+                    f"{name} must be between {least:g} and {most:g} (sandbox.most.{name}); {asked:g} was asked for."
+                )
+        if limits.disk_mb > limits.memory_mb:
+            raise BadRequest(
+                f"disk_mb lies in memory: {limits.disk_mb} MB of it do not fit into memory_mb, {limits.memory_mb}."
+            )
+        return limits

@@ -1,0 +1,193 @@
+"""A box: one hardened container with its supervisor, used by at most one session."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from devops_chatbot.errors import SandboxUnavailable, TooLarge
+from sandbox import frames
+from sandbox.channel import Channel, Conversation, Gone
+from sandbox.engine import Engine, Stream
+from sandbox.frames import BrokenFrames, Header
+from sandbox.hardening import Shape, container_options
+from sandbox.model import Execution, FileEntry, Watch
+from sandbox.transcript import Transcript, entries, number
+
+START_TIMEOUT_S = 30.0
+BEGIN_MARGIN_S = 40.0
+END_MARGIN_S = 15.0
+"""How long after its deadline a run may take to be reported ended, before the container is."""
+
+
+class Outlet(Protocol):
+    """Where the connections go that code opens to its proxy."""
+
+    def from_box(self, header: Header, body: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Box:
+    """A started container. `Gone` from any method means that it has ended; `close` may be called at any time."""
+
+    def __init__(
+        self, engine: Engine, *, shape: Shape, image: str, folder: str, runtime: str | None, labels: dict[str, str]
+    ) -> None:
+        """Start it and wait until it speaks. Raises `SandboxUnavailable`."""
+        self.shape = shape
+        self.started_at = time.monotonic()
+        self._engine = engine
+        self._outlet: Outlet | None = None
+        self._closing = threading.Lock()
+        self._closed = False
+        options = container_options(shape, image=image, folder=folder, runtime=runtime, labels=labels)
+        self.container = engine.create(options)
+        stream: Stream | None = None
+        try:
+            stream = engine.attach(self.container)
+            engine.start(self.container)
+            self._channel = Channel(stream, on_tunnel=self._tunnel)
+            hello = self._channel.hello(START_TIMEOUT_S)
+        except (SandboxUnavailable, Gone) as error:
+            if stream is not None:
+                stream.close()
+            engine.remove(self.container)
+            if isinstance(error, Gone):
+                raise SandboxUnavailable(
+                    f"A container started but did not speak: {error}. "
+                    "Build the image again: devops-chatbot sandbox build"
+                ) from error
+            raise
+        languages = hello.get("languages")
+        self.languages = tuple(str(name) for name in languages) if isinstance(languages, list) else ()
+
+    @property
+    def gone(self) -> str | None:
+        """Why the container has ended; None while it lives."""
+        return self._channel.reason if self._channel.gone.is_set() else None
+
+    def open(self, language: str, *, outlet: Outlet | None = None, authorities: bytes = b"") -> None:
+        """Make the box somebody's. With an outlet its code finds a proxy, and trusts `authorities` (PEM)."""
+        self._outlet = outlet
+        self._channel.call("open", authorities, language=language, proxy=outlet is not None)
+
+    def send_tunnel(self, header: Header, body: bytes = b"") -> None:
+        """The outlet's answer to a connection."""
+        self._channel.send(header, body)
+
+    def interrupt(self) -> None:
+        """Ask what runs to stop."""
+        self._channel.call("interrupt")
+
+    def run(
+        self,
+        code: bytes,
+        *,
+        language: str,
+        seconds: float,
+        output_bytes: int,
+        artifact_bytes: int,
+        watch: Watch | None = None,
+    ) -> Execution:
+        """Run code to its end or to its deadline. Raises `Gone` with what was said until then lost."""
+        said = Transcript(output_bytes, artifact_bytes, watch)
+        with Conversation(self._channel) as conversation:
+            request: Header = {
+                "op": "run",
+                "id": conversation.number,
+                "language": language,
+                "seconds": seconds,
+                "output_bytes": output_bytes,
+                "artifact_bytes": artifact_bytes,
+            }
+            started = time.monotonic()
+            try:
+                self._channel.send(request, code)
+                deadline = started + BEGIN_MARGIN_S
+                while True:
+                    header, body = conversation.next(deadline - time.monotonic())
+                    if "began" in header:
+                        deadline = time.monotonic() + seconds + END_MARGIN_S
+                    elif "done" in header:
+                        return said.ended(header["done"])
+                    else:
+                        said.take(header, body)
+            except TimeoutError:
+                self.close("it did not answer after its deadline and was ended")
+                return said.cut_off(time.monotonic() - started, timed_out=True, why=self.gone or "")
+            except BrokenFrames as error:
+                self.close(f"its supervisor was misused ({error}) and the container ended")
+                return said.cut_off(time.monotonic() - started, timed_out=False, why=self.gone or "")
+            except Gone as error:
+                return said.cut_off(time.monotonic() - started, timed_out=False, why=str(error))
+
+    def put(self, path: str, data: Iterable[bytes]) -> FileEntry:
+        """Write a file; it appears when it is whole."""
+        size, first = 0, True
+        most = self.shape.disk_mb << 20
+        for piece, last in _with_last(_cut(data)):
+            size += len(piece)
+            if size > most:
+                raise TooLarge(
+                    f"{path} is larger than the session's folder ({self.shape.disk_mb} MB, sandbox.limits.disk_mb)."
+                )
+            self._channel.call("put", piece, path=path, first=first, last=last)
+            first = False
+        return FileEntry(path=path, size=size)
+
+    def get(self, path: str) -> Iterator[bytes]:
+        """The bytes of a file, piece by piece."""
+        offset = 0
+        while True:
+            header, piece = self._channel.call("get", path=path, offset=offset, size=frames.CHUNK)
+            yield piece
+            offset += len(piece)
+            if not piece or offset >= number(header.get("size")):
+                return
+
+    def list(self) -> list[FileEntry]:
+        """The files of the folder, without hidden ones."""
+        header, _ = self._channel.call("list")
+        return entries(header.get("files"))
+
+    def delete(self, path: str) -> None:
+        """Remove a file or a folder."""
+        self._channel.call("delete", path=path)
+
+    def ping(self) -> None:
+        """Nothing, when the supervisor answers."""
+        self._channel.call("ping")
+
+    def close(self, reason: str = "it was closed") -> None:
+        """End the container. Never raises: what the engine does not remove now, the next sweep does."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        self._channel.close(reason)
+        if self._outlet is not None:
+            self._outlet.close()
+        with contextlib.suppress(SandboxUnavailable):
+            self._engine.remove(self.container)
+
+    def _tunnel(self, header: Header, body: bytes) -> None:
+        if self._outlet is not None:
+            self._outlet.from_box(header, body)
+
+
+def _cut(data: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in data:
+        for start in range(0, len(piece), frames.CHUNK):
+            yield piece[start : start + frames.CHUNK]
+
+
+def _with_last(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Each piece and whether it is the last; one empty piece when there is none."""
+    waiting: bytes | None = None
+    for piece in pieces:
+        if waiting is not None:
+            yield waiting, False
+        waiting = piece
+    yield waiting or b"", True

@@ -1,0 +1,159 @@
+"""One container's stream, shared by requests, a running program and the tunnel of the proxy."""
+
+import itertools
+import logging
+import queue
+import threading
+from collections.abc import Callable
+
+from devops_chatbot.errors import BadRequest, ChatbotError, Conflict, NotFound, TooLarge
+from sandbox import frames
+from sandbox.engine import Stream
+from sandbox.frames import BrokenFrames, Header
+
+CALL_TIMEOUT_S = 30.0
+log = logging.getLogger(__name__)
+
+Frame = tuple[Header, bytes]
+_REFUSALS: dict[str, type[ChatbotError]] = {
+    "not_found": NotFound,
+    "bad_path": BadRequest,
+    "bad_language": BadRequest,
+    "too_large": TooLarge,
+    "full": TooLarge,
+    "busy": Conflict,
+}
+
+
+class Gone(Exception):
+    """The container has ended, or does not speak our protocol any more."""
+
+
+class Channel:
+    """Sends frames and hands each answer to whoever waits for it. Safe to use from several threads.
+
+    The other end is not trusted: a broken frame, or an answer that nobody waits for, changes nothing outside.
+    """
+
+    def __init__(self, stream: Stream, *, on_tunnel: Callable[[Header, bytes], None]) -> None:
+        self._stream = stream
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, queue.SimpleQueue[Frame | None]] = {}
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+        self._on_tunnel = on_tunnel
+        self._hello: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        self.gone = threading.Event()
+        self.reason = ""
+        self._reader = threading.Thread(target=self._read, name="sandbox-channel", daemon=True)
+        self._reader.start()
+
+    def hello(self, timeout: float) -> Header:
+        """The supervisor's first words. Raises `Gone`."""
+        try:
+            frame = self._hello.get(timeout=timeout)
+        except queue.Empty:
+            frame = None
+        if frame is None:
+            raise Gone(self.reason or "it did not start in time")
+        return frame[0]
+
+    def send(self, header: Header, body: bytes = b"") -> None:
+        """One frame. Raises `Gone`."""
+        try:
+            with self._sending:
+                self._stream.send(frames.pack(header, body))
+        except OSError as error:
+            self.close(f"it does not take what we send: {error}")
+            raise Gone(self.reason) from error
+
+    def call(self, operation: str, body: bytes = b"", **arguments: object) -> Frame:
+        """Ask and wait for the one answer. Raises `Gone`, and the error that a refusal stands for."""
+        with Conversation(self) as conversation:
+            self.send({"op": operation, "id": conversation.number, **arguments}, body)
+            return conversation.next(CALL_TIMEOUT_S)
+
+    def expect(self) -> "tuple[int, queue.SimpleQueue[Frame | None]]":
+        """A new number and the queue of its answers."""
+        number = next(self._numbers)
+        answers: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        with self._lock:
+            if self.gone.is_set():
+                answers.put(None)
+            self._waiting[number] = answers
+        return number, answers
+
+    def forget(self, number: int) -> None:
+        """Nobody waits for this number any more."""
+        with self._lock:
+            self._waiting.pop(number, None)
+
+    def close(self, reason: str = "it was closed") -> None:
+        """End the stream, and with it the container's process."""
+        self._end(reason)
+        self._stream.close()
+
+    def _end(self, reason: str) -> None:
+        with self._lock:
+            if self.gone.is_set():
+                return
+            self.reason = reason
+            self.gone.set()
+            for answers in (*self._waiting.values(), self._hello):
+                answers.put(None)
+
+    def _read(self) -> None:
+        unpacker = frames.Unpacker()
+        complaint = ""
+        try:
+            for kind, piece in self._stream.pieces():
+                if kind != 1:
+                    complaint = piece.decode("utf-8", "replace").strip()[-500:]
+                    log.warning("a sandbox's supervisor says: %s", complaint)
+                    continue
+                for header, body in unpacker.feed(piece):
+                    self._dispatch(header, body)
+        except BrokenFrames as error:
+            complaint = str(error)
+        self.close(complaint or "its container has ended")
+
+    def _dispatch(self, header: Header, body: bytes) -> None:
+        if "tunnel" in header:
+            self._on_tunnel(header, body)
+            return
+        if "hello" in header:
+            self._hello.put((header, body))
+            return
+        number = header.get("id")
+        with self._lock:
+            answers = self._waiting.get(number) if isinstance(number, int) else None
+        if answers is not None:
+            answers.put((header, body))
+
+
+class Conversation:
+    """A request whose answers are still to come."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.number, self._answers = channel.expect()
+
+    def next(self, timeout: float) -> Frame:
+        """The next answer. Raises `TimeoutError`, `Gone`, and the error that a refusal stands for."""
+        try:
+            frame = self._answers.get(timeout=max(0.0, timeout))
+        except queue.Empty:
+            raise TimeoutError from None
+        if frame is None:
+            raise Gone(self._channel.reason)
+        refusal = frame[0].get("refused")
+        if refusal is not None:
+            error = _REFUSALS.get(str(refusal), BadRequest)
+            raise error(f"In the sandbox: {frame[0].get('detail', refusal)}.")
+        return frame
+
+    def __enter__(self) -> "Conversation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.forget(self.number)

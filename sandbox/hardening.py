@@ -1,0 +1,168 @@
+"""The one place that turns limits into the options of a container."""
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from sandbox.model import Limits
+from sandbox.seccomp import profile
+
+USER = "10001:10001"
+TMP_MB = 16
+SHARED_MB = 16
+INODES = 16_384
+NO_LINKS_OUT = "nosuid,nodev"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The part of the limits that a container is made with; a run's own limits need no other container.
+
+    Only sessions of one shape can come from the same pool.
+    """
+
+    memory_mb: int
+    cpus: float
+    processes: int
+    disk_mb: int
+    open_files: int
+
+    @classmethod
+    def of(cls, limits: Limits) -> "Shape":
+        return cls(
+            memory_mb=limits.memory_mb,
+            cpus=limits.cpus,
+            processes=limits.processes,
+            disk_mb=limits.disk_mb,
+            open_files=limits.open_files,
+        )
+
+
+class Ulimit(TypedDict):
+    """As the engine's API spells it."""
+
+    Name: str
+    Soft: int
+    Hard: int
+
+
+class HostOptions(TypedDict, total=False):
+    """`HostConfig` of the engine's API, as far as we set it."""
+
+    AutoRemove: bool
+    Binds: list[str]
+    CapAdd: list[str]
+    CapDrop: list[str]
+    CgroupnsMode: str
+    CpuPeriod: int
+    CpuQuota: int
+    Devices: list[str]
+    IpcMode: str
+    LogConfig: dict[str, str]
+    Memory: int
+    MemorySwap: int
+    MemorySwappiness: int
+    NetworkMode: str
+    OomScoreAdj: int
+    PidsLimit: int
+    Privileged: bool
+    ReadonlyRootfs: bool
+    RestartPolicy: dict[str, str]
+    Runtime: str
+    SecurityOpt: list[str]
+    Tmpfs: dict[str, str]
+    Ulimits: list[Ulimit]
+
+
+class ContainerOptions(TypedDict, total=False):
+    """The body of the engine's "create a container"."""
+
+    Image: str
+    User: str
+    Cmd: list[str]
+    Entrypoint: list[str]
+    WorkingDir: str
+    Env: list[str]
+    Hostname: str
+    Labels: dict[str, str]
+    AttachStdin: bool
+    AttachStdout: bool
+    AttachStderr: bool
+    OpenStdin: bool
+    StdinOnce: bool
+    Tty: bool
+    NetworkDisabled: bool
+    StopSignal: str
+    HostConfig: HostOptions
+
+
+def container_options(
+    shape: Shape, *, image: str, folder: str, runtime: str | None = None, labels: dict[str, str] | None = None
+) -> ContainerOptions:
+    """The options of a session's container. Nothing of a session's limits reaches the engine by another way."""
+    memory = shape.memory_mb << 20
+    host: HostOptions = {
+        # The container goes when its process ends, and its process ends when the stream to us does.
+        "AutoRemove": True,
+        "RestartPolicy": {"Name": "no"},
+        "NetworkMode": "none",
+        "IpcMode": "none",
+        "CapDrop": ["ALL"],
+        "CapAdd": [],
+        "Privileged": False,
+        "SecurityOpt": ["no-new-privileges:true", f"seccomp={profile()}"],
+        "ReadonlyRootfs": True,
+        "Binds": [],
+        "Devices": [],
+        "Tmpfs": {
+            folder: _tmpfs(shape.disk_mb, "0700", INODES),
+            "/tmp": _tmpfs(TMP_MB, "1777", INODES // 4),  # noqa: S108 - a path inside the container
+            "/dev/shm": _tmpfs(SHARED_MB, "1777", 1024) + ",noexec",  # noqa: S108
+        },
+        "Memory": memory,
+        "MemorySwap": memory,  # the same number: no swap
+        "CpuPeriod": 100_000,
+        "CpuQuota": round(shape.cpus * 100_000),
+        "PidsLimit": shape.processes,
+        "OomScoreAdj": 500,
+        "Ulimits": [
+            _ulimit("nofile", shape.open_files),
+            _ulimit("fsize", shape.disk_mb << 20),
+            _ulimit("core", 0),
+            _ulimit("memlock", 0),
+            _ulimit("msgqueue", 65_536),
+            _ulimit("sigpending", 4096),
+        ],
+        # What code prints must never fill the host's disk.
+        "LogConfig": {"Type": "none"},
+    }
+    if runtime:
+        host["Runtime"] = runtime
+    return {
+        "Image": image,
+        "User": USER,
+        "Entrypoint": ["python3", "-I", "-S", "/opt/sandbox/supervisor"],
+        "Cmd": [folder],
+        "WorkingDir": folder,
+        "Env": [],
+        "Hostname": "sandbox",
+        "Labels": labels or {},
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "OpenStdin": True,
+        "StdinOnce": True,
+        "Tty": False,
+        "NetworkDisabled": True,
+        "StopSignal": "SIGKILL",
+        "HostConfig": host,
+    }
+
+
+def _tmpfs(size_mb: int, mode: str, inodes: int) -> str:
+    user, group = USER.split(":")
+    owner = "" if mode == "1777" else f",uid={user},gid={group}"
+    return f"rw,exec,{NO_LINKS_OUT},size={size_mb}m,nr_inodes={inodes},mode={mode}{owner}"
+
+
+def _ulimit(name: str, value: int) -> Ulimit:
+    return {"Name": name, "Soft": value, "Hard": value}

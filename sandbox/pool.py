@@ -1,0 +1,133 @@
+"""Boxes that wait, started before anybody asks for them. A box is handed out once and never comes back."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from devops_chatbot.errors import SandboxUnavailable
+from sandbox.box import Box
+from sandbox.hardening import Shape
+
+WINDOW_S = 120.0
+PATIENCE_S = 600.0
+"""After so long without a request the pool shrinks to its least size: an unused product costs the engine nothing."""
+RETRY_S = 30.0
+LOOK_S = 30.0
+log = logging.getLogger(__name__)
+
+
+class Pool:
+    """Keeps as many boxes of one shape ready as were asked for at once of late, between `least` and `most`.
+
+    Its thread sleeps until something is taken or the pool has to shrink.
+    """
+
+    def __init__(self, make: Callable[[Shape], Box], shape: Shape, *, least: int, most: int) -> None:
+        self._make = make
+        self._shape = shape
+        self._least = least
+        self._most = most
+        self._ready: deque[Box] = deque()
+        self._taken: deque[float] = deque()
+        self._last_use = float("-inf")
+        self._pause_until = 0.0
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many boxes wait."""
+        return len(self._ready)
+
+    def take(self, shape: Shape) -> Box:
+        """A box that nobody has used: a waiting one where the shape fits, otherwise a new one."""
+        box = None
+        if shape == self._shape and self._most > 0:
+            with self._changed:
+                now = time.monotonic()
+                self._last_use = now
+                self._taken.append(now)
+                while self._ready and box is None:
+                    waiting = self._ready.popleft()
+                    if waiting.gone is None:
+                        box = waiting
+                self._work()
+        return box if box is not None else self._make(shape)
+
+    def warm(self) -> None:
+        """Somebody is likely to ask soon."""
+        with self._changed:
+            if self._most > 0:
+                self._last_use = time.monotonic()
+                self._work()
+
+    def close(self) -> None:
+        """End every waiting box."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout=60)
+        while self._ready:
+            self._ready.popleft().close()
+
+    def _work(self) -> None:
+        """Wake the thread; the lock is held."""
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._keep, name="sandbox-pool", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _wanted(self, now: float) -> int:
+        if now - self._last_use > PATIENCE_S:
+            return self._least
+        while self._taken and now - self._taken[0] > WINDOW_S:
+            self._taken.popleft()
+        # As many as were taken within the time in which that many could not have been started one after the other.
+        burst = sum(1 for moment in self._taken if self._taken[-1] - moment < 2.0)
+        return min(self._most, max(self._least, 1, burst))
+
+    def _keep(self) -> None:
+        while True:
+            surplus: list[Box] = []
+            with self._changed:
+                if self._closed:
+                    return
+                now = time.monotonic()
+                for box in [box for box in self._ready if box.gone is not None]:
+                    self._ready.remove(box)
+                    surplus.append(box)
+                missing = self._wanted(now) - len(self._ready)
+                while missing < 0:
+                    surplus.append(self._ready.pop())
+                    missing += 1
+                if not surplus and (missing == 0 or now < self._pause_until):
+                    self._changed.wait(self._until_change(now))
+                    continue
+            for box in surplus:
+                box.close()
+            if missing > 0 and now >= self._pause_until:
+                self._add()
+
+    def _until_change(self, now: float) -> float | None:
+        """How long the thread may sleep; None when nothing can change without a call."""
+        if now < self._pause_until:
+            return self._pause_until - now
+        return LOOK_S if len(self._ready) > self._least else None
+
+    def _add(self) -> None:
+        try:
+            box = self._make(self._shape)
+        except SandboxUnavailable as error:
+            log.info("no session is kept ready: %s", error)
+            self._pause_until = time.monotonic() + RETRY_S
+            return
+        with self._changed:
+            if not self._closed:
+                self._ready.append(box)
+                return
+        box.close()

@@ -1,0 +1,250 @@
+"""A session: what one person sees of a box, and of the fresh one that takes its place when it has gone."""
+
+import contextlib
+import dataclasses
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from devops_chatbot.errors import BadRequest, ChatbotError, Conflict, NotFound, SandboxUnavailable, TooLarge
+from sandbox.box import Box
+from sandbox.channel import Gone
+from sandbox.egress import Egress
+from sandbox.model import Execution, FileEntry, Limits, SessionInfo, Watch
+
+MAX_CODE_BYTES = 4 << 20
+
+
+class LocalSession:
+    """Implements `Session`. The box may end at any time; the next call that needs one gets a fresh one."""
+
+    def __init__(
+        self,
+        take: Callable[[], Box],
+        *,
+        outlet: Callable[[], Egress] | None,
+        limits: Limits,
+        language: str,
+        caller: str,
+        idle_s: float,
+        longest_s: float,
+        engine: str,
+        on_close: Callable[[str], None],
+    ) -> None:
+        """Take a box and make it this session's. Raises what taking raises, and `BadRequest` for the language."""
+        self.id = secrets.token_hex(12)
+        self.caller = caller
+        self._take = take
+        self._make_outlet = outlet
+        self._outlet: Egress | None = None
+        self._limits = limits
+        self._language = language
+        self._idle_s = idle_s
+        self._engine = engine
+        self._on_close = on_close
+        self._created_at = self._used_at = time.time()
+        self._last_at = self._created_at + longest_s
+        self._runs = 0
+        self._busy = threading.Lock()
+        self._changing = threading.RLock()
+        self._closed_because = ""
+        self._box = self._fresh()
+
+    @property
+    def files(self) -> "LocalFiles":
+        """See `Session`."""
+        return LocalFiles(self)
+
+    @property
+    def expires_at(self) -> float:
+        """When it is closed unless somebody uses it; never in the middle of a run."""
+        if self._busy.locked():
+            return time.time() + self._idle_s
+        return min(self._used_at + self._idle_s, self._last_at)
+
+    def info(self) -> SessionInfo:
+        """See `Session`."""
+        return SessionInfo(
+            id=self.id,
+            language=self._language,
+            languages=self._box.languages,
+            caller=self.caller,
+            state="closed" if self._closed_because else "running" if self._busy.locked() else "idle",
+            limits=self._limits,
+            created_at=self._created_at,
+            used_at=self._used_at,
+            expires_at=self.expires_at,
+            runs=self._runs,
+            engine=self._engine,
+            reached=self._outlet.reached() if self._outlet is not None else (),
+        )
+
+    def run(
+        self, code: str, *, language: str | None = None, timeout_s: float | None = None, watch: Watch | None = None
+    ) -> Execution:
+        """See `Session`."""
+        text = _encoded(code)
+        seconds = self._limits.seconds if timeout_s is None else timeout_s
+        if not 0 < seconds <= self._limits.seconds:
+            raise BadRequest(f"timeout_s must be above 0 and at most {self._limits.seconds:g}, the session's limit.")
+        if not self._busy.acquire(blocking=False):
+            raise Conflict("A run is in progress in this session; wait for it or interrupt it.")
+        try:
+            box, replaced = self._living()
+            execution = box.run(
+                text,
+                language=language or self._language,
+                seconds=seconds,
+                output_bytes=self._limits.output_bytes,
+                artifact_bytes=self._limits.artifact_bytes,
+                watch=watch,
+            )
+        finally:
+            self._used_at = time.time()
+            self._busy.release()
+        self._runs += 1
+        return _noted(execution, replaced) if replaced else execution
+
+    def interrupt(self) -> None:
+        """See `Session`."""
+        self._check_open()
+        if self._busy.locked():
+            with contextlib.suppress(Gone):
+                self._box.interrupt()
+
+    def reset(self) -> None:
+        """See `Session`."""
+        with self._changing:
+            self._check_open()
+            self._box.close("the session was reset")
+            self._box = self._fresh()
+            self._used_at = time.time()
+
+    def close(self) -> None:
+        """See `Session`."""
+        self._end("it was closed")
+
+    def expire(self) -> None:
+        """Close it because nobody used it."""
+        self._end(f"nobody used it for {self._idle_s:g} seconds, or it grew too old")
+
+    def living_box(self) -> Box:
+        """The box, for its files. Raises `NotFound` after `close`."""
+        self._used_at = time.time()
+        return self._living()[0]
+
+    def _end(self, because: str) -> None:
+        with self._changing:
+            if self._closed_because:
+                return
+            self._closed_because = because
+            self._box.close(because)
+        self._on_close(self.id)
+
+    def _check_open(self) -> None:
+        if self._closed_because:
+            raise NotFound(f"The sandbox session {self.id!r} is not there any more: {self._closed_because}.")
+
+    def _living(self) -> tuple[Box, str]:
+        """A box that lives, and why the one before it ended when this one is new."""
+        with self._changing:
+            self._check_open()
+            gone = self._box.gone
+            if gone is None:
+                return self._box, ""
+            self._box.close()
+            self._box = self._fresh()
+            return self._box, gone
+
+    def _fresh(self) -> Box:
+        box = self._take()
+        outlet = self._make_outlet() if self._make_outlet is not None else None
+        try:
+            if outlet is not None:
+                outlet.join(box, before=self._outlet)
+            box.open(self._language, outlet=outlet, authorities=outlet.authorities if outlet is not None else b"")
+        except Gone as error:
+            box.close()
+            raise SandboxUnavailable(f"The container of the session has gone: {error}. Try again.") from error
+        except ChatbotError:
+            box.close()
+            raise
+        self._outlet = outlet
+        return box
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFiles:
+    """Implements `Files` for a local session."""
+
+    session: LocalSession
+
+    def put(self, path: str, data: Iterable[bytes]) -> FileEntry:
+        """See `Files`."""
+        with _translated():
+            return self.session.living_box().put(_path(path), data)
+
+    def get(self, path: str) -> Iterator[bytes]:
+        """See `Files`. Errors come before the first piece."""
+        with _translated():
+            pieces = self.session.living_box().get(_path(path))
+            first = next(pieces)
+        return _rest(first, pieces)
+
+    def list(self) -> list[FileEntry]:
+        """See `Files`."""
+        with _translated():
+            return self.session.living_box().list()
+
+    def delete(self, path: str) -> None:
+        """See `Files`."""
+        with _translated():
+            self.session.living_box().delete(_path(path))
+
+
+def _rest(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    with _translated():
+        yield from pieces
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except Gone as error:
+        raise SandboxUnavailable(f"The container of the session has gone: {error}. Its files are lost.") from error
+
+
+def _path(path: str) -> str:
+    """A path that may be sent to a box; the box checks it again, link by link."""
+    names = path.split("/")
+    if any(name in ("", ".", "..") for name in names) or len(names) > 32:
+        raise BadRequest("A path is relative to the session's folder, without empty parts, '.' and '..'.")
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest("A path has to be text.") from error
+    if len(encoded) > 1024 or any(byte < 32 or byte == 127 for byte in encoded):
+        raise BadRequest("A path has at most 1024 bytes and no control characters.")
+    return path
+
+
+def _encoded(code: str) -> bytes:
+    try:
+        text = code.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest("The code holds half a character (a lone surrogate).") from error
+    if len(text) > MAX_CODE_BYTES:
+        raise TooLarge(f"The code is larger than {MAX_CODE_BYTES >> 20} MB; put data into a file.")
+    if b"\0" in text:
+        raise BadRequest("The code holds a NUL character.")
+    return text
+
+
+def _noted(execution: Execution, gone: str) -> Execution:
+    """The execution with the news that it ran in a fresh box."""
+    news = f"this ran in a fresh container, without the earlier variables and files: the one before has gone ({gone})"
+    return dataclasses.replace(execution, state_lost=True, why="; ".join(filter(None, (execution.why, news))))

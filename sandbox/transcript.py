@@ -1,0 +1,128 @@
+"""What a run says, put together: text as it comes, artifacts, and the end. None of it is trusted."""
+
+import codecs
+import json
+import mimetypes
+import re
+from typing import cast
+
+from sandbox.frames import BrokenFrames, Header
+from sandbox.model import TABLE_MIME, Artifact, ArtifactKind, Chunk, Execution, FileEntry, Stream, Watch
+
+MAX_ARTIFACTS = 132
+PLOTLY_MIME = "application/vnd.plotly.v1+json"
+SHOWN_MIMES = {"image/png", "image/svg+xml", TABLE_MIME, PLOTLY_MIME}
+
+
+class Transcript:
+    """Collects the frames of one run. The box bounds what it sends; this bounds the box."""
+
+    def __init__(self, output_bytes: int, artifact_bytes: int, watch: Watch | None) -> None:
+        self._left = {"out": output_bytes, "shown": artifact_bytes}
+        self._watch = watch
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self._decoders = {"stdout": decoder("replace"), "stderr": decoder("replace")}
+        self._text: dict[Stream, list[str]] = {"stdout": [], "stderr": []}
+        self._artifacts: list[Artifact] = []
+
+    def take(self, header: Header, body: bytes) -> None:
+        """A piece of output or something shown. Raises `BrokenFrames`."""
+        kind = "out" if "out" in header else "shown"
+        self._left[kind] -= len(body)
+        if self._left[kind] < 0 or len(self._artifacts) >= MAX_ARTIFACTS:
+            raise BrokenFrames("more output than was allowed")
+        if kind == "out":
+            stream: Stream = "stderr" if header["out"] == "stderr" else "stdout"
+            self._say(stream, self._decoders[stream].decode(body))
+        elif "shown" in header:
+            self._show(_shown(str(header["shown"]), body))
+
+    def ended(self, done: object) -> Execution:
+        """The whole of it, when the run has ended. Raises `BrokenFrames`."""
+        if not isinstance(done, dict):
+            raise BrokenFrames("an end without its result")
+        for entry in entries(done.get("files")):
+            mime = mimetypes.guess_type(entry.path)[0] or "application/octet-stream"
+            self._show(Artifact(kind="file", name=entry.path, mime=mime, size=entry.size))
+        seconds = done.get("seconds")
+        return self._execution(
+            exit_code=number(done.get("exit_code")),
+            seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
+            timed_out=done.get("timed_out") is True,
+            interrupted=done.get("interrupted") is True,
+            truncated=done.get("truncated") is True,
+            state_lost=done.get("state_lost") is True,
+            why=str(done.get("why", ""))[:500],
+        )
+
+    def cut_off(self, seconds: float, *, timed_out: bool, why: str) -> Execution:
+        """What there is of it, when the box went in the middle."""
+        return self._execution(exit_code=137, seconds=seconds, timed_out=timed_out, state_lost=True, why=why)
+
+    def _execution(
+        self,
+        *,
+        exit_code: int,
+        seconds: float,
+        timed_out: bool,
+        state_lost: bool,
+        why: str,
+        interrupted: bool = False,
+        truncated: bool = False,
+    ) -> Execution:
+        for stream in self._text:
+            self._say(stream, self._decoders[stream].decode(b"", final=True))
+        return Execution(
+            exit_code=exit_code,
+            stdout="".join(self._text["stdout"]),
+            stderr="".join(self._text["stderr"]),
+            seconds=seconds,
+            timed_out=timed_out,
+            interrupted=interrupted,
+            truncated=truncated,
+            state_lost=state_lost,
+            why=why,
+            artifacts=tuple(self._artifacts),
+        )
+
+    def _say(self, stream: Stream, text: str) -> None:
+        if text:
+            self._text[stream].append(text)
+            if self._watch is not None:
+                self._watch(Chunk(stream=stream, text=text))
+
+    def _show(self, artifact: Artifact) -> None:
+        self._artifacts.append(artifact)
+        if self._watch is not None:
+            self._watch(artifact)
+
+
+def _shown(meta: str, data: bytes) -> Artifact:
+    """An artifact as the code announced it, with a name and a type that can do no harm."""
+    try:
+        said = json.loads(meta)
+        kind, name, mime = str(said["kind"]), str(said["name"]), str(said["mime"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise BrokenFrames("an artifact without a kind, a name and a type") from error
+    if kind not in ("figure", "table") or mime not in SHOWN_MIMES:
+        raise BrokenFrames("an artifact of a kind that does not exist")
+    safe = re.sub(r"[^\w.-]+", "_", name).strip("._")[:100] or kind
+    return Artifact(kind=cast(ArtifactKind, kind), name=safe, mime=mime, size=len(data), data=data)
+
+
+def entries(listed: object) -> list[FileEntry]:
+    """The files that a box lists, as far as they are well-formed."""
+    if not isinstance(listed, list):
+        return []
+    return [
+        FileEntry(path=str(entry["path"]), size=number(entry.get("size")))
+        for entry in listed
+        if isinstance(entry, dict) and "path" in entry
+    ]
+
+
+def number(value: object) -> int:
+    """A whole number that a box sent. Raises `BrokenFrames`."""
+    if not isinstance(value, int):
+        raise BrokenFrames("a number is missing")
+    return value
