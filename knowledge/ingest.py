@@ -1,14 +1,16 @@
 """Taking documents in: load → split → embed → every store → one flip in the catalogue → the old version out."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from devops_chatbot.errors import NotFound
-from knowledge import tables, worklist
+from devops_chatbot.errors import BadRequest, NotFound
+from knowledge import listing, tables, worklist
+from knowledge.archives import ArchiveLimits
 from knowledge.catalogue import Catalogue
 from knowledge.originals import Originals
 from knowledge.pipeline import Pipeline
@@ -27,12 +29,15 @@ REMOVE = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shaping:
+class IngestOptions:
     """What the settings say about chunks and files."""
 
     chunk_tokens: int = 220
     overlap_tokens: int = 30
     max_file_mb: int = 64
+    archives: ArchiveLimits = field(
+        default_factory=lambda: ArchiveLimits(total_mb=1024, files=20_000, ratio=200, file_mb=64)
+    )
 
 
 class Ingest:
@@ -50,7 +55,7 @@ class Ingest:
         originals: Originals,
         reader: Reader,
         embedder_of: Callable[[str], TextEmbedder],
-        shaping: Shaping | None = None,
+        options: IngestOptions | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._engine = catalogue.engine
@@ -58,19 +63,22 @@ class Ingest:
         self._originals = originals
         self._reader = reader
         self._embedder_of = embedder_of
-        self._shaping = shaping or Shaping()
+        self._options = options or IngestOptions()
         self._swap = Swap(self._engine, stores, originals)
 
     # --- a job's way: plan, then step until nothing is left, then finish
 
-    def plan(self, job: str, knowledge_base: str, files: Iterable[Item]) -> None:
-        """Write down the files of a job (see `knowledge.listing`). Raises `NotFound` when the knowledge base is gone."""
+    def plan(self, job: str, knowledge_base: str, *, kind: str, argument: str) -> None:
+        """List the files of a job: of an `upload` or a `folder` (`argument` is its path), or originals to be read anew
+        (`reindex`; `argument` is a JSON list of document ids). Raises `NotFound` when something named is gone.
+        """
+        base = self._catalogue.get(knowledge_base).id
         try:
-            worklist.plan(self._engine, job, knowledge_base, files)
+            worklist.plan(self._engine, job, base, self._files(base, kind, argument))
         except IntegrityError:
             raise NotFound("The knowledge base was deleted.") from None
-        preparation = self._preparation(knowledge_base, self._embedder_of(knowledge_base))
-        worklist.settle_unchanged(self._engine, job, knowledge_base, preparation.shape)
+        shape = self._preparation(base, self._embedder_of(base)).shape
+        worklist.settle_unchanged(self._engine, job, base, shape)
 
     def step(self, job: str, knowledge_base: str, *, stop: Callable[[], bool] = lambda: False) -> bool:
         """Take in the next files of a job; False when none is left. Returns early when `stop()` becomes true.
@@ -91,9 +99,14 @@ class Ingest:
         pipeline.run(job, knowledge_base, items, stop=stop)
         return len(items) == STEP
 
-    def finish(self, job: str, knowledge_base: str, *, source: str, stop: Callable[[], bool] = lambda: False) -> None:
-        """Remove the documents of the folder `source` whose file the job did not find."""
-        while not stop() and (documents := worklist.gone(self._engine, job, knowledge_base, source, REMOVE)):
+    def finish(
+        self, job: str, knowledge_base: str, *, kind: str, argument: str, stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Remove the documents of a folder whose file the job did not find."""
+        while kind == "folder" and not stop():
+            documents = worklist.gone(self._engine, job, knowledge_base, argument, REMOVE)
+            if not documents:
+                return
             self._swap.remove(knowledge_base, documents, job=job)
 
     def abandon(self, job: str, knowledge_base: str, *, reason: str | None) -> None:
@@ -105,7 +118,7 @@ class Ingest:
         """How far a job is."""
         return worklist.progress(self._engine, job)
 
-    def forget(self, job: str, *, failures: bool = False) -> None:
+    def forget(self, job: str, *, failures: bool) -> None:
         """Drop the list of a job's files; the failures too when asked."""
         worklist.forget(self._engine, job, failures=failures)
 
@@ -151,10 +164,22 @@ class Ingest:
             ]
         return differences(self._stores.contents(knowledge_base), active)
 
+    def _files(self, knowledge_base: str, kind: str, argument: str) -> Iterable[Item]:
+        match kind:
+            case "upload":
+                return listing.files_of_upload(Path(argument), self._options.archives)
+            case "folder":
+                source = self._catalogue.follow(knowledge_base, argument, name=Path(argument).name or "files")
+                return listing.files_of_folder(source)
+            case "reindex":
+                return listing.files_again(self._engine, self._originals, knowledge_base, json.loads(argument))
+            case _:
+                raise BadRequest(f"There is no kind of job named {kind!r}.")
+
     def _preparation(self, knowledge_base: str, embedder: TextEmbedder) -> Preparation:
         splitter = Splitter(
-            chunk_tokens=self._shaping.chunk_tokens,
-            overlap_tokens=self._shaping.overlap_tokens,
+            chunk_tokens=self._options.chunk_tokens,
+            overlap_tokens=self._options.overlap_tokens,
             count=embedder.count,
         )
         return Preparation(
@@ -163,5 +188,5 @@ class Ingest:
             reader=self._reader,
             splitter=splitter,
             embedder=embedder,
-            max_file_mb=self._shaping.max_file_mb,
+            max_file_mb=self._options.max_file_mb,
         )

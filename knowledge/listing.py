@@ -18,20 +18,17 @@ from knowledge.tables import reading
 from knowledge.worklist import Item
 
 AT_ONCE = 500
+UNPACKED = ".unpacked"
+"""Where the archives of an upload are unpacked, below its folder; a hidden name, so that it is no part of the upload."""
 NOT_TEXT = ("image", "audio", "video", "font")
 """Kinds of files that are passed over among the files of a folder or an archive; alone they are refused by name."""
-
-
-def unpacked_beside(staged: Path) -> Path:
-    """Where the archives of an upload are unpacked: a folder beside its own, to be removed with it."""
-    return staged.with_name(f"{staged.name}.unpacked")
 
 
 def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
     """The files below `staged`; an archive counts as a folder of its name. What an archive is refused for is an item
     with a reason.
     """
-    unpacked = unpacked_beside(staged)
+    unpacked = staged / UNPACKED
     shutil.rmtree(unpacked, ignore_errors=True)  # of a run that was killed
     for number, file in enumerate(files_below(staged)):
         if not is_archive(file.uri):

@@ -1,0 +1,149 @@
+"""DBOS behind three functions: it calls them in order, remembers which call returned, and goes on after a crash."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from dbos import DBOSConfig
+
+R = TypeVar("R")
+
+SIDE_BY_SIDE = 2
+"""Jobs that run at a time, on different knowledge bases: a small upload need not wait for a large one."""
+POLL_S = 0.1
+"""How often waiting jobs are looked for."""
+VERSION = "1"
+"""Fixed: with another application version DBOS would not go on with what an older release of ours began."""
+QUEUE = "jobs"
+ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+
+
+class Leaving(BaseException):
+    """The process is about to end. No `Exception`, so that DBOS takes the job for unfinished rather than failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """A job: `first` once, `next` until it is False, `last` once; each gets the job's id and may be called again."""
+
+    first: Callable[[str], bool]
+    next: Callable[[str], bool]
+    last: Callable[[str], None]
+
+
+class Durable:
+    """Runs jobs by `Steps`. DBOS is one in a process, so is this. Safe for concurrent use."""
+
+    def __init__(self, database: Path, steps: Steps) -> None:
+        self._database = database
+        self._steps = steps
+        self._lock = threading.Lock()
+        self._enqueue: Callable[[str, str], None] | None = None
+        self._leaving = threading.Event()
+        self._busy = 0
+        self._idle = threading.Condition()
+
+    @property
+    def leaving(self) -> bool:
+        """Whether steps should come to an end, because the process is about to."""
+        return self._leaving.is_set()
+
+    def start(self, job: str, turn: str) -> None:
+        """Run a job, after the others of the same `turn`. A job that is known already is left as it is."""
+        self._launched()(job, turn)
+
+    def broken_off(self, job: str) -> bool:
+        """Whether a job has come to its end for DBOS, so that it will not be run any more."""
+        self._launched()
+        from dbos import DBOS
+
+        status = DBOS.get_workflow_status(job)
+        return status is not None and status.status in ENDED
+
+    def close(self, *, timeout_s: float) -> None:
+        """Wait for the running steps to come to their end, then stop; the next process goes on."""
+        self._leaving.set()
+        with self._lock:
+            if self._enqueue is None:
+                return
+            from dbos import DBOS
+
+            with self._idle:
+                self._idle.wait_for(lambda: self._busy == 0, timeout=timeout_s)
+            DBOS.destroy(destroy_registry=True)
+            self._enqueue = None
+
+    def _launched(self) -> Callable[[str, str], None]:
+        with self._lock:
+            if self._enqueue is None:
+                self._enqueue = self._launch()
+            return self._enqueue
+
+    def _launch(self) -> Callable[[str, str], None]:
+        logger = logging.getLogger("dbos")
+        logger.addHandler(logging.NullHandler())  # else DBOS adds a handler of its own that writes to the console
+        from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
+
+        config: DBOSConfig = {
+            "name": "devops-chatbot",
+            "system_database_url": f"sqlite:///{self._database}",
+            "application_version": VERSION,
+            "executor_id": "local",
+            "log_level": "ERROR",
+            "enable_otlp": False,
+        }
+        DBOS(config=config)
+
+        @DBOS.step(name="first")
+        def first(job: str) -> bool:
+            return self._guarded(self._steps.first, job)
+
+        @DBOS.step(name="next")
+        def following(job: str) -> bool:
+            return self._guarded(self._steps.next, job)
+
+        @DBOS.step(name="last")
+        def last(job: str) -> None:
+            self._guarded(self._steps.last, job)
+
+        @DBOS.workflow(name="job")
+        def run(job: str) -> None:
+            if first(job):
+                while following(job):
+                    pass
+                last(job)
+
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE,
+            worker_concurrency=SIDE_BY_SIDE,
+            partition_concurrency=1,
+            polling_interval_sec=POLL_S,
+            on_conflict="always_update",
+        )
+
+        def enqueue(job: str, turn: str) -> None:
+            with SetWorkflowID(job), SetEnqueueOptions(queue_partition_key=turn):
+                DBOS.enqueue_workflow(QUEUE, run, job)
+
+        return enqueue
+
+    def _guarded(self, step: Callable[[str], R], job: str) -> R:
+        """A step that leaves no trace in DBOS when the process is about to end: it will be repeated."""
+        with self._idle:
+            if self.leaving:
+                raise Leaving
+            self._busy += 1
+        try:
+            result = step(job)
+            if self.leaving:
+                raise Leaving
+            return result
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
