@@ -118,7 +118,7 @@ class Client:
         return self._list(wire.KnowledgeBase, "/v1/knowledge-bases")
 
     def knowledge_base(self, kb: str) -> wire.KnowledgeBase:
-        return self._get(wire.KnowledgeBase, _kb(kb))
+        return self._get(wire.KnowledgeBase, self._kb(kb))
 
     def create_knowledge_base(
         self, name: str, *, description: str = "", embedding: str | None = None
@@ -130,10 +130,10 @@ class Client:
         self, kb: str, *, name: str | None = None, description: str | None = None
     ) -> wire.KnowledgeBase:
         body = wire.KnowledgeBaseChange(name=name, description=description)
-        return self._got(wire.KnowledgeBase, self._send("PATCH", _kb(kb), body=body))
+        return self._got(wire.KnowledgeBase, self._send("PATCH", self._kb(kb), body=body))
 
     def delete_knowledge_base(self, kb: str) -> None:
-        self._send("DELETE", _kb(kb))
+        self._send("DELETE", self._kb(kb))
 
     def upload(self, kb: str, files: Sequence[Upload]) -> wire.Job:
         """Send files (archives too) and start taking them in; returns at once with the job."""
@@ -143,7 +143,7 @@ class Client:
             for name, content in named
         ]
         with self._translated():
-            response = self._http.post(f"{_kb(kb)}/documents", files=parts, timeout=UPLOAD_TIMEOUT_S)
+            response = self._http.post(f"{self._kb(kb)}/documents", files=parts, timeout=UPLOAD_TIMEOUT_S)
         return self._got(wire.StartedJob, self._check(response)).job
 
     def documents(
@@ -157,29 +157,29 @@ class Client:
     ) -> wire.Page[wire.Document]:
         """The file table; `text` is looked for in names and titles."""
         return self._get(
-            wire.Page[wire.Document], f"{_kb(kb)}/documents", state=state, text=text, offset=offset, limit=limit
+            wire.Page[wire.Document], f"{self._kb(kb)}/documents", state=state, text=text, offset=offset, limit=limit
         )
 
     def document(self, kb: str, document: str) -> wire.Document:
-        return self._get(wire.Document, f"{_kb(kb)}/documents/{_quoted(document)}")
+        return self._get(wire.Document, f"{self._kb(kb)}/documents/{_quoted(document)}")
 
     def chunks(self, kb: str, document: str) -> list[wire.Passage]:
-        return self._list(wire.Passage, f"{_kb(kb)}/documents/{_quoted(document)}/chunks")
+        return self._list(wire.Passage, f"{self._kb(kb)}/documents/{_quoted(document)}/chunks")
 
     def delete_document(self, kb: str, document: str) -> None:
-        self._send("DELETE", f"{_kb(kb)}/documents/{_quoted(document)}")
+        self._send("DELETE", f"{self._kb(kb)}/documents/{_quoted(document)}")
 
     def delete_documents(self, kb: str, documents: Sequence[str]) -> None:
-        self._send("POST", f"{_kb(kb)}/documents/delete", body=wire.Selection(ids=tuple(documents)))
+        self._send("POST", f"{self._kb(kb)}/documents/delete", body=wire.Selection(ids=tuple(documents)))
 
     def reindex(self, kb: str, documents: Sequence[str]) -> wire.Job:
         """Read these documents anew from the originals that the server keeps."""
         body = wire.Selection(ids=tuple(documents))
-        return self._got(wire.StartedJob, self._send("POST", f"{_kb(kb)}/documents/reindex", body=body)).job
+        return self._got(wire.StartedJob, self._send("POST", f"{self._kb(kb)}/documents/reindex", body=body)).job
 
     def download(self, kb: str, document: str) -> Download:
         """The original file."""
-        response = self._send("GET", f"{_kb(kb)}/documents/{_quoted(document)}/original")
+        response = self._send("GET", f"{self._kb(kb)}/documents/{_quoted(document)}/original")
         disposition = response.headers.get("content-disposition", "")
         _, _, name = disposition.partition("filename*=utf-8''")
         return Download(
@@ -190,12 +190,12 @@ class Client:
 
     def sources(self, kb: str) -> list[wire.Source]:
         """The folders that a knowledge base follows."""
-        return self._list(wire.Source, f"{_kb(kb)}/sources")
+        return self._list(wire.Source, f"{self._kb(kb)}/sources")
 
     def add_folder(self, kb: str, location: str) -> wire.Job:
         """Follow a folder of the server's machine, or sync it again."""
         body = wire.NewSource(location=location)
-        return self._got(wire.StartedJob, self._send("POST", f"{_kb(kb)}/sources", body=body)).job
+        return self._got(wire.StartedJob, self._send("POST", f"{self._kb(kb)}/sources", body=body)).job
 
     def samples(self) -> wire.Samples:
         return self._get(wire.Samples, "/v1/samples")
@@ -285,6 +285,12 @@ class Client:
 
     # --- the way there and back
 
+    def _kb(self, kb: str) -> str:
+        """The path of a knowledge base; a name with a slash cannot stand in a path and is looked up."""
+        if "/" in kb:
+            kb = next((base.id for base in self.knowledge_bases() if base.name == kb), kb.replace("/", " "))
+        return f"/v1/knowledge-bases/{_quoted(kb)}"
+
     def _send(
         self,
         method: str,
@@ -365,7 +371,3 @@ def _adapter(name: str) -> TypeAdapter[Event]:
 
 def _quoted(part: str) -> str:
     return quote(part, safe="")
-
-
-def _kb(kb: str) -> str:
-    return f"/v1/knowledge-bases/{_quoted(kb)}"

@@ -1,0 +1,94 @@
+"""Puts the HTTP door together over a product."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from devops_chatbot.api import (
+    documents,
+    health,
+    jobs,
+    knowledge_bases,
+    messages,
+    models,
+    samples,
+    search,
+    settings,
+    sources,
+    threads,
+)
+from devops_chatbot.api.context import PROBLEMS, Context
+from devops_chatbot.api.door import Door, entry
+from devops_chatbot.api.metrics import Metrics
+from devops_chatbot.api.problems import on_chatbot_error, on_http, on_invalid
+from devops_chatbot.api.streams import Streams
+from devops_chatbot.bootstrap import Product
+from devops_chatbot.errors import ChatbotError
+
+ABOUT = """Answers from your own runbooks, with citations that open the passage.
+
+Long work answers 202 with a job. Errors are problem details (RFC 9457) with a `request_id`
+that stands in the server's log.
+"""
+ROUTES = (knowledge_bases, documents, sources, jobs, search, threads, messages, models, settings, samples, health)
+
+
+def create_app(product: Product) -> FastAPI:
+    """The app that serves `product`; it starts the product's jobs and closes the product when it ends."""
+    context = Context(product=product, streams=Streams(), metrics=Metrics())
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(product.start)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(product.close)
+
+    app = FastAPI(
+        title="DevOps ChatBot",
+        version=product.version,
+        description=ABOUT,
+        lifespan=life,
+        responses=PROBLEMS,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        exception_handlers={
+            ChatbotError: on_chatbot_error,
+            RequestValidationError: on_invalid,
+            HTTPException: on_http,
+        },
+    )
+    app.state.context = context
+    for module in (
+        knowledge_bases,
+        documents,
+        sources,
+        jobs,
+        search,
+        threads,
+        messages,
+        models,
+        settings,
+        samples,
+        health,
+    ):
+        app.include_router(module.router)
+    server = product.settings.server
+    key = server.key.get_secret_value() if server.key else None
+    app.add_middleware(
+        Door, entry=entry(host=server.host, allowed_hosts=server.allowed_hosts, key=key), metrics=context.metrics
+    )
+    _serve_documentation(app)
+    return app
+
+
+def _serve_documentation(app: FastAPI) -> None:
+    from fastapi_swagger import patch_fastapi
+
+    patch_fastapi(app)

@@ -1,0 +1,129 @@
+"""Routes of the documents of a knowledge base: upload, file table, chunks, original, remove, read anew."""
+
+import shutil
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse
+from starlette.concurrency import run_in_threadpool
+
+from devops_chatbot.api.context import In, Of, given, page
+from devops_chatbot.api.jobs import started
+from devops_chatbot.api.uploads import receive_files
+from devops_chatbot.bootstrap import Product
+from devops_chatbot.datadir import free_bytes
+from devops_chatbot.errors import StoreUnavailable
+from devops_chatbot.wire import Document, DocumentState, Page, Passage, Selection, StartedJob
+
+router = APIRouter(prefix="/v1/knowledge-bases/{kb}/documents", tags=["documents"])
+
+_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("", status_code=202, openapi_extra=_UPLOAD)
+async def upload_documents(kb: str, request: Request, context: In) -> StartedJob:
+    """Send one or many files in the field `files`; zip and tar archives are unpacked.
+
+    A file name may be a relative path, which becomes the document's address. A file of the same address replaces the
+    earlier one; an unchanged one costs nothing.
+    """
+    product = context.product
+    found = await run_in_threadpool(product.catalogue.get, kb)
+    staged = await run_in_threadpool(_stage, product, int(request.headers.get("content-length") or 0))
+    try:
+        await receive_files(
+            request.stream(),
+            request.headers.get("content-type", ""),
+            staged,
+            max_mb=product.settings.knowledge.max_upload_mb,
+        )
+    except BaseException:  # the client may have left, which is a cancellation
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
+    return started(await run_in_threadpool(product.jobs.ingest_upload, found.id, staged))
+
+
+@router.get("")
+def list_documents(
+    kb: str,
+    product: Of,
+    state: DocumentState | None = None,
+    text: str | None = None,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Page[Document]:
+    """The file table; `text` is looked for in addresses and titles."""
+    found = product.catalogue.documents(
+        product.catalogue.get(kb).id, state=state, text=text, offset=offset, limit=limit
+    )
+    return page(Document, found.items, found.total)
+
+
+@router.post("/delete", status_code=204)
+def delete_documents(kb: str, body: Selection, product: Of) -> None:
+    """Remove many documents from every index."""
+    product.ingest.remove_documents(product.catalogue.get(kb).id, body.ids)
+
+
+@router.post("/reindex", status_code=202)
+def reindex_documents(kb: str, body: Selection, product: Of) -> StartedJob:
+    """Read documents anew from the originals that the server keeps."""
+    return started(product.jobs.reindex(product.catalogue.get(kb).id, body.ids))
+
+
+@router.get("/{document_id}")
+def get_document(kb: str, document_id: str, product: Of) -> Document:
+    return given(Document, product.catalogue.document(product.catalogue.get(kb).id, document_id))
+
+
+@router.delete("/{document_id}", status_code=204)
+def delete_document(kb: str, document_id: str, product: Of) -> None:
+    """Remove a document from every index."""
+    product.ingest.remove_document(product.catalogue.get(kb).id, document_id)
+
+
+@router.get("/{document_id}/chunks")
+def list_chunks(kb: str, document_id: str, product: Of) -> Page[Passage]:
+    """The pieces that the document was split into, in reading order."""
+    document = product.catalogue.document(product.catalogue.get(kb).id, document_id)
+    return page(Passage, product.catalogue.chunks(document.id))
+
+
+@router.get("/{document_id}/original", response_class=FileResponse)
+def download_document(kb: str, document_id: str, product: Of) -> FileResponse:
+    """The file as it was taken in; always as a download, never shown as a page of this server."""
+    document = product.catalogue.document(product.catalogue.get(kb).id, document_id)
+    return FileResponse(
+        product.ingest.original(document.knowledge_base, document.id),
+        filename=Path(document.source_uri).name,
+        media_type="application/octet-stream",
+        headers={"X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _stage(product: Product, announced_bytes: int) -> Path:
+    """A new folder for an upload. Raises `StoreUnavailable` when the disk cannot hold what was announced."""
+    staging = product.data.folder("staging")
+    if announced_bytes > free_bytes(staging):
+        raise StoreUnavailable(
+            f"The upload has {announced_bytes // 1024 // 1024} MB and the disk of the data directory "
+            f"{free_bytes(staging) // 1024 // 1024} MB left. Free some space and try again."
+        ) from OSError(28, "No space left on device")
+    folder = staging / uuid.uuid4().hex
+    folder.mkdir()
+    return folder

@@ -1,0 +1,26 @@
+"""Routes of the sources that a knowledge base follows: folders on the server's machine."""
+
+from fastapi import APIRouter
+from knowledge.sources import allowed_folder
+
+from devops_chatbot.api.context import Of, page
+from devops_chatbot.api.jobs import started
+from devops_chatbot.wire import NewSource, Page, Source, StartedJob
+
+router = APIRouter(prefix="/v1/knowledge-bases/{kb}/sources", tags=["sources"])
+
+
+@router.get("")
+def list_sources(kb: str, product: Of) -> Page[Source]:
+    return page(Source, product.catalogue.sources(product.catalogue.get(kb).id))
+
+
+@router.post("", status_code=202)
+def sync_source(kb: str, body: NewSource, product: Of) -> StartedJob:
+    """Follow a folder, or sync it again: only what changed is read, and what is gone is removed.
+
+    The folder has to be below one that the setting `knowledge.folders` names.
+    """
+    found = product.catalogue.get(kb)
+    folder = allowed_folder(body.location, product.settings.knowledge.folders)
+    return started(product.jobs.ingest_folder(found.id, folder))

@@ -1,0 +1,64 @@
+"""Prints the events of one question as they come."""
+
+import sys
+
+from pydantic import TypeAdapter
+
+from devops_chatbot import errors
+from devops_chatbot.chat import Answer, Citation, Failure, Progress, Route, Token
+from devops_chatbot.cli.output import error, note
+from devops_chatbot.client import Client
+from devops_chatbot.errors import ChatbotError
+from devops_chatbot.wire import NewMessage
+
+
+def ask_and_print(
+    client: Client, message: NewMessage, *, thread: str | None, as_json: bool
+) -> type[ChatbotError] | None:
+    """Ask in the thread, or in a new one; returns the class of the error when it did not go well."""
+    thread_id = thread or client.create_thread().id
+    for event in client.ask(thread_id, message):
+        if isinstance(event, Failure):
+            if not as_json:
+                print()
+            error(event.detail)
+            return _class_of(event)
+        if as_json:
+            if isinstance(event, Answer):
+                print(TypeAdapter(Answer).dump_json(event, indent=2).decode())
+        elif isinstance(event, Route):
+            note(f"→ {event.scenario}: {event.why} ({event.confidence:.0%} sure)\n")
+        elif isinstance(event, Progress) and event.text and sys.stderr.isatty():
+            note(f"  {event.text}")
+        elif isinstance(event, Token):
+            print(event.text, end="", flush=True)
+        elif isinstance(event, Answer):
+            _print_end(event)
+            if thread is None:
+                note(f"\nGo on with: devops-chatbot ask --thread {thread_id} TEXT")
+    return None
+
+
+def _print_end(answer: Answer) -> None:
+    print()
+    if answer.citations:
+        print()
+    for citation in answer.citations:
+        print(f"[{citation.number}] {_place(citation)}")
+
+
+def _place(citation: Citation) -> str:
+    parts = [" > ".join(dict.fromkeys((citation.title, *citation.heading_path)))]
+    if citation.source_uri and citation.source_uri != citation.title:
+        parts.append(citation.source_uri)
+    where = citation.location
+    if where.page is not None:
+        parts.append(f"page {where.page}")
+    elif where.line_start is not None:
+        parts.append(f"lines {where.line_start}–{where.line_end or where.line_start}")
+    return " · ".join(parts)
+
+
+def _class_of(failure: Failure) -> type[ChatbotError]:
+    kind = getattr(errors, failure.error, None)
+    return kind if isinstance(kind, type) and issubclass(kind, ChatbotError) else ChatbotError

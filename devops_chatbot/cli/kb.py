@@ -1,0 +1,230 @@
+"""The commands of knowledge bases."""
+
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from devops_chatbot.chat import SearchMode
+from devops_chatbot.cli.link import Link
+from devops_chatbot.cli.output import note, print_json, print_json_rows, print_table
+from devops_chatbot.client import Client, Upload
+from devops_chatbot.errors import BadRequest, NotFound
+from devops_chatbot.wire import DocumentState, Job
+
+app = typer.Typer(help="Knowledge bases.", no_args_is_help=True, rich_markup_mode=None)
+
+Json = Annotated[bool, typer.Option("--json", help="Print what the route returned.")]
+Name = Annotated[str, typer.Argument(help="The name or id of a knowledge base.", metavar="NAME")]
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Unique; in any language.")],
+    description: Annotated[str, typer.Option(help="What is in it.")] = "",
+    embedding: Annotated[str | None, typer.Option(help="An embedding model's name.", metavar="NAME")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an empty knowledge base."""
+    with _client(context) as client:
+        made = client.create_knowledge_base(name, description=description, embedding=embedding)
+    if as_json:
+        print_json(made)
+    else:
+        print(f"{made.name} ({made.id}). Fill it with: devops-chatbot kb add {made.name!r} PATH")
+
+
+@app.command("list")
+def list_knowledge_bases(context: typer.Context, as_json: Json = False) -> None:
+    """Every knowledge base."""
+    with _client(context) as client:
+        found = client.knowledge_bases()
+    if as_json:
+        print_json_rows(found)
+        return
+    print_table(
+        ("name", "id", "documents", "chunks", "bytes", "embedding", "description"),
+        [(row.name, row.id, row.documents, row.chunks, row.bytes, row.embedding, row.description) for row in found],
+    )
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    name: Name,
+    paths: Annotated[list[Path], typer.Argument(help="Files, archives (zip, tar) and folders.", metavar="PATH...")],
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Let the server follow one folder of its own machine; again: sync it.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the work is done.")] = True,
+    as_json: Json = False,
+) -> int:
+    """Take in files. An unchanged file costs nothing, a changed one replaces the earlier one."""
+    with _client(context) as client:
+        if follow:
+            if len(paths) != 1:
+                raise BadRequest("--follow takes exactly one folder.")
+            job = client.add_folder(name, str(paths[0].resolve()))
+        else:
+            client.knowledge_base(name)  # a wrong name should not cost an upload
+            files = [file for path in paths for file in _files(path)]
+            if not files:
+                raise BadRequest("There is no file to send; hidden files are left out.")
+            job = client.upload(name, files)
+        if wait:
+            job = _watch(client, job)
+    return _report(job, as_json=as_json)
+
+
+@app.command()
+def sample(context: typer.Context, as_json: Json = False) -> int:
+    """Build the sample knowledge base: the product's guide and a few real runbooks."""
+    with _client(context) as client:
+        job = _watch(client, client.build_samples())
+    return _report(job, as_json=as_json)
+
+
+@app.command()
+def documents(
+    context: typer.Context,
+    name: Name,
+    state: Annotated[DocumentState | None, typer.Option(help="Only those in this state.")] = None,
+    text: Annotated[str | None, typer.Option(help="Only those with this in their address or title.")] = None,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
+    as_json: Json = False,
+) -> None:
+    """The file table."""
+    with _client(context) as client:
+        found = client.documents(name, state=state, text=text, offset=offset, limit=limit)
+    if as_json:
+        print_json_rows(found.items, found.total)
+        return
+    print_table(
+        ("document", "state", "chunks", "bytes", "id", "error"),
+        [(row.source_uri, row.state, row.chunks, row.bytes, row.id, row.error) for row in found.items],
+    )
+    if found.total > len(found.items):
+        note(f"{len(found.items)} of {found.total}; see --offset and --limit")
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    name: Name,
+    query: str,
+    mode: Annotated[SearchMode, typer.Option(help="Which index to ask.")] = "hybrid",
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
+    threshold: Annotated[float, typer.Option(help="Leave out hits with a lower score.", min=0, max=1)] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """Search without an answer; shows which index found each hit at which rank."""
+    with _client(context) as client:
+        found = client.search(
+            sys.stdin.read() if query == "-" else query,
+            knowledge_bases=[name],
+            mode=mode,
+            limit=limit,
+            score_threshold=threshold,
+        )
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("score", "document", "passage", "found by"),
+        [
+            (
+                hit.score,
+                f"{hit.source_uri}\n{' > '.join(hit.heading_path)}".strip(),
+                " ".join(hit.text.split())[:240],
+                ", ".join(f"{by.index} {by.rank}" for by in hit.found_by),
+            )
+            for hit in found.hits
+        ],
+    )
+    note(f"{len(found.hits)} hits in {found.seconds * 1000:.0f} ms")
+
+
+@app.command()
+def remove(context: typer.Context, name: Name, document_ids: list[str]) -> None:
+    """Remove documents, by id, from every index."""
+    with _client(context) as client:
+        client.delete_documents(name, document_ids)
+
+
+@app.command()
+def rename(
+    context: typer.Context,
+    name: Name,
+    new_name: Annotated[str | None, typer.Argument(help="Its new name.")] = None,
+    description: Annotated[str | None, typer.Option(help="Its new description.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Rename or describe a knowledge base."""
+    with _client(context) as client:
+        changed = client.change_knowledge_base(name, name=new_name, description=description)
+    if as_json:
+        print_json(changed)
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a knowledge base with all its documents."""
+    with _client(context) as client:
+        found = client.knowledge_base(name)
+        if not yes:
+            if not sys.stdin.isatty():
+                raise BadRequest("Nobody is there to confirm; use --yes.")
+            typer.confirm(f"Remove {found.name!r} with {found.documents} documents?", abort=True)
+        client.delete_knowledge_base(found.id)
+
+
+def _client(context: typer.Context) -> AbstractContextManager[Client]:
+    link: Link = context.obj
+    return link.client()
+
+
+def _files(path: Path) -> list[Upload]:
+    from knowledge.sources import files_below
+
+    if path.is_dir():
+        root = path.resolve()
+        return [(f"{root.name}/{file.uri}", file.path) for file in files_below(root)]
+    if not path.is_file():
+        raise NotFound(f"There is no file or folder {str(path)!r}.")
+    return [path]
+
+
+def _watch(client: Client, job: Job) -> Job:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("documents", total=job.total)
+        for now in client.job_events(job.id):
+            job = now
+            bar.update(task, total=job.total, completed=job.done)
+    return job
+
+
+def _report(job: Job, *, as_json: bool) -> int:
+    """Prints what became of a job; 1 when it failed or took in nothing of what it was given."""
+    if as_json:
+        print_json(job)
+    else:
+        if job.errors:
+            print_table(("not taken in", "why"), [(row.source_uri, row.reason) for row in job.errors])
+        counts = {"added": job.added, "changed": job.changed, "unchanged": job.unchanged, "removed": job.removed}
+        counts["failed"] = job.failed
+        words = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing to do"
+        print(f"Job {job.id} {job.state}: {words}." + (f" {job.error}" if job.error else ""))
+    nothing = job.failed and not (job.added or job.changed or job.unchanged)
+    return 1 if job.state in ("failed", "cancelled") or nothing else 0

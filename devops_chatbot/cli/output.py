@@ -1,0 +1,50 @@
+"""How results and errors look in a terminal: results on standard output, everything else on standard error."""
+
+import sys
+from collections.abc import Sequence
+
+from pydantic import BaseModel, TypeAdapter
+
+Cell = str | int | float | None
+
+
+def print_json(result: BaseModel) -> None:
+    """One result as the route returned it."""
+    print(result.model_dump_json(indent=2))
+
+
+def print_json_rows(rows: Sequence[BaseModel], total: int | None = None) -> None:
+    """Many results as the route returned them."""
+    items = [row.model_dump(mode="json") for row in rows]
+    body = {"items": items, "total": len(items) if total is None else total}
+    print(TypeAdapter(dict[str, object]).dump_json(body, indent=2).decode())
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """A table as wide as the terminal; full width, so that nothing is lost, when the output is no terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(shown(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def shown(cell: Cell) -> str:
+    if cell is None or cell == "":
+        return "–"
+    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
+
+
+def note(text: str) -> None:
+    """A word beside the result."""
+    print(text, file=sys.stderr)
+
+
+def error(text: str) -> None:
+    print(f"Error: {text}", file=sys.stderr)

@@ -1,0 +1,347 @@
+"""The main job through the real routes on the real stores: documents in, ask, open a citation, change, remove."""
+
+import io
+import json
+import tarfile
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from devops_chatbot.chat import Answer, Evidence, Failure, Route, Token
+from devops_chatbot.client import Client
+from devops_chatbot.errors import BadRequest, Conflict, NotAllowed, NotFound, UnsupportedFile
+from devops_chatbot.wire import Job, NewMessage
+
+DISK = """# DiskFull
+
+## Meaning
+
+The alert DiskFull fires when a file system has less than five percent left.
+
+## Mitigation
+
+1. Find the largest folders with `du -xh / | sort -h | tail`.
+2. Rotate the logs: `journalctl --vacuum-size=200M`.
+3. Grow the volume when that is not enough.
+"""
+CLOCK = """# ClockSkew
+
+The alert ClockSkew fires when the clock of a host is off by more than 50 ms. Restart chrony with
+`systemctl restart chronyd` and watch `chronyc tracking`.
+"""
+CHINESE = """# 磁盘空间不足
+
+## 处理步骤
+
+先用 `du -sh /*` 找出最大的目录，然后清理日志。数据库主从延迟过高时，请检查从库的磁盘写入速度。
+"""
+
+
+def take_in(client: Client, kb: str, *files: tuple[str, bytes]) -> Job:
+    job = client.upload(kb, list(files))
+    return list(client.job_events(job.id))[-1]
+
+
+@pytest.fixture
+def runbooks(client: Client) -> Client:
+    """A client of a server with the knowledge base `Runbooks` of three documents."""
+    client.create_knowledge_base("Runbooks", description="What to do")
+    job = take_in(
+        client,
+        "Runbooks",
+        ("disk.md", DISK.encode()),
+        ("time/clock.md", CLOCK.encode()),
+        ("磁盘.md", CHINESE.encode()),
+    )
+    assert (job.state, job.added, job.failed) == ("done", 3, 0), job
+    return client
+
+
+def test_from_a_file_to_an_opened_citation(runbooks: Client) -> None:
+    thread = runbooks.create_thread()
+    events = list(runbooks.ask(thread.id, NewMessage(text="What should I do when DiskFull fires?")))
+    assert isinstance(events[0], Route)
+    assert events[0].why
+    assert any(isinstance(event, Evidence) for event in events)
+    answer = events[-1]
+    assert isinstance(answer, Answer), answer
+    assert "".join(event.text for event in events if isinstance(event, Token)).strip() == answer.text.strip()
+    assert answer.extractive
+    citation = answer.citations[0]
+    assert citation.source_uri == "disk.md"
+    assert f"[{citation.number}]" in answer.text
+
+    opened = runbooks.passage(citation.ref, citation.quote)
+    assert opened.title == citation.title
+    assert not opened.changed
+    assert " ".join(citation.quote.split()) in " ".join(opened.text[opened.start : opened.end].split())
+
+    kept = runbooks.thread(thread.id)
+    assert [message.role for message in kept.messages] == ["user", "assistant"]
+    assert kept.messages[1].text == answer.text
+    assert kept.messages[1].citations == answer.citations
+    assert kept.title
+
+
+def test_a_chinese_question_finds_the_chinese_document(runbooks: Client) -> None:
+    hits = runbooks.search("主从延迟过高怎么办？", knowledge_bases=["Runbooks"]).hits
+    assert hits[0].source_uri == "磁盘.md"
+    events = list(runbooks.ask(runbooks.create_thread().id, NewMessage(text="磁盘空间不足怎么处理？")))
+    assert isinstance(events[-1], Answer)
+    assert events[-1].citations[0].source_uri == "磁盘.md"
+
+
+def test_a_search_says_which_index_found_each_hit(runbooks: Client) -> None:
+    found = runbooks.search("ClockSkew", knowledge_bases=["Runbooks"])
+    assert found.hits[0].source_uri == "time/clock.md"
+    assert {by.index for by in found.hits[0].found_by} >= {"vector", "lexical"}
+    assert found.hits[0].location.line_start == 1
+    lexical = runbooks.search("chronyc tracking", mode="lexical").hits
+    assert {by.index for hit in lexical for by in hit.found_by} == {"lexical"}
+    assert runbooks.search("ClockSkew", limit=1).hits[0].ref == found.hits[0].ref
+
+
+def test_the_same_file_again_costs_nothing_and_a_changed_one_is_swapped(runbooks: Client) -> None:
+    again = take_in(runbooks, "Runbooks", ("disk.md", DISK.encode()))
+    assert (again.unchanged, again.changed, again.added) == (1, 0, 0)
+    ref = runbooks.search("journalctl", mode="lexical").hits[0].ref
+    changed = take_in(runbooks, "Runbooks", ("disk.md", DISK.replace("journalctl", "logrotate").encode()))
+    assert (changed.changed, changed.added) == (1, 0)
+    assert not runbooks.search("journalctl", mode="lexical").hits
+    assert runbooks.search("logrotate", mode="lexical").hits[0].source_uri == "disk.md"
+    opened = runbooks.passage(ref, "Find the largest folders")
+    assert opened.changed
+    assert "Find the largest folders" in opened.text[opened.start : opened.end]
+
+
+def test_the_file_table_shows_a_broken_file_with_its_reason(runbooks: Client) -> None:
+    job = take_in(runbooks, "Runbooks", ("good.md", b"# Good\n\nText of a good file."), ("bad.pdf", b"\x00\x01broken"))
+    assert (job.state, job.added, job.failed) == ("done", 1, 1)
+    assert job.errors[0].source_uri == "bad.pdf"
+    failed = runbooks.documents("Runbooks", state="failed")
+    assert failed.total == 1
+    assert failed.items[0].error == job.errors[0].reason
+    assert runbooks.documents("Runbooks", text="clock").items[0].source_uri == "time/clock.md"
+    assert runbooks.documents("Runbooks", limit=2).total == 5
+
+
+def test_a_document_can_be_read_downloaded_indexed_anew_and_removed(runbooks: Client) -> None:
+    document = runbooks.documents("Runbooks", text="disk.md").items[0]
+    chunks = runbooks.chunks("Runbooks", document.id)
+    assert chunks
+    assert chunks[0].text in DISK
+    original = runbooks.download("Runbooks", document.id)
+    assert (original.name, original.data.decode()) == ("disk.md", DISK)
+    chinese = runbooks.documents("Runbooks", text="磁盘.md").items[0]
+    assert runbooks.download("Runbooks", chinese.id).name == "磁盘.md"
+
+    anew = list(runbooks.job_events(runbooks.reindex("Runbooks", [document.id]).id))[-1]
+    assert (anew.state, anew.failed, anew.total) == ("done", 0, 1)
+    assert runbooks.search("DiskFull", mode="lexical").hits
+
+    runbooks.delete_document("Runbooks", document.id)
+    assert not runbooks.search("DiskFull", mode="lexical").hits
+    with pytest.raises(NotFound):
+        runbooks.document("Runbooks", document.id)
+    with pytest.raises(NotFound):
+        runbooks.delete_document("Runbooks", document.id)
+    rest = [each.id for each in runbooks.documents("Runbooks").items]
+    runbooks.delete_documents("Runbooks", rest)
+    assert runbooks.documents("Runbooks").total == 0
+
+
+def test_archives_are_unpacked_and_what_is_dangerous_in_them_is_refused(client: Client) -> None:
+    client.create_knowledge_base("Archive")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("docs/disk.md", DISK)
+        archive.writestr("../../outside.md", "# Outside")
+    job = take_in(client, "Archive", ("docs.zip", packed.getvalue()))
+    assert (job.state, job.added, job.failed) == ("done", 1, 1), job
+    assert "outside.md" in job.errors[0].source_uri
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("clock.md")
+        member.size = len(CLOCK.encode())
+        archive.addfile(member, io.BytesIO(CLOCK.encode()))
+    assert take_in(client, "Archive", ("docs.tar.gz", packed.getvalue())).added == 1
+    uris = {document.source_uri for document in client.documents("Archive").items if document.state == "ready"}
+    assert any(uri.endswith("disk.md") for uri in uris)
+    assert any(uri.endswith("clock.md") for uri in uris)
+
+
+def test_a_folder_is_followed_below_the_allowed_ones_only(client: Client, allowed: Path) -> None:
+    (allowed / "disk.md").write_text(DISK)
+    (allowed / "clock.md").write_text(CLOCK)
+    client.create_knowledge_base("Folder")
+    first = list(client.job_events(client.add_folder("Folder", str(allowed)).id))[-1]
+    assert (first.state, first.added) == ("done", 2)
+    assert client.sources("Folder")[0].location == str(allowed)
+    (allowed / "disk.md").unlink()
+    second = list(client.job_events(client.add_folder("Folder", str(allowed)).id))[-1]
+    assert (second.removed, second.unchanged) == (1, 1)
+    assert not client.search("DiskFull", mode="lexical", knowledge_bases=["Folder"]).hits
+    for wrong in ("/etc", str(allowed / ".."), "/proc/self"):
+        with pytest.raises(NotAllowed, match=r"knowledge\.folders"):
+            client.add_folder("Folder", wrong)
+    with pytest.raises((NotFound, BadRequest)):
+        client.add_folder("Folder", str(allowed / "missing"))
+
+
+def test_names_of_knowledge_bases(client: Client) -> None:
+    made = client.create_knowledge_base("运行手册 / a+b & ?", description="中文")
+    assert client.knowledge_base("运行手册 / a+b & ?") == client.knowledge_base(made.id) == made
+    with pytest.raises(Conflict):
+        client.create_knowledge_base("运行手册 / A+B & ?")
+    changed = client.change_knowledge_base(made.id, name="手册", description="新")
+    assert (changed.id, changed.name, changed.description) == (made.id, "手册", "新")
+    for wrong in ("", "  ", "x" * 1000):
+        with pytest.raises(BadRequest):
+            client.create_knowledge_base(wrong)
+    with pytest.raises(NotFound, match="bundled"):
+        client.create_knowledge_base("Other", embedding="nothing")
+    client.delete_knowledge_base("手册")
+    with pytest.raises(NotFound):
+        client.knowledge_base(made.id)
+    assert client.knowledge_bases() == []
+
+
+def test_conversations_are_kept_found_renamed_and_deleted(client: Client) -> None:
+    first = client.create_thread("Disk questions")
+    second = client.create_thread()
+    assert client.rename_thread(second.id, "时钟").title == "时钟"
+    assert client.threads().total == 2
+    assert [thread.id for thread in client.threads(text="disk").items] == [first.id]
+    client.delete_thread(first.id)
+    with pytest.raises(NotFound):
+        client.thread(first.id)
+    with pytest.raises(NotFound):
+        list(client.ask(first.id, NewMessage(text="x")))
+    assert client.stop(second.id) is False
+
+
+def test_a_question_that_cannot_be_asked_is_refused(runbooks: Client) -> None:
+    thread = runbooks.create_thread().id
+
+    def end(message: NewMessage) -> str:
+        event = list(runbooks.ask(thread, message))[-1]
+        assert isinstance(event, Failure), event
+        return event.error
+
+    assert end(NewMessage(text="  ")) == "BadQuestion"
+    assert end(NewMessage(text="x", model="nobody")) in ("BadQuestion", "NotFound")
+    assert end(NewMessage(text="x", route="nowhere")) in ("BadQuestion", "NotFound")
+    with pytest.raises(NotFound):
+        list(runbooks.ask(thread, NewMessage(text="x", knowledge_bases=("nothing",))))
+    with pytest.raises(BadRequest):
+        runbooks.search("", knowledge_bases=["Runbooks"])
+    with pytest.raises(BadRequest, match="limit"):
+        runbooks.search("x", limit=0)
+
+
+def test_only_the_named_knowledge_base_is_asked(runbooks: Client) -> None:
+    runbooks.create_knowledge_base("Other")
+    take_in(runbooks, "Other", ("other.md", b"# DiskFull\n\nIn the other house DiskFull is ignored."))
+    hits = runbooks.search("DiskFull", knowledge_bases=["Other"]).hits
+    assert {hit.source_uri for hit in hits} == {"other.md"}
+    everywhere = {hit.source_uri for hit in runbooks.search("DiskFull").hits}
+    assert {"disk.md", "other.md"} <= everywhere
+    thread = runbooks.create_thread().id
+    answer = list(runbooks.ask(thread, NewMessage(text="What about DiskFull?", knowledge_bases=("Other",))))[-1]
+    assert isinstance(answer, Answer)
+    assert {citation.source_uri for citation in answer.citations} == {"other.md"}
+
+
+def test_the_samples_are_built_once_and_answer_their_questions(client: Client) -> None:
+    assert client.samples().knowledge_base is None
+    job = list(client.job_events(client.build_samples().id))[-1]
+    assert job.state == "done"
+    assert job.failed == 0
+    assert job.added >= 20
+    again = list(client.job_events(client.build_samples("zh").id))[-1]
+    assert (again.added, again.changed, again.unchanged) == (0, 0, job.added)
+    samples = client.samples()
+    assert [base.id for base in client.knowledge_bases()] == [samples.knowledge_base]
+    for question in (*samples.questions["en"], *samples.questions["zh"]):
+        answer = list(client.ask(client.create_thread().id, NewMessage(text=question)))[-1]
+        assert isinstance(answer, Answer), question
+        assert answer.citations, question
+
+
+def test_jobs_are_listed_newest_first(runbooks: Client) -> None:
+    last = take_in(runbooks, "Runbooks", ("more.md", b"# More\n\nMore text."))
+    jobs = runbooks.jobs(knowledge_base="Runbooks")
+    assert jobs[0].id == last.id
+    assert len(jobs) == 2
+    assert runbooks.job(last.id).state == "done"
+    assert runbooks.cancel_job(last.id).state == "done"
+    with pytest.raises(NotFound):
+        runbooks.job("nothing")
+    with pytest.raises(NotFound):
+        list(runbooks.job_events("nothing"))
+
+
+def test_models_embeddings_scenarios_settings_and_health(client: Client) -> None:
+    models = client.models()
+    assert [model.name for model in models.models if model.extractive] == ["extractive"]
+    assert set(models.roles) == {"answer", "route", "tools", "graph"}
+    assert client.test_model("extractive").ok
+    with pytest.raises(BadRequest):
+        client.test_model("nothing")
+    with pytest.raises(BadRequest):
+        client.assign_role("answer", ["nothing"])
+    with pytest.raises(NotFound):
+        client.assign_role("cook", ["extractive"])
+    assert client.assign_role("answer", ["extractive"]).roles["answer"] == ("extractive",)
+    assert [(model.name, model.default) for model in client.embeddings()] == [("bundled", True)]
+    tested = client.test_embedding("bundled")
+    assert tested.ok
+    assert "384" in tested.detail
+    assert {"docs"} <= {scenario.name for scenario in client.scenarios()}
+    assert all(set(scenario.purpose) == {"en", "zh"} for scenario in client.scenarios())
+    settings = {row.key: row for row in client.settings().settings}
+    assert settings["data_dir"].origin == "environment"
+    assert settings["knowledge.chunk_tokens"].origin == "default"
+    readiness = client.readiness()
+    assert readiness.ready
+    assert {"records", "vector index", "word index", "graph", "jobs", "data directory"} <= {
+        check.name for check in readiness.checks
+    }
+    assert client.alive()
+
+
+def test_metrics_and_documentation(client: Client, url: str) -> None:
+    client.create_knowledge_base("Runbooks")
+    numbers = httpx.get(f"{url}/metrics").text
+    assert 'chatbot_knowledge{what="knowledge_bases"} 1.0' in numbers
+    page = httpx.get(f"{url}/docs")
+    assert page.status_code == 200
+    assert "http://" not in page.text.replace(url, "")
+    assert "https://" not in page.text
+    for file in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        assert httpx.get(f"{url}/swagger/{file}").status_code == 200
+    schema = httpx.get(f"{url}/openapi.json").json()
+    assert "/v1/threads/{thread_id}/messages" in schema["paths"]
+    assert "What should I check?" in json.dumps(schema)
+    assert "multipart/form-data" in json.dumps(schema["paths"]["/v1/knowledge-bases/{kb}/documents"]["post"])
+    assert schema["paths"]["/v1/search"]["post"]["responses"]["4XX"]
+
+
+def test_an_upload_of_nothing_and_to_nowhere(client: Client) -> None:
+    client.create_knowledge_base("Runbooks")
+    with pytest.raises(BadRequest, match="no file"):
+        client.upload("Runbooks", [])
+    with pytest.raises(NotFound):
+        client.upload("Nowhere", [("a.md", b"x")])
+    with pytest.raises((BadRequest, UnsupportedFile)):
+        client.upload("Runbooks", [("../a.md", b"x")])
+
+
+def test_a_file_of_this_machine_is_sent_from_disk(client: Client, tmp_path: Path) -> None:
+    client.create_knowledge_base("Runbooks")
+    path = tmp_path / "clock.md"
+    path.write_text(CLOCK)
+    job = list(client.job_events(client.upload("Runbooks", [path, ("sub/again.md", path)]).id))[-1]
+    assert (job.added, job.failed) == (2, 0)
