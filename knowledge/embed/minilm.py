@@ -137,7 +137,9 @@ def _folder() -> Path:
 def _tokenizer() -> "Tokenizer":
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(str(_folder() / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(_folder() / "tokenizer.json"))
+    tokenizer.no_padding()  # the file asks for 128 tokens always
+    return tokenizer
 
 
 def _build(weights: Path, path: Path) -> None:
