@@ -9,6 +9,7 @@ import bisect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from devops_chatbot.chat import Location
 from knowledge.model import Chunk, ParsedDocument, Section, chunk_id
@@ -43,9 +44,7 @@ class _Piece:
 class Splitter:
     """Safe for concurrent use. `count` gives the tokens of each of some texts."""
 
-    def __init__(
-        self, *, chunk_tokens: int, overlap_tokens: int, count: Callable[[Sequence[str]], list[int]]
-    ) -> None:
+    def __init__(self, *, chunk_tokens: int, overlap_tokens: int, count: Callable[[Sequence[str]], list[int]]) -> None:
         self._budget = chunk_tokens
         self._overlap = overlap_tokens
         self._count = count
@@ -55,13 +54,14 @@ class Splitter:
         """The chunks of a document in reading order; none for a document without text."""
         own = _own_ranges(document)
         prefixes = [" > ".join(dict.fromkeys((document.title, *section.heading_path))) for section, _, _ in own]
-        budgets = [
-            self._budget - min(tokens, int(self._budget * PREFIX_SHARE)) for tokens in self._count(prefixes)
-        ]
-        pieces = self._counted(document, [piece for index, row in enumerate(own) for piece in _blocks(document, index, row)])
+        budgets = [self._budget - min(tokens, int(self._budget * PREFIX_SHARE)) for tokens in self._count(prefixes)]
+        pieces = self._counted(
+            document, [piece for index, row in enumerate(own) for piece in _blocks(document, index, row)]
+        )
         fitting = [part for piece in pieces for part in self._cut(document, piece, budgets[piece.section])]
         spans = self._packed(fitting, budgets, [section for section, _, _ in own])
-        lines, chunks = _newlines(document), []
+        lines = _newlines(document)
+        chunks: list[Chunk] = []
         for start, end, section in spans:
             start, end = _trimmed(document.text, start, end)
             if start >= end:
@@ -94,14 +94,21 @@ class Splitter:
         """The piece itself when it fits, else its parts by the finest border that is needed."""
         if piece.tokens <= budget:
             return [piece]
-        finer = {"prose": "sentence", "list": "line", "table": "line", "code": "line", "line": "sentence", "sentence": "word"}
+        finer = {
+            "prose": "sentence",
+            "list": "line",
+            "table": "line",
+            "code": "line",
+            "line": "sentence",
+            "sentence": "word",
+        }
         kind = finer.get(piece.kind)
         if kind is None:
-            return list(self._hard(document, piece, budget))
+            return list(self._hard(piece, budget))
         parts = self._counted(document, list(_parts(document.text, piece, kind)))
         return [small for part in parts for small in self._cut(document, part, budget)]
 
-    def _hard(self, document: ParsedDocument, piece: _Piece, budget: int) -> Iterator[_Piece]:
+    def _hard(self, piece: _Piece, budget: int) -> Iterator[_Piece]:
         """A single word over the budget (minified code, base64): equal stretches of characters."""
         size = max(1, (piece.end - piece.start) * budget // (piece.tokens + 1))
         for start in range(piece.start, piece.end, size):
@@ -208,7 +215,7 @@ def _parts(text: str, piece: _Piece, kind: str) -> Iterator[_Piece]:
     else:
         borders = [match.end() for match in _WORD_END.finditer(whole)]
     cuts = sorted({0, *(border for border in borders if border < len(whole)), len(whole)})
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         yield _Piece(piece.start + start, piece.start + end, kind, piece.section)
 
 

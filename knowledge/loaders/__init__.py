@@ -42,7 +42,9 @@ def load(data: bytes, name: str) -> ParsedDocument:
             loader = "pdf"
         else:
             wrong = f"is named like a {loader} file but its content is {content}" if loader else f"is {content}"
-            raise UnsupportedFile(f"The file {wrong}, which cannot be read as text. Convert it to text, HTML or PDF first.")
+            raise UnsupportedFile(
+                f"The file {wrong}, which cannot be read as text. Convert it to text, HTML or PDF first."
+            )
     if loader == "pdf":
         if content != "pdf":
             raise UnsupportedFile("The file is named .pdf but does not begin like one. Export it again as PDF.")

@@ -49,7 +49,9 @@ def decode(data: bytes) -> str:
             try:
                 return _lines(data.decode(encoding))
             except UnicodeDecodeError as error:
-                raise UnsupportedFile(f"The file begins like {encoding} but is broken at byte {error.start}.") from error
+                raise UnsupportedFile(
+                    f"The file begins like {encoding} but is broken at byte {error.start}."
+                ) from error
     if b"\0" in data[:_SAMPLE]:
         raise UnsupportedFile(_BINARY)
     try:
@@ -59,7 +61,9 @@ def decode(data: bytes) -> str:
             return _lines(data[: error.start].decode("utf-8"))
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data[:_SAMPLE], cp_isolation=["gb18030", "big5", "shift_jis", "euc_kr", "cp1252", "cp1251"]).best()
+    best = from_bytes(
+        data[:_SAMPLE], cp_isolation=["gb18030", "big5", "shift_jis", "euc_kr", "cp1252", "cp1251"]
+    ).best()
     if best is None:
         raise UnsupportedFile(_BINARY)
     text = data.decode(best.encoding, errors="replace")

@@ -9,7 +9,6 @@ from knowledge.model import ParsedDocument
 
 MOST_PAGES = 20_000
 MOST_CHARACTERS = 50_000_000
-_PASSWORD = "password"
 _HYPHEN = re.compile(r"(\w)[\u00ad\ufffe\x02]\s*\n\s*(\w)")
 
 
@@ -20,8 +19,10 @@ def load_pdf(data: bytes, name: str) -> ParsedDocument:
     try:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        if _PASSWORD in str(error).lower():
-            raise UnsupportedFile("The PDF is protected by a password. Save it without one and add it again.") from error
+        if "password" in str(error).lower():
+            raise UnsupportedFile(
+                "The PDF is protected by a password. Save it without one and add it again."
+            ) from error
         raise UnsupportedFile(
             "The PDF is broken or cut off and cannot be opened. Export or download it again."
         ) from error
@@ -84,6 +85,8 @@ def _outline(document: object, text: str, starts: list[int]) -> list[Heading]:
             continue
         end = starts[page + 1] if page + 1 < len(starts) else len(text)
         found = re.search(r"\s+".join(map(re.escape, title.split())), text[starts[page] : end], re.I)
-        headings.append(Heading(level=mark.level + 1, title=title, start=starts[page] + (found.start() if found else 0)))
+        headings.append(
+            Heading(level=mark.level + 1, title=title, start=starts[page] + (found.start() if found else 0))
+        )
     headings.sort(key=lambda heading: heading.start)
     return [one for one, after in pairwise([*headings, None]) if one and (after is None or after.start > one.start)]

@@ -25,7 +25,10 @@ NAMED_CODE = {
     "vagrantfile": "ruby",
     "gemfile": "ruby",
 }
-_WORDS = r"(?:export|default|public|private|protected|internal|static|final|abstract|async|pub(?:\([a-z]+\))?|unsafe|open|data|sealed)\s+"
+_WORDS = (
+    r"(?:export|default|public|private|protected|internal|static|final|abstract|async|pub(?:\([a-z]+\))?|unsafe|open|data|sealed)"
+    r"\s+"
+)
 _DEFINES = re.compile(
     rf"^(?P<indent>[ \t]*)(?:{_WORDS})*"
     r"(?:def|class|func|fn|function|interface|struct|enum|trait|impl|module|namespace|type|object|resource|CREATE\s+\w+)\s+"

@@ -84,7 +84,9 @@ def _markdown_headings(text: str, begin: int) -> list[Heading]:
         elif not line.strip():
             paragraph = None
         elif paragraph is None:
-            opens_text = not line.startswith((*_INDENTED, "- ", "* ", "+ ", "> ", "|")) and not line.lstrip()[0].isdigit()
+            opens_text = (
+                not line.startswith((*_INDENTED, "- ", "* ", "+ ", "> ", "|")) and not line.lstrip()[0].isdigit()
+            )
             paragraph = start if opens_text else None
         start += len(line) + 1
     return [heading for heading in headings if heading.title]

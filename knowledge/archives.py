@@ -1,0 +1,214 @@
+"""Unpacks zip and tar archives that nobody has checked: bounded, and never outside of the folder given."""
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from devops_chatbot.errors import TooLarge, UnsupportedFile
+
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+MEGABYTE = 1024 * 1024
+_BLOCK = 256 * 1024
+_FREE = 10 * MEGABYTE
+"""Below this unpacked size the ratio is not looked at: a small text file may well shrink 500 times."""
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, EOFError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveLimits:
+    """Bounds of one archive: unpacked megabytes in all and a file, number of files, unpacked over packed size."""
+
+    total_mb: int
+    files: int
+    ratio: int
+    file_mb: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A member that was not unpacked, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """How many files were written, and what was refused."""
+
+    files: int
+    refused: tuple[Refused, ...] = ()
+
+
+def is_archive(name: str) -> bool:
+    """By the file's name."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def unpack(archive: Path, into: Path, limits: ArchiveLimits) -> Unpacked:
+    """Write the archive's files below `into` (made when missing).
+
+    A member that cannot be taken (a path that leaves the folder, a link, a device, encrypted, damaged, too large) is refused
+    by itself. Raises `TooLarge` for too many files, too much in all or a bomb, and `UnsupportedFile` for what is no archive or
+    is cut off before its table of contents; what was written until then is the caller's to remove.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    work = _Work(archive, into.resolve(), limits)
+    try:
+        if archive.name.lower().endswith(".zip"):
+            work.zip()
+        else:
+            work.tar()
+    except _BROKEN as error:
+        raise UnsupportedFile(f"The archive {archive.name} is broken or cut off: {error}. Pack it again.") from error
+    except (RuntimeError, NotImplementedError) as error:
+        raise UnsupportedFile(f"The archive {archive.name} cannot be unpacked: {error}.") from error
+    return Unpacked(files=work.files, refused=tuple(work.refused))
+
+
+class _Work:
+    """One archive being unpacked."""
+
+    def __init__(self, archive: Path, into: Path, limits: ArchiveLimits) -> None:
+        self._archive = archive
+        self._into = into
+        self._limits = limits
+        self._packed = max(1, archive.stat().st_size)
+        self._written = 0
+        self._members = 0
+        self.files = 0
+        self.refused: list[Refused] = []
+
+    def zip(self) -> None:
+        with zipfile.ZipFile(self._archive) as opened:
+            for member in opened.infolist():
+                if member.is_dir():
+                    continue
+                name = self._counted(_zip_name(member))
+                if member.flag_bits & 1:
+                    self._refuse(name, "it is protected by a password")
+                elif member.external_attr >> 28 not in (0, 8):
+                    self._refuse(name, "it is a link or a device, not a file")
+                elif (target := self._target(name)) is not None:
+                    try:
+                        with opened.open(member) as content:
+                            self._write(name, content, target)
+                    except (zipfile.BadZipFile, zlib.error, EOFError, lzma.LZMAError) as error:
+                        target.unlink(missing_ok=True)
+                        self._refuse(name, f"it is damaged: {error}")
+
+    def tar(self) -> None:
+        with (
+            self._archive.open("rb") as raw,
+            tarfile.open(fileobj=_decompressed(self._archive.name, raw), mode="r|") as opened,
+        ):
+            for member in self._bounded(opened):
+                if member.isdir():
+                    continue
+                name = self._counted(member.name)
+                content = opened.extractfile(member) if member.isreg() else None
+                if content is None:
+                    self._refuse(name, "it is a link or a device, not a file")
+                elif (target := self._target(name)) is not None:
+                    self._write(name, content, target)
+
+    def _bounded(self, opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+        for member in opened:
+            if member.size > self._limits.total_mb * MEGABYTE:
+                raise self._too_large()
+            yield member
+
+    def _counted(self, name: str) -> str:
+        self._members += 1
+        if self._members > self._limits.files:
+            raise TooLarge(
+                f"The archive {self._archive.name} holds more than {self._limits.files} files "
+                "(knowledge.max_archive_files). Split it, or raise the limit."
+            )
+        return name
+
+    def _refuse(self, name: str, reason: str) -> None:
+        self.refused.append(Refused(name=name[:500], reason=f"Not taken from the archive: {reason}."))
+
+    def _target(self, name: str) -> Path | None:
+        """Where a member goes, or None when its name leads out of the folder or cannot be a file's name."""
+        plain = unicodedata.normalize("NFC", name.replace("\\", "/"))
+        path = PurePosixPath(plain)
+        parts = [part for part in path.parts if part != "."]
+        bad = not parts or path.is_absolute() or ".." in parts or (len(parts[0]) == 2 and parts[0][1] == ":")
+        if bad or any(ord(c) < 32 or ord(c) == 127 for c in plain) or any(len(part.encode()) > 240 for part in parts):
+            self._refuse(name, "its name leads out of the folder or is no file name")
+            return None
+        target = self._into.joinpath(*parts)
+        if not target.parent.resolve().is_relative_to(self._into):
+            self._refuse(name, "its name leads out of the folder")
+            return None
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            self._refuse(name, "a file of the same archive stands where its folder should be")
+            return None
+        if target.exists():
+            self._refuse(name, "another file of the same archive has this name")
+            return None
+        return target
+
+    def _write(self, name: str, content: IO[bytes], target: Path) -> None:
+        size, most = 0, self._limits.file_mb * MEGABYTE
+        with target.open("xb") as file:
+            while block := content.read(_BLOCK):
+                size += len(block)
+                self._written += len(block)
+                if self._written > self._limits.total_mb * MEGABYTE:
+                    raise self._too_large()
+                if self._written > _FREE and self._written > self._packed * self._limits.ratio:
+                    raise TooLarge(
+                        f"The archive {self._archive.name} unpacks to more than {self._limits.ratio} times its size and is taken for a "
+                        "bomb (knowledge.max_archive_ratio)."
+                    )
+                if size > most:
+                    break
+                file.write(block)
+        if size > most:
+            target.unlink()
+            self._refuse(name, f"it is larger than {self._limits.file_mb} MB (knowledge.max_file_mb)")
+        else:
+            self.files += 1
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            f"The archive {self._archive.name} unpacks to more than {self._limits.total_mb} MB (knowledge.max_upload_mb). "
+            "Split it, or raise the limit."
+        )
+
+
+def _zip_name(member: zipfile.ZipInfo) -> str:
+    """The name as its maker meant it: UTF-8 by the flag, else UTF-8 or GB18030 read from the bytes."""
+    if member.flag_bits & 0x800:
+        return member.filename
+    raw = member.filename.encode("cp437", "replace")
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return member.filename
+
+
+def _decompressed(name: str, raw: IO[bytes]) -> IO[bytes]:
+    lower = name.lower()
+    if lower.endswith((".gz", ".tgz")):
+        return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value] # it reads like an IO[bytes]
+    if lower.endswith((".bz2", ".tbz2")):
+        return bz2.BZ2File(raw)
+    if lower.endswith((".xz", ".txz")):
+        return lzma.LZMAFile(raw)
+    return raw

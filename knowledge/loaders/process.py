@@ -1,0 +1,172 @@
+"""Reads files in a process of its own, bounded in memory and time: a file that breaks its reader harms nobody.
+
+Requests and answers are JSON and raw bytes behind their lengths; nothing that the process says is ever unpickled.
+"""
+
+import dataclasses
+import json
+import os
+import resource
+import selectors
+import struct
+import subprocess
+import sys
+import threading
+import time
+from typing import IO
+
+from pydantic import TypeAdapter, ValidationError
+
+from devops_chatbot.errors import UnsupportedFile
+from knowledge.model import ParsedDocument
+
+_LENGTH = struct.Struct(">II")
+_MEGABYTE = 1024 * 1024
+_MOST_ANSWER = 1 << 30
+_PARSED = TypeAdapter(ParsedDocument)
+_RECYCLE = 2000
+"""Files after which the process is made anew, so that a reader's leak cannot grow."""
+
+
+class ParserProcess:
+    """Safe for use from several threads; they take turns. The process starts with the first file."""
+
+    def __init__(self, *, timeout_s: float, memory_mb: int) -> None:
+        self._timeout = timeout_s
+        self._memory = memory_mb
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._served = 0
+
+    def load(self, data: bytes, name: str) -> ParsedDocument:
+        """`knowledge.loaders.load` with bounds. Raises `UnsupportedFile`, also when the reader ran out of time or memory."""
+        with self._lock:
+            if self._served >= _RECYCLE:
+                self._stop()
+            process = self._started()
+            self._served += 1
+            try:
+                answer = self._exchange(process, data, name)
+            except TimeoutError:
+                self._stop()
+                raise UnsupportedFile(
+                    f"Reading the file took longer than {self._timeout:g} s (knowledge.parse_timeout_s). Split it, or convert it "
+                    "to text."
+                ) from None
+            except (BrokenPipeError, EOFError):
+                self._stop()
+                raise UnsupportedFile("The file breaks its reader. Export it again or convert it to text.") from None
+        try:
+            if answer[:1] == b"!":
+                raise UnsupportedFile(json.loads(answer[1:]))
+            return _PARSED.validate_json(answer)
+        except (ValidationError, ValueError) as error:
+            raise UnsupportedFile(f"The file's reader gave nonsense: {error}") from error
+
+    def close(self) -> None:
+        with self._lock:
+            self._stop()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            environment = {
+                key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL", "PYTHONPATH") if key in os.environ
+            }
+            self._process = subprocess.Popen(  # noqa: S603 our own module
+                [sys.executable, "-m", "knowledge.loaders.process", str(self._memory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,
+            )
+            self._served = 0
+        return self._process
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    continue  # what was still buffered was for the process that is gone
+
+    def _exchange(self, process: subprocess.Popen[bytes], data: bytes, name: str) -> bytes:
+        assert process.stdin is not None  # noqa: S101 both are pipes
+        assert process.stdout is not None  # noqa: S101
+        encoded = name.encode("utf-8", "replace")
+        deadline = time.monotonic() + self._timeout
+        writer = threading.Thread(target=_send, args=(process.stdin, encoded, data), daemon=True)
+        writer.start()
+        size, _ = _LENGTH.unpack(_read(process.stdout, _LENGTH.size, deadline))
+        if size > _MOST_ANSWER:
+            raise EOFError
+        answer = _read(process.stdout, size, deadline)
+        writer.join()
+        return answer
+
+
+def _send(stream: IO[bytes], name: bytes, data: bytes) -> None:
+    try:
+        stream.write(_LENGTH.pack(len(name), len(data)) + name)
+        stream.write(data)
+        stream.flush()
+    except (BrokenPipeError, ValueError):
+        return  # the process died; the reading side says so
+
+
+def _read(stream: IO[bytes], size: int, deadline: float) -> bytes:
+    """Exactly `size` bytes before `deadline`. Raises TimeoutError, or EOFError when the process ended."""
+    handle, parts, left = stream.fileno(), [], size
+    with selectors.DefaultSelector() as selector:
+        selector.register(handle, selectors.EVENT_READ)
+        while left:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError
+            block = os.read(handle, min(left, _MEGABYTE))
+            if not block:
+                raise EOFError
+            parts.append(block)
+            left -= len(block)
+    return b"".join(parts)
+
+
+def _serve(memory_mb: int) -> None:
+    """The child: read a request, answer it, until the pipe closes."""
+    from knowledge.loaders import load
+
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mb * _MEGABYTE, memory_mb * _MEGABYTE))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # a library that prints must not disturb the answers
+    while head := requests.read(_LENGTH.size):
+        name_size, size = _LENGTH.unpack(head)
+        name = requests.read(name_size).decode("utf-8")
+        data = requests.read(size)
+        try:
+            answer = json.dumps(dataclasses.asdict(load(data, name)), ensure_ascii=False).encode("utf-8", "replace")
+        except UnsupportedFile as error:
+            answer = b"!" + json.dumps(str(error)).encode()
+        except MemoryError:
+            answer = (
+                b"!"
+                + json.dumps(
+                    f"Reading the file needs more than {memory_mb} MB of memory (knowledge.parse_memory_mb). Split it."
+                ).encode()
+            )
+        except RecursionError:
+            answer = b"!" + json.dumps("The file is nested too deeply to be read. Convert it to text.").encode()
+        except Exception as error:  # noqa: BLE001 whatever a reader raises on a foreign file is that file's failure
+            answer = b"!" + json.dumps(f"The file cannot be read: {type(error).__name__}: {error}"[:500]).encode()
+        answers.write(_LENGTH.pack(len(answer), 0) + answer)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))
