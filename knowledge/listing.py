@@ -19,7 +19,7 @@ from knowledge.worklist import Item
 
 AT_ONCE = 500
 UNPACKED = ".unpacked"
-"""Where the archives of an upload are unpacked, below its folder; a hidden name, so that it is no part of the upload."""
+"""Where the archives of an upload are unpacked: a hidden folder in its own, and so no part of the upload."""
 NOT_TEXT = ("image", "audio", "video", "font")
 """Kinds of files that are passed over among the files of a folder or an archive; alone they are refused by name."""
 

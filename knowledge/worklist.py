@@ -188,7 +188,7 @@ def progress(engine: Engine, job: str) -> Progress:
     counts = select(item.outcome, func.count()).where(item.job == job).group_by(item.outcome)
     failures = select(item.source_uri, item.reason).where(item.job == job, item.outcome == "failed")
     with reading(engine) as connection:
-        by_outcome: dict[str | None, int] = dict(connection.execute(counts).tuples())
+        by_outcome: dict[str | None, int] = dict(connection.execute(counts).all())
         errors = connection.execute(failures.order_by(item.position).limit(MOST_ERRORS)).all()
     removed = by_outcome.pop("removed", 0)
     total = sum(by_outcome.values())

@@ -1,0 +1,250 @@
+"""A whole knowledge layer in a folder, for tests: real catalogue and pipeline, on stores in memory or the real ones."""
+
+import hashlib
+import math
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devops_chatbot.errors import StoreUnavailable
+from devops_chatbot.records import open_records
+from knowledge import loaders
+from knowledge.catalogue import Catalogue, Document
+from knowledge.ingest import Ingest, IngestOptions
+from knowledge.model import Chunk, DocumentGraph, Match, ParsedDocument, Scope
+from knowledge.originals import Originals
+from knowledge.stores import Stores
+
+
+class InProcess:
+    """Reads files in this process; what the bounded child process does is tested beside it."""
+
+    def load(self, data: bytes, name: str) -> ParsedDocument:
+        return loaders.load(data, name)
+
+
+class Hashed:
+    """An embedding model of eight numbers that follow from the text; counts what it was asked for."""
+
+    shape = "hashed/8"
+
+    def __init__(self) -> None:
+        self.texts = 0
+        self.before: Callable[[], None] = lambda: None
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self.before()
+        self.texts += len(texts)
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        raw = [byte + 1.0 for byte in hashlib.sha256(text.encode()).digest()[:8]]
+        length = math.sqrt(sum(each * each for each in raw))
+        return [each / length for each in raw]
+
+
+@dataclass
+class _Breaking:
+    """A store that stops working after so many writes, as on a full disk."""
+
+    writes_left: int | None = None
+
+    def _write(self) -> None:
+        if self.writes_left is not None:
+            if self.writes_left == 0:
+                raise StoreUnavailable("The disk is full.")
+            self.writes_left -= 1
+
+
+@dataclass
+class MemoryVectors(_Breaking):
+    stored: dict[str, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(dict))
+
+    def add(self, knowledge_base: str, chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]]) -> None:
+        self._write()
+        assert len(chunks) == len(vectors)
+        self.stored[knowledge_base].update({c.id: list(v) for c, v in zip(chunks, vectors, strict=True)})
+
+    def remove(self, knowledge_base: str, chunk_ids: Sequence[str]) -> None:
+        self._write()
+        for each in chunk_ids:
+            self.stored[knowledge_base].pop(each, None)
+
+    def vectors(self, knowledge_base: str, chunk_ids: Sequence[str]) -> dict[str, list[float]]:
+        known = self.stored[knowledge_base]
+        return {each: known[each] for each in chunk_ids if each in known}
+
+    def search(self, vector: Sequence[float], *, scope: Scope, limit: int) -> list[Match]:
+        return []
+
+    def ids(self, knowledge_base: str) -> set[str]:
+        return set(self.stored[knowledge_base])
+
+    def drop(self, knowledge_base: str) -> None:
+        self.stored.pop(knowledge_base, None)
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class MemoryWords(_Breaking):
+    stored: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    def add(self, knowledge_base: str, chunks: Sequence[Chunk]) -> None:
+        self._write()
+        self.stored[knowledge_base].update({chunk.id: chunk.searchable for chunk in chunks})
+
+    def remove(self, knowledge_base: str, chunk_ids: Sequence[str]) -> None:
+        self._write()
+        for each in chunk_ids:
+            self.stored[knowledge_base].pop(each, None)
+
+    def search(self, text: str, *, scope: Scope, limit: int) -> list[Match]:
+        return [
+            Match(chunk_id=ref, score=1.0)
+            for base in scope.knowledge_bases
+            for ref, words in list(self.stored[base].items())
+            if text in words
+        ][:limit]
+
+    def ids(self, knowledge_base: str) -> set[str]:
+        return set(self.stored[knowledge_base])
+
+    def drop(self, knowledge_base: str) -> None:
+        self.stored.pop(knowledge_base, None)
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class MemoryGraph(_Breaking):
+    stored: dict[tuple[str, str, str], DocumentGraph] = field(default_factory=dict)
+
+    def add(self, graphs: Sequence[DocumentGraph]) -> None:
+        self._write()
+        self.stored.update({(each.knowledge_base, each.document, each.version): each for each in graphs})
+
+    def remove(self, knowledge_base: str, versions: Sequence[tuple[str, str]]) -> None:
+        self._write()
+        for document, version in versions:
+            self.stored.pop((knowledge_base, document, version), None)
+
+    def find_chunks(self, names: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
+        return []
+
+    def neighbours(self, chunk_ids: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
+        return []
+
+    def query(self, cypher: str, parameters: dict[str, object], *, limit: int = 1000) -> list[dict[str, object]]:
+        return []
+
+    def versions(self, knowledge_base: str) -> set[tuple[str, str]]:
+        return {(document, version) for base, document, version in self.stored if base == knowledge_base}
+
+    def drop(self, knowledge_base: str) -> None:
+        for key in [key for key in self.stored if key[0] == knowledge_base]:
+            del self.stored[key]
+
+    def close(self) -> None: ...
+
+
+class Library:
+    """Catalogue, ingest and stores below a folder, and the few calls that tests make again and again."""
+
+    def __init__(self, folder: Path, *, real: bool = False, options: IngestOptions | None = None) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.engine = open_records(folder / "records.db")
+        self.catalogue = Catalogue(self.engine)
+        self.stores = (
+            _real(folder) if real else Stores(vectors=MemoryVectors(), words=MemoryWords(), graph=MemoryGraph())
+        )
+        self.originals = Originals(folder / "files")
+        self.embedder = Hashed()
+        self.ingest = Ingest(
+            catalogue=self.catalogue,
+            stores=self.stores,
+            originals=self.originals,
+            reader=InProcess(),
+            embedder_of=lambda _: self.embedder,
+            options=options or IngestOptions(chunk_tokens=60, overlap_tokens=8),
+        )
+        self._jobs = 0
+
+    def new_base(self, name: str = "Runbooks") -> str:
+        return self.catalogue.create(name, embedding="hashed").id
+
+    def upload(self, base: str, files: dict[str, bytes | str]) -> str:
+        """Take files in, the whole way; gives the job's id, whose list is kept."""
+        self._jobs += 1
+        staged = self.folder / "staged" / str(self._jobs)
+        write_files(staged, files)
+        return self.run(base, "upload", str(staged))
+
+    def sync(self, base: str, folder: Path) -> str:
+        return self.run(base, "folder", str(folder))
+
+    def run(self, base: str, kind: str, argument: str) -> str:
+        self._jobs += 1
+        job = f"job{self._jobs}"
+        self.ingest.plan(job, base, kind=kind, argument=argument)
+        while self.ingest.step(job, base):
+            pass
+        self.ingest.finish(job, base, kind=kind, argument=argument)
+        return job
+
+    def outcomes(self, job: str) -> dict[str, int]:
+        """What became of the files, zeros left out."""
+        progress = self.ingest.progress(job)
+        names = ("added", "changed", "unchanged", "removed", "failed")
+        return {name: count for name in names if (count := getattr(progress, name))}
+
+    def documents(self, base: str) -> dict[str, Document]:
+        return {document.source_uri: document for document in self.catalogue.documents(base, limit=10_000).items}
+
+    def texts(self, base: str) -> dict[str, str]:
+        return {uri: self.catalogue.document_text(document.id) for uri, document in self.documents(base).items()}
+
+    def originals_kept(self) -> int:
+        return sum(1 for path in (self.folder / "files").rglob("*") if path.is_file())
+
+    def close(self) -> None:
+        self.stores.close()
+        self.engine.dispose()
+
+
+def write_files(folder: Path, files: dict[str, bytes | str]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def page(topic: str, *, paragraphs: int = 4) -> str:
+    """A runbook of several chunks."""
+    body = "\n\n".join(
+        f"## Step {number}\n\n" + " ".join(f"{topic} word{number}x{each}" for each in range(25)) + "."
+        for number in range(paragraphs)
+    )
+    return f"# {topic}\n\nWhat to do about {topic}.\n\n{body}\n"
+
+
+def threads_alive() -> Iterator[str]:
+    return (thread.name for thread in threading.enumerate() if thread.name.startswith("ingest-"))
+
+
+def _real(folder: Path) -> Stores:
+    from knowledge.graph import LadybugGraph
+    from knowledge.lexical.tantivy import TantivyWords
+    from knowledge.vector.chroma import ChromaVectors
+
+    return Stores(
+        vectors=ChromaVectors(folder / "vectors"),
+        words=TantivyWords(folder / "words"),
+        graph=LadybugGraph(folder / "graph"),
+    )
