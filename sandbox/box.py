@@ -125,16 +125,21 @@ class Box:
 
     def put(self, path: str, data: Iterable[bytes]) -> FileEntry:
         """Write a file; it appears when it is whole."""
-        size, first = 0, True
+        size, first, whole = 0, True, False
         most = self.shape.disk_mb << 20
-        for piece, last in _with_last(_cut(data)):
-            size += len(piece)
-            if size > most:
-                raise TooLarge(
-                    f"{path} is larger than the session's folder ({self.shape.disk_mb} MB, sandbox.limits.disk_mb)."
-                )
-            self._channel.call("put", piece, path=path, first=first, last=last)
-            first = False
+        try:
+            for piece, last in _with_last(_cut(data)):
+                size += len(piece)
+                if size > most:
+                    raise TooLarge(
+                        f"{path} is larger than the session's folder: {self.shape.disk_mb} MB (disk_mb of its limits)."
+                    )
+                self._channel.call("put", piece, path=path, first=first, last=last)
+                first, whole = False, last
+        finally:
+            if not (first or whole):
+                with contextlib.suppress(Gone):
+                    self._channel.call("cancel", path=path)
         return FileEntry(path=path, size=size)
 
     def get(self, path: str) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """The container engine: the only module that knows the Docker SDK, loaded on first use."""
 
 import contextlib
+import os
 import socket
 import struct
 import threading
@@ -46,8 +47,9 @@ class Stream:
     """The bytes of a container's process: what is written goes to its stdin, what it prints comes out."""
 
     def __init__(self, attached: Any) -> None:
-        self._attached = attached
-        self._socket: socket.socket = getattr(attached, "_sock", attached)
+        # A descriptor of our own, so that nothing of the SDK's has to stay.
+        self._socket = socket.socket(fileno=os.dup(attached.fileno()))
+        attached._response.close()
         self._socket.settimeout(None)
         # A container that does not read must not hold its caller for ever.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 30, 0))
@@ -82,12 +84,7 @@ class Stream:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
-            self._attached.close()
-        with contextlib.suppress(OSError):
             self._socket.close()
-        response = getattr(self._attached, "_response", None)
-        if response is not None:
-            response.close()
 
 
 class Engine:

@@ -114,6 +114,9 @@ class Supervisor:
         if operation == "put":
             self.folder.put(header["path"], body, first=header["first"], last=header["last"])
             return {"ok": True}, b""
+        if operation == "cancel":
+            self.folder.cancel(header["path"])
+            return {"ok": True}, b""
         if operation == "get":
             piece, size = self.folder.get(header["path"], offset=header["offset"], size=header["size"])
             return {"ok": True, "size": size}, piece

@@ -53,6 +53,12 @@ class Folder:
         if last:
             self._partial.pop(path, None)
 
+    def cancel(self, path: str) -> None:
+        """Forget the pieces of a file that will not be whole."""
+        partial = self._partial.pop(path, None)
+        if partial is not None:
+            self._forget(parts(path), partial)
+
     def get(self, path: str, *, offset: int, size: int) -> tuple[bytes, int]:
         """A piece of a file, and the size of the whole."""
         names = parts(path)

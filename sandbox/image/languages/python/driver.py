@@ -14,6 +14,7 @@ import traceback
 import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+FONTS = "/opt/sandbox/matplotlib"
 sys.path[0] = ""
 sys.path.append(os.path.join(HERE, "lib"))
 
@@ -34,6 +35,8 @@ class Driver:
         sys.modules["__main__"] = self.module
         sys.argv = [""]
         builtins.display = sandbox_show.display
+        os.environ["PYTHONUNBUFFERED"] = "1"  # what the code starts shall be heard as it speaks, too
+        font_cache()
         for fd in (3, 4):
             os.set_inheritable(fd, False)
 
@@ -132,6 +135,17 @@ class Driver:
         for stream in (sys.stdout, sys.stderr):
             if not getattr(stream, "closed", True):
                 stream.flush()
+
+
+def font_cache():
+    """Matplotlib looks for its list of fonts where it may write; the image has one where it may not."""
+    folder = os.environ.get("MPLCONFIGDIR")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        for name in os.listdir(FONTS):
+            os.symlink(os.path.join(FONTS, name), os.path.join(folder, name))
+    except OSError:
+        return  # it is there already, or matplotlib makes its own
 
 
 if __name__ == "__main__":

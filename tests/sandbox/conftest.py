@@ -1,0 +1,84 @@
+"""A real engine, the image, and sandboxes on them."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devops_chatbot.errors import ChatbotError, SandboxUnavailable
+from sandbox import image_build
+from sandbox.engine import Engine
+from sandbox.local import Keeping, LocalSandbox
+
+REMEDY = "install and start it: apt-get install docker.io debootstrap"
+
+
+def missing(what: str, remedy: str) -> None:
+    """As in the shared fixtures: a failure in CI, a skip elsewhere."""
+    reason = f"{what} is not here; {remedy}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The local engine; started for these tests when it is installed, does not run, and we may."""
+    engine = Engine()
+    try:
+        engine.ping()
+    except SandboxUnavailable as error:
+        daemon = shutil.which("dockerd") or shutil.which("dockerd", path="/usr/sbin:/sbin")
+        if daemon is None or os.geteuid() != 0:
+            missing("a Docker engine", f"{REMEDY} ({error})")
+            return
+        log = tmp_path_factory.mktemp("dockerd") / "log"
+        with log.open("wb") as written:
+            process = subprocess.Popen([daemon], stdout=written, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            _wait_for(engine, process, log)
+            yield engine
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+        return
+    yield engine
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine) -> image_build.Image:
+    """The image of this version, built once when the engine has none."""
+    try:
+        return image_build.find(engine)
+    except SandboxUnavailable:
+        pass
+    try:
+        return image_build.build(engine)
+    except ChatbotError as error:
+        missing("the sandbox's image", f"build it as root: devops-chatbot sandbox build ({error})")
+        raise
+
+
+@pytest.fixture(scope="session")
+def local(engine: Engine, image: image_build.Image) -> Iterator[LocalSandbox]:
+    """One sandbox for many tests, with warm sessions."""
+    sandbox = LocalSandbox(engine, owner=f"tests-{os.getpid()}", keeping=Keeping(warm_least=1, warm_most=2, per_caller=64))
+    yield sandbox
+    sandbox.close()
+    assert engine.containers(f"tests-{os.getpid()}") == []
+
+
+def _wait_for(engine: Engine, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            engine.ping()
+        except SandboxUnavailable:
+            time.sleep(0.2)
+        else:
+            return
+    missing("a Docker engine", f"dockerd does not start: {log.read_text(errors='replace')[-500:]}")
