@@ -86,7 +86,8 @@ class Question:
     """What is asked, by whom, of which sources, within which limits.
 
     `knowledge_bases` holds ids; empty means every one the asker may see. `scenario` overrules the router, `model` the
-    answer role. `score_threshold` is in [0, 1]. `history_turns` bounds how many earlier messages are used.
+    answer role. `score_threshold` is in [0, 1]. `history_turns` bounds how many earlier messages are used. `regenerate`
+    answers the thread's last question again (`text` may be empty) and replaces its answer.
     """
 
     text: str
@@ -100,6 +101,7 @@ class Question:
     limit: int = 8
     score_threshold: float = 0.0
     history_turns: int = 10
+    regenerate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
