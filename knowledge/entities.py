@@ -1,0 +1,131 @@
+"""Finds the things that a text names explicitly: alerts, metrics, Kubernetes objects, hosts, paths, identifiers, commands.
+
+Rules only: an entity is what its form says it is. The forms are those of the Prometheus naming guide (metrics), of Kubernetes'
+kinds and `kind/name` references, and of common shells.
+"""
+
+import re
+from collections.abc import Iterator
+
+from knowledge.model import Entity
+
+KINDS = frozenset(
+    "Pod Deployment StatefulSet DaemonSet ReplicaSet Job CronJob Service Ingress ConfigMap Secret Namespace Node "
+    "PersistentVolume PersistentVolumeClaim StorageClass ServiceAccount Role RoleBinding ClusterRole ClusterRoleBinding "
+    "HorizontalPodAutoscaler PodDisruptionBudget NetworkPolicy CustomResourceDefinition EndpointSlice ResourceQuota "
+    "LimitRange PriorityClass PrometheusRule ServiceMonitor PodMonitor Alertmanager Prometheus ClusterOperator MachineConfig".split()
+)
+_SHORT = {
+    "po": "Pod", "pod": "Pod", "pods": "Pod", "deploy": "Deployment", "deployment": "Deployment", "deployments": "Deployment",
+    "sts": "StatefulSet", "statefulset": "StatefulSet", "ds": "DaemonSet", "daemonset": "DaemonSet", "svc": "Service",
+    "service": "Service", "cm": "ConfigMap", "configmap": "ConfigMap", "secret": "Secret", "ns": "Namespace",
+    "namespace": "Namespace", "node": "Node", "nodes": "Node", "pv": "PersistentVolume", "pvc": "PersistentVolumeClaim",
+    "job": "Job", "cronjob": "CronJob", "ing": "Ingress", "ingress": "Ingress", "hpa": "HorizontalPodAutoscaler",
+    "pdb": "PodDisruptionBudget", "sa": "ServiceAccount", "clusteroperator": "ClusterOperator",
+}  # fmt: skip
+COMMANDS = (
+    "kubectl oc helm docker podman crictl ctr nerdctl systemctl journalctl etcdctl curl wget dig nslookup ping traceroute "
+    "ip ss netstat iptables tcpdump df du lsblk mount fsck mdadm smartctl top htop ps free vmstat iostat sar dmesg strace "
+    "lsof kill ssh scp rsync git terraform ansible ansible-playbook psql mysql redis-cli mongosh openssl promtool amtool "
+    "logcli jq yq aws gcloud az npm pip make ceph rados rbd virtctl chronyc ntpq timedatectl nginx apachectl sysctl ulimit"
+).split()
+SPECIFIC = frozenset({"alert", "metric", "kubernetes_object", "host", "path", "identifier"})
+"""Kinds whose names point at something; a Kubernetes kind or a command is named everywhere."""
+MOST = 200
+"""Entities of one text that are kept, in the order of their appearance."""
+
+_CAMEL = re.compile(
+    r"(?<![\w/.-])(?:[a-z]{2,12}|[A-Z][a-z0-9]+|[A-Z]{2,6})(?:[A-Z]{2,6}(?![a-z])|[A-Z][a-z0-9]+){1,9}(?![\w/]|\.\w)"
+)
+_SNAKE = re.compile(r"(?<![\w/.-])[a-z][a-z0-9]*(?::?_[a-z0-9]+)+(?:[:_][a-z0-9]+)*(?![\w/-])")
+_OBJECT = re.compile(r"(?<![\w/.-])([a-z]{2,16})/([a-z0-9](?:[a-z0-9.-]{1,60}[a-z0-9]))(?![\w/])")
+_HOST = re.compile(
+    r"(?<![\w@/.-])(?:[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?\.){1,6}"
+    r"(?:com|net|org|io|dev|cn|local|internal|lan|svc|example|cloud|gov|edu|app)(?![\w-])",
+    re.I,
+)
+_ADDRESS = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.-])")
+_PATH = re.compile(
+    r"(?<![\w:/.>])(?:~|\.{1,2})?(?:/[\w.@+-]{1,60}){2,12}/?|(?<![\w/.-])(?:[\w-]{1,40}/){0,6}[\w.-]{1,60}\.(?:ya?ml|toml|conf|cfg|ini|json|service|sh|py|go|log|env|tf|crt|pem|key)(?![\w/])"
+)
+_DOTTED = re.compile(r"(?<![\w/.-])[a-z_]\w+(?:\.[A-Za-z_]\w+)+(?=\()|(?<![\w/.-])[A-Za-z_]\w{2,}(?=\(\))")
+_COMMAND = re.compile(rf"(?:(?<=`)|(?<=\$ )|^[ \t]*(?:sudo )?)({'|'.join(map(re.escape, COMMANDS))})(?=[ `\n]|$)", re.M)
+_ALERT_HUMPS = 3
+_ALERT_HEADS = (
+    "Kube",
+    "Node",
+    "Prometheus",
+    "Alertmanager",
+    "etcd",
+    "Etcd",
+    "Target",
+    "Cluster",
+    "Ceph",
+    "Virt",
+    "Api",
+    "API",
+    "CPU",
+)
+_METRIC_TAILS = (
+    "_total",
+    "_seconds",
+    "_bytes",
+    "_count",
+    "_sum",
+    "_bucket",
+    "_ratio",
+    "_info",
+    "_percent",
+    "_size",
+    "_created",
+)
+_METRIC_HEADS = (
+    "node_", "kube_", "container_", "http_", "go_", "process_", "etcd_", "prometheus_", "alertmanager_", "apiserver_", "kubelet_",
+    "up", "machine_", "grpc_", "rest_client_", "workqueue_", "scheduler_", "coredns_", "kubevirt_", "ceph_", "cluster:", "job:",
+)  # fmt: skip
+
+
+def entities_in(text: str) -> list[Entity]:
+    """The distinct entities of a text, in the order in which they first appear; at most `MOST`."""
+    found: dict[str, tuple[int, Entity]] = {}
+    for position, entity in _found(text):
+        known = found.get(entity.name.lower())
+        if known is None or position < known[0]:
+            found[entity.name.lower()] = (position, known[1] if known else entity)
+    return [entity for _, entity in sorted(found.values(), key=lambda pair: pair[0])][:MOST]
+
+
+def _found(text: str) -> Iterator[tuple[int, Entity]]:
+    """Every find; where two rules find the same name, the first one says what it is."""
+    for match in _PATH.finditer(text):
+        yield match.start(), Entity(kind="path", name=match.group().rstrip("/."))
+    for match in _OBJECT.finditer(text):
+        kind = _SHORT.get(match[1])
+        if kind is not None:
+            yield match.start(), Entity(kind="kubernetes_object", name=f"{kind}/{match[2]}")
+    for match in _HOST.finditer(text):
+        yield match.start(), Entity(kind="host", name=match.group().lower())
+    for match in _ADDRESS.finditer(text):
+        if all(int(part) < 256 for part in match.group().split(".")):
+            yield match.start(), Entity(kind="host", name=match.group())
+    for match in _CAMEL.finditer(text):
+        if not match.group().isupper():
+            yield match.start(), Entity(kind=_camel_kind(match.group()), name=match.group())
+    for match in _SNAKE.finditer(text):
+        name = match.group()
+        metric = name.endswith(_METRIC_TAILS) or name.startswith(_METRIC_HEADS)
+        yield match.start(), Entity(kind="metric" if metric else "identifier", name=name)
+    for match in _DOTTED.finditer(text):
+        yield match.start(), Entity(kind="identifier", name=match.group())
+    for match in re.finditer(r"(?<![\w/.-])[A-Z][a-z]+(?![\w/])", text):
+        if match.group() in KINDS:
+            yield match.start(), Entity(kind="kubernetes_kind", name=match.group())
+    for match in _COMMAND.finditer(text):
+        yield match.start(), Entity(kind="command", name=match[1])
+
+
+def _camel_kind(name: str) -> str:
+    if name in KINDS:
+        return "kubernetes_kind"
+    humps = len(re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]+|^[a-z]+", name))
+    return "alert" if humps >= _ALERT_HUMPS or (humps == 2 and name.startswith(_ALERT_HEADS)) else "identifier"

@@ -1,0 +1,1 @@
+"""Documents, sections, chunks and what they name, with their relations."""

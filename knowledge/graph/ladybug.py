@@ -1,0 +1,280 @@
+"""The graph in LadybugDB, embedded: one database file for all knowledge bases, one process that writes.
+
+A batch of documents is one transaction of a few statements over lists. An edge between two nodes takes two MATCH clauses,
+not one with a comma: only then are both ends looked up by primary key (0.03 ms an edge against 15 ms).
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from devops_chatbot.errors import BadRequest, StoreUnavailable
+from knowledge.graph import rows
+from knowledge.model import DocumentGraph, Match, Scope
+
+SCHEMA = (
+    "CREATE NODE TABLE IF NOT EXISTS Document(key STRING PRIMARY KEY, kb STRING, document STRING, version STRING, uri STRING, "
+    "title STRING)",
+    "CREATE NODE TABLE IF NOT EXISTS Section(key STRING PRIMARY KEY, heading STRING, level INT64)",
+    "CREATE NODE TABLE IF NOT EXISTS Chunk(id STRING PRIMARY KEY, kb STRING, ordinal INT64)",
+    "CREATE NODE TABLE IF NOT EXISTS Entity(key STRING PRIMARY KEY, kb STRING, kind STRING, name STRING)",
+    "CREATE NODE TABLE IF NOT EXISTS Place(key STRING PRIMARY KEY, kb STRING, uri STRING)",
+    "CREATE REL TABLE IF NOT EXISTS HAS_SECTION(FROM Document TO Section)",
+    "CREATE REL TABLE IF NOT EXISTS SUBSECTION(FROM Section TO Section)",
+    "CREATE REL TABLE IF NOT EXISTS HAS_CHUNK(FROM Section TO Chunk)",
+    "CREATE REL TABLE IF NOT EXISTS MENTIONS(FROM Chunk TO Entity)",
+    "CREATE REL TABLE IF NOT EXISTS AT(FROM Document TO Place)",
+    "CREATE REL TABLE IF NOT EXISTS LINKS(FROM Document TO Place)",
+)
+ENDS = {
+    "HAS_SECTION": ("Document", "key", "Section", "key"),
+    "SUBSECTION": ("Section", "key", "Section", "key"),
+    "HAS_CHUNK": ("Section", "key", "Chunk", "id"),
+    "MENTIONS": ("Chunk", "id", "Entity", "key"),
+    "AT": ("Document", "key", "Place", "key"),
+    "LINKS": ("Document", "key", "Place", "key"),
+}
+"""For each relation: the label and the primary key of its two ends."""
+CHECKPOINT_BYTES = 64 * 1024 * 1024
+"""The write-ahead log is folded into the file when it is this long; doing it each 16 MB doubles the cost of a batch."""
+COMMON = 60
+"""An entity that more chunks mention says nothing about nearness."""
+QUERY_TIMEOUT_MS = 10_000
+_WRITES = ("read-only", "read only", "write")
+
+
+class LadybugGraph:
+    """A `GraphStore` in the database file at `path`, opened on first use; `buffer_mb` bounds its page cache."""
+
+    def __init__(self, path: Path, *, buffer_mb: int = 256) -> None:
+        self._path = path
+        self._buffer = buffer_mb
+        self._opening = threading.Lock()
+        self._writing = threading.Lock()
+        self._database: Any = None
+        self._local = threading.local()
+
+    def add(self, graphs: Sequence[DocumentGraph]) -> None:
+        with self._transaction() as connection:
+            known = {row[0] for row in self._rows(
+                connection,
+                "UNWIND $keys AS k MATCH (d:Document {key: k}) RETURN d.key",
+                {"keys": [rows.version_key(graph.document, graph.version) for graph in graphs]},
+            )}  # fmt: skip
+            fresh = {
+                key: graph for graph in graphs if (key := rows.version_key(graph.document, graph.version)) not in known
+            }
+            if not fresh:
+                return
+            tables = rows.tables(list(fresh.values()))
+            for label in ("Entity", "Place"):
+                keys = list(tables[label]["key"])
+                there = {row[0] for row in self._rows(
+                    connection, f"UNWIND $keys AS k MATCH (n:{label} {{key: k}}) RETURN n.key", {"keys": keys}
+                )}  # fmt: skip
+                keep = [index for index, key in enumerate(keys) if key not in there]
+                tables[label] = {name: [column[i] for i in keep] for name, column in tables[label].items()}
+            for label, columns in tables.items():
+                self._create(connection, label, columns)
+
+    def remove(self, knowledge_base: str, versions: Sequence[tuple[str, str]]) -> None:
+        if not versions:
+            return
+        with self._transaction() as connection:
+            self._remove(connection, [rows.version_key(document, version) for document, version in versions])
+
+    def find_chunks(self, names: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
+        keys = [rows.entity_key(kb, name) for kb in scope.knowledge_bases for name in names]
+        if not keys or limit < 1:
+            return []
+        found = self._read(
+            "UNWIND $keys AS k MATCH (c:Chunk)-[:MENTIONS]->(e:Entity {key: k}) RETURN k, c.id LIMIT 20000",
+            {"keys": keys},
+        )
+        mentions = Counter(key for key, _ in found)
+        scores: Counter[str] = Counter()
+        for key, chunk in found:
+            scores[chunk] += 1.0 / mentions[key]  # type: ignore[assignment] # a Counter of floats
+        return _best(scores, limit)
+
+    def neighbours(self, chunk_ids: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
+        if not chunk_ids or not scope.knowledge_bases or limit < 1:
+            return []
+        parameters: dict[str, object] = {"ids": list(chunk_ids), "kbs": list(scope.knowledge_bases)}
+        shared = self._read(
+            "UNWIND $ids AS i MATCH (:Chunk {id: i})-[:MENTIONS]->(e:Entity) WITH DISTINCT e "
+            "MATCH (e)<-[:MENTIONS]-(c:Chunk) WITH e, collect(c.id) AS near WHERE size(near) <= $common AND size(near) > 1 "
+            "RETURN near",
+            {"ids": parameters["ids"], "common": COMMON},
+        )
+        scores: Counter[str] = Counter()
+        for (near,) in shared:
+            for chunk in near:
+                scores[chunk] += 1.0 / len(near)  # type: ignore[assignment]
+        beside = self._read(
+            "UNWIND $ids AS i MATCH (a:Chunk {id: i})<-[:HAS_CHUNK]-(:Section)-[:HAS_CHUNK]->(c:Chunk) "
+            "WHERE c.ordinal = a.ordinal + 1 OR c.ordinal + 1 = a.ordinal RETURN DISTINCT c.id",
+            {"ids": parameters["ids"]},
+        )
+        linked = self._read(
+            "UNWIND $ids AS i MATCH (:Chunk {id: i})<-[:HAS_CHUNK]-(:Section)<-[:HAS_SECTION]-(d:Document)-[:LINKS]->(:Place)"
+            "<-[:AT]-(o:Document)-[:HAS_SECTION]->(:Section)-[:HAS_CHUNK]->(c:Chunk) "
+            "WHERE c.ordinal = 0 RETURN DISTINCT c.id LIMIT 200",
+            {"ids": parameters["ids"]},
+        )
+        for weight, found in ((0.5, beside), (0.25, linked)):
+            for (chunk,) in found:
+                scores[chunk] += weight  # type: ignore[assignment]
+        given = set(chunk_ids)
+        near_ids = [chunk for chunk in scores if chunk not in given]
+        visible = {row[0] for row in self._read(
+            "UNWIND $near AS i MATCH (c:Chunk {id: i}) WHERE list_contains($kbs, c.kb) RETURN c.id",
+            {"near": near_ids, "kbs": parameters["kbs"]},
+        )} if near_ids else set()  # fmt: skip
+        return _best(Counter({chunk: scores[chunk] for chunk in near_ids if chunk in visible}), limit)
+
+    def query(self, cypher: str, parameters: dict[str, object], *, limit: int = 1000) -> list[dict[str, object]]:
+        with self._translated():
+            connection = self._connection()
+            connection.execute("BEGIN TRANSACTION READ ONLY")
+            try:
+                found = connection.execute(cypher, parameters)
+                if isinstance(found, list):
+                    raise BadRequest("Give one statement, not several.")
+                names = found.get_column_names()
+                return [dict(zip(names, row, strict=True)) for row in found.get_n(limit)]
+            except RuntimeError as error:
+                said = str(error)
+                if "transaction" in said.lower() and any(word in said.lower() for word in _WRITES):
+                    raise BadRequest("The statement writes; only reading statements are allowed.") from error
+                raise BadRequest(f"The statement cannot be run: {said}") from error
+            finally:
+                connection.execute("ROLLBACK")
+
+    def versions(self, knowledge_base: str) -> set[tuple[str, str]]:
+        found = self._read("MATCH (d:Document) WHERE d.kb = $kb RETURN d.document, d.version", {"kb": knowledge_base})
+        return {(document, version) for document, version in found}
+
+    def drop(self, knowledge_base: str) -> None:
+        with self._transaction() as connection:
+            found = self._rows(connection, "MATCH (d:Document) WHERE d.kb = $kb RETURN d.key", {"kb": knowledge_base})
+            self._remove(connection, [key for (key,) in found])
+            for label in ("Entity", "Place", "Chunk"):
+                connection.execute(f"MATCH (n:{label}) WHERE n.kb = $kb DETACH DELETE n", {"kb": knowledge_base})
+
+    def close(self) -> None:
+        with self._opening:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+                self._local = threading.local()
+
+    def _remove(self, connection: Any, keys: list[str]) -> None:
+        """Delete versions, and the entities and places that nothing refers to any more."""
+        by_keys = {"keys": keys}
+        touched = self._rows(
+            connection,
+            "UNWIND $keys AS k MATCH (:Document {key: k})-[:HAS_SECTION]->(:Section)-[:HAS_CHUNK]->(c:Chunk) "
+            "OPTIONAL MATCH (c)-[:MENTIONS]->(e:Entity) RETURN c.id, e.key",
+            by_keys,
+        )
+        places = self._rows(
+            connection,
+            "UNWIND $keys AS k MATCH (:Document {key: k})-[:LINKS|:AT]->(p:Place) RETURN DISTINCT p.key",
+            by_keys,
+        )
+        chunks = list({chunk for chunk, _ in touched})
+        entities = list({entity for _, entity in touched if entity is not None})
+        if chunks:
+            connection.execute("UNWIND $ids AS i MATCH (c:Chunk {id: i}) DETACH DELETE c", {"ids": chunks})
+        sections = self._rows(
+            connection, "UNWIND $keys AS k MATCH (:Document {key: k})-[:HAS_SECTION]->(s:Section) RETURN s.key", by_keys
+        )
+        if sections:
+            connection.execute(
+                "UNWIND $keys AS k MATCH (s:Section {key: k}) DETACH DELETE s", {"keys": [key for (key,) in sections]}
+            )
+        connection.execute("UNWIND $keys AS k MATCH (d:Document {key: k}) DETACH DELETE d", by_keys)
+        if entities:
+            connection.execute(
+                "UNWIND $keys AS k MATCH (e:Entity {key: k}) WHERE NOT EXISTS { MATCH (e)<-[:MENTIONS]-(:Chunk) } DELETE e",
+                {"keys": entities},
+            )
+        if places:
+            connection.execute(
+                "UNWIND $keys AS k MATCH (p:Place {key: k}) "
+                "WHERE NOT EXISTS { MATCH (p)<-[:LINKS]-(:Document) } AND NOT EXISTS { MATCH (p)<-[:AT]-(:Document) } DELETE p",
+                {"keys": [key for (key,) in places]},
+            )
+
+    def _create(self, connection: Any, label: str, columns: dict[str, list[Any]]) -> None:
+        created = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        if not created:
+            return
+        if label in ENDS:
+            source, source_key, target, target_key = ENDS[label]
+            statement = (
+                f"UNWIND $rows AS r MATCH (a:{source} {{{source_key}: r.source}}) MATCH (b:{target} {{{target_key}: r.target}}) "
+                f"CREATE (a)-[:{label}]->(b)"
+            )
+        else:
+            properties = ", ".join(f"{name}: r.{name}" for name in columns)
+            statement = f"UNWIND $rows AS r CREATE (:{label} {{{properties}}})"
+        connection.execute(statement, {"rows": created})
+
+    def _rows(self, connection: Any, cypher: str, parameters: dict[str, object]) -> list[list[Any]]:
+        return list(connection.execute(cypher, parameters).get_all())
+
+    def _read(self, cypher: str, parameters: dict[str, object]) -> list[list[Any]]:
+        if self._database is None and not self._path.exists():
+            return []
+        with self._translated():
+            return self._rows(self._connection(), cypher, parameters)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        with self._writing, self._translated():
+            connection = self._connection()
+            connection.execute("BEGIN TRANSACTION")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def _connection(self) -> Any:
+        """This thread's own connection."""
+        with self._opening:
+            import ladybug
+
+            if self._database is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._database = ladybug.Database(
+                    self._path, buffer_pool_size=self._buffer * 1024 * 1024, checkpoint_threshold=CHECKPOINT_BYTES
+                )
+                opened = ladybug.Connection(self._database)
+                for statement in SCHEMA:
+                    opened.execute(statement)
+                self._local = threading.local()
+            if getattr(self._local, "connection", None) is None:
+                self._local.connection = ladybug.Connection(self._database, num_threads=1)
+                self._local.connection.set_query_timeout(QUERY_TIMEOUT_MS)
+            return self._local.connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, OSError) as error:
+            raise StoreUnavailable(
+                f"the graph in {self._path} failed: {error}. Check the free disk space and that no other program uses it."
+            ) from error
+
+
+def _best(scores: Counter[str], limit: int) -> list[Match]:
+    ordered = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [Match(chunk_id=chunk, score=float(score)) for chunk, score in ordered[:limit]]
