@@ -7,27 +7,25 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from sqlalchemy import Engine
+from knowledge.graph import LadybugGraph
+from knowledge.search import HybridRetriever
 
-from agents.docs import DocsAgent
-from devops_chatbot.chat import Agent
 from devops_chatbot.datadir import DataDirectory
 from devops_chatbot.embeddings import Embeddings, Offer
-from devops_chatbot.llm import Models
+from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.records import open_records
 from devops_chatbot.runs import Jobs
 from devops_chatbot.scheduler import Scheduler
 from devops_chatbot.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
 from devops_chatbot.threads import Threads
+from knowledge.archives import ArchiveLimits
 from knowledge.catalogue import Catalogue
-from knowledge.embed import Embedder, EndpointEmbedder, MiniLm, TransformersEmbedder
-from knowledge.graph.ladybug import LadybugGraph
-from knowledge.ingest import Ingest, Shaping
+from knowledge.embed import Embedder, open_bundled, open_endpoint, open_sentence_transformers
+from knowledge.ingest import Ingest, IngestOptions
 from knowledge.lexical.tantivy import TantivyWords
 from knowledge.loaders.process import ParserProcess
 from knowledge.model import Retriever
 from knowledge.originals import Originals
-from knowledge.search import HybridRetriever
 from knowledge.stores import Stores
 from knowledge.vector.chroma import ChromaVectors
 
@@ -47,7 +45,7 @@ class Product:
     models: Models
     threads: Threads
     scheduler: Scheduler
-    _closers: tuple[Callable[[], None], ...]
+    closing: tuple[Callable[[], None], ...]
 
     def start(self) -> None:
         """Put right what a crash left behind, and go on with unfinished jobs."""
@@ -55,7 +53,7 @@ class Product:
 
     def close(self) -> None:
         """End the work and close every store; the data directory stays its owner's to close."""
-        for close in self._closers:
+        for close in self.closing:
             close()
 
     def ids_of(self, knowledge_bases: Sequence[str]) -> tuple[str, ...]:
@@ -63,3 +61,101 @@ class Product:
         if knowledge_bases:
             return tuple(dict.fromkeys(self.catalogue.get(name).id for name in knowledge_bases))
         return tuple(base.id for base in self.catalogue.list())
+
+
+def build(settings: Settings, data: DataDirectory) -> Product:
+    """The product over a data directory. Nothing heavy is loaded and no store opened before its first use."""
+    engine = open_records(data.records)
+    catalogue = Catalogue(engine)
+    embeddings = Embeddings(_offers(settings, data.folder("embeddings")), default=settings.knowledge.embedding)
+    embedder_of = _embedder_of(catalogue, embeddings)
+    stores = Stores(
+        vectors=ChromaVectors(data.folder("vectors")),
+        words=TantivyWords(data.folder("words")),
+        graph=LadybugGraph(data.folder("graph")),
+    )
+    knowledge = settings.knowledge
+    reader = ParserProcess(timeout_s=knowledge.parse_timeout_s, memory_mb=knowledge.parse_memory_mb)
+    ingest = Ingest(
+        catalogue=catalogue,
+        stores=stores,
+        originals=Originals(data.folder("files")),
+        reader=reader,
+        embedder_of=embedder_of,
+        options=_options(knowledge),
+    )
+    jobs = Jobs(engine, ingest, folder=data.folder("jobs"))
+    retriever = HybridRetriever(
+        catalogue=catalogue,
+        vectors=stores.vectors,
+        words=stores.words,
+        graph=stores.graph,
+        embedder_of=embedder_of,
+    )
+    models = Models(settings.models, settings.roles.model_dump(), assignments=RoleAssignments(engine))
+    threads = Threads(engine)
+    scheduler = Scheduler(threads=threads, retriever=retriever)
+    return Product(
+        version=version("devops-chatbot"),
+        settings=settings,
+        data=data,
+        catalogue=catalogue,
+        ingest=ingest,
+        jobs=jobs,
+        embeddings=embeddings,
+        retriever=retriever,
+        models=models,
+        threads=threads,
+        scheduler=scheduler,
+        closing=(jobs.close, reader.close, stores.close, embeddings.close, engine.dispose),
+    )
+
+
+def _options(knowledge: KnowledgeSettings) -> IngestOptions:
+    return IngestOptions(
+        chunk_tokens=knowledge.chunk_tokens,
+        overlap_tokens=knowledge.overlap_tokens,
+        max_file_mb=knowledge.max_file_mb,
+        archives=ArchiveLimits(
+            total_mb=knowledge.max_upload_mb,
+            files=knowledge.max_archive_files,
+            ratio=knowledge.max_archive_ratio,
+            file_mb=knowledge.max_file_mb,
+        ),
+    )
+
+
+def _offers(settings: Settings, cache: Path) -> dict[str, Offer]:
+    bundled = Offer(provider=BUNDLED, model="all-MiniLM-L6-v2", open=partial(open_bundled, cache))
+    return {BUNDLED: bundled, **{name: _offer(chosen) for name, chosen in settings.embeddings.items()}}
+
+
+def _offer(chosen: EmbeddingSettings) -> Offer:
+    if chosen.provider == "openai-compatible":
+        key = chosen.api_key.get_secret_value() if chosen.api_key else None
+        connect = partial(
+            open_endpoint,
+            chosen.model,
+            base_url=chosen.base_url or "",
+            api_key=key,
+            batch=chosen.batch,
+            timeout_s=chosen.timeout_s,
+        )
+        return Offer(provider=chosen.provider, model=chosen.model, open=connect, remote=True)
+    missing = ""
+    if find_spec("sentence_transformers") is None:
+        missing = "install the extra: devops-chatbot[sentence-transformers]"
+    load = partial(open_sentence_transformers, chosen.model, batch=chosen.batch)
+    return Offer(provider=chosen.provider, model=chosen.model, open=load, missing=missing)
+
+
+def _embedder_of(catalogue: Catalogue, embeddings: Embeddings) -> Callable[[str], Embedder]:
+    """The embedding model of a knowledge base, which never changes and so is looked up once."""
+    names: dict[str, str] = {}
+
+    def embedder_of(knowledge_base: str) -> Embedder:
+        if knowledge_base not in names:
+            names[knowledge_base] = catalogue.get(knowledge_base).embedding
+        return embeddings.of(names[knowledge_base])
+
+    return embedder_of

@@ -20,7 +20,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from devops_chatbot import errors, wire
 from devops_chatbot.chat import Event, SearchMode
-from devops_chatbot.errors import ChatbotError, Unavailable
+from devops_chatbot.errors import BadRequest, ChatbotError, Unavailable
 from devops_chatbot.outgoing import FileOnDemand
 
 UPLOAD_TIMEOUT_S = 600
@@ -137,6 +137,8 @@ class Client:
 
     def upload(self, kb: str, files: Sequence[Upload]) -> wire.Job:
         """Send files (archives too) and start taking them in; returns at once with the job."""
+        if not files:
+            raise BadRequest("There is no file to send.")
         named = ((file.name, file) if isinstance(file, Path) else file for file in files)
         parts = [
             ("files", (name, cast(BinaryIO, FileOnDemand(content)) if isinstance(content, Path) else content))
@@ -180,10 +182,8 @@ class Client:
     def download(self, kb: str, document: str) -> Download:
         """The original file."""
         response = self._send("GET", f"{self._kb(kb)}/documents/{_quoted(document)}/original")
-        disposition = response.headers.get("content-disposition", "")
-        _, _, name = disposition.partition("filename*=utf-8''")
         return Download(
-            name=unquote(name) or document,
+            name=_file_name(response.headers.get("content-disposition", "")) or document,
             media_type=response.headers.get("content-type", "application/octet-stream"),
             data=response.content,
         )
@@ -367,6 +367,12 @@ def _error(problem: Mapping[str, object]) -> ChatbotError:
 @cache
 def _adapter(name: str) -> TypeAdapter[Event]:
     return TypeAdapter(wire.EVENTS[name])
+
+
+def _file_name(disposition: str) -> str:
+    """The name in a Content-Disposition header (RFC 6266)."""
+    _, _, encoded = disposition.partition("filename*=utf-8''")
+    return unquote(encoded) or disposition.partition('filename="')[2].rpartition('"')[0]
 
 
 def _quoted(part: str) -> str:

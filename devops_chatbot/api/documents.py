@@ -1,7 +1,8 @@
 """Routes of the documents of a knowledge base: upload, file table, chunks, original, remove, read anew."""
 
+import errno
+import os
 import shutil
-import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from devops_chatbot.wire import Document, DocumentState, Page, Passage, Selectio
 
 router = APIRouter(prefix="/v1/knowledge-bases/{kb}/documents", tags=["documents"])
 
+MEGABYTE = 1024 * 1024
 _UPLOAD = {
     "requestBody": {
         "required": True,
@@ -44,7 +46,7 @@ async def upload_documents(kb: str, request: Request, context: In) -> StartedJob
     """
     product = context.product
     found = await run_in_threadpool(product.catalogue.get, kb)
-    staged = await run_in_threadpool(_stage, product, int(request.headers.get("content-length") or 0))
+    staged = await run_in_threadpool(_staged, product, int(request.headers.get("content-length") or 0))
     try:
         await receive_files(
             request.stream(),
@@ -116,14 +118,12 @@ def download_document(kb: str, document_id: str, product: Of) -> FileResponse:
     )
 
 
-def _stage(product: Product, announced_bytes: int) -> Path:
+def _staged(product: Product, announced_bytes: int) -> Path:
     """A new folder for an upload. Raises `StoreUnavailable` when the disk cannot hold what was announced."""
-    staging = product.data.folder("staging")
-    if announced_bytes > free_bytes(staging):
+    free = free_bytes(product.data.path)
+    if announced_bytes > free:
         raise StoreUnavailable(
-            f"The upload has {announced_bytes // 1024 // 1024} MB and the disk of the data directory "
-            f"{free_bytes(staging) // 1024 // 1024} MB left. Free some space and try again."
-        ) from OSError(28, "No space left on device")
-    folder = staging / uuid.uuid4().hex
-    folder.mkdir()
-    return folder
+            f"The upload has {announced_bytes // MEGABYTE} MB and the disk of the data directory {free // MEGABYTE} MB "
+            "left. Free some space and try again."
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return product.jobs.new_staging()

@@ -16,7 +16,7 @@ from devops_chatbot.wire import Check, JobState, Readiness
 router = APIRouter(tags=["health"])
 
 LEAST_FREE_BYTES = 50 * 1024 * 1024
-_ENGINES = {"vector index": "chromadb", "word index": "tantivy", "graph": "ladybug"}
+_ENGINES = {"jobs": "dbos", "vector index": "chromadb", "word index": "tantivy", "graph": "ladybug"}
 
 
 @router.get("/healthz")
@@ -50,7 +50,6 @@ def metrics(context: In) -> Response:
 def _necessary(product: Product) -> Iterator[Check]:
     yield _tried("data directory", lambda: _data_directory(product))
     yield _tried("records", lambda: f"{len(product.catalogue.list())} knowledge bases")
-    yield _tried("jobs", lambda: f"{sum(job.state == 'running' for job in product.jobs.list())} running")
     for name, package in _ENGINES.items():
         missing = find_spec(package) is None
         why = f"the package {package} is not installed" if missing else f"{package}, opened on first use"

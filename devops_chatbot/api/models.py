@@ -50,7 +50,7 @@ def test_embedding(name: str, product: Of) -> Test:
         raise
     except ChatbotError as error:
         return Test(ok=False, seconds=time.perf_counter() - begun, detail=str(error))
-    detail = f"{embedder.dimension()} dimensions, {embedder.max_tokens} tokens"
+    detail = f"{embedder.dimension} dimensions, {embedder.max_tokens} tokens"
     return Test(ok=True, seconds=time.perf_counter() - begun, detail=detail)
 
 

@@ -1,7 +1,6 @@
 """Routes of the sample knowledge base: the product's own guide and a few real runbooks."""
 
 import shutil
-import uuid
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -39,7 +38,7 @@ def build_samples(product: Of, body: NewSamples | None = None) -> StartedJob:
             base = product.catalogue.create(samples.NAME[language], embedding=product.embeddings.known(None))
         except Conflict:  # somebody else clicked at the same moment
             base = product.catalogue.get(samples.NAME[language])
-    staged = product.data.folder("staging") / uuid.uuid4().hex
+    staged = product.jobs.new_staging()
     for folder in FOLDERS:
         shutil.copytree(samples.folder() / folder, staged / folder, ignore=_no_documents)
     return started(product.jobs.ingest_upload(base.id, staged))

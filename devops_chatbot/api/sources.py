@@ -1,11 +1,11 @@
 """Routes of the sources that a knowledge base follows: folders on the server's machine."""
 
 from fastapi import APIRouter
-from knowledge.sources import allowed_folder
 
 from devops_chatbot.api.context import Of, page
 from devops_chatbot.api.jobs import started
 from devops_chatbot.wire import NewSource, Page, Source, StartedJob
+from knowledge.sources import allowed_folder
 
 router = APIRouter(prefix="/v1/knowledge-bases/{kb}/sources", tags=["sources"])
 

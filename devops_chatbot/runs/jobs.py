@@ -115,9 +115,10 @@ class Jobs:
     # --- the steps of a job
 
     def _first(self, job: str) -> bool:
-        if not self._records.claim(job):
-            return False
         order = self._records.order(job)
+        if not self._records.claim(job):
+            self._clear_up(order)
+            return False
 
         def plan() -> bool:
             self._work.plan(job, order.knowledge_base, kind=order.kind, argument=order.argument)
@@ -148,7 +149,9 @@ class Jobs:
             self._end(order, "cancelled" if stopped else "done")
             return False
 
-        if order.state not in ENDED:
+        if order.state in ENDED:
+            self._clear_up(order)
+        else:
             self._tried(order, finish)
 
     def _start(self, kind: JobKind, knowledge_base: str, argument: str) -> Job:
@@ -201,9 +204,14 @@ class Jobs:
                 self._work.abandon(order.id, order.knowledge_base, reason=error)
             except Unavailable as unavailable:
                 _log.warning("job %s left its documents as they were: %s", order.id, unavailable)
-        self._records.end(order.id, state, self._work.progress(order.id), error=error)
-        self._work.forget(order.id, failures=False)
         self._remove_staged(order)
+        self._records.end(order.id, state, self._work.progress(order.id), error=error)
+        self._clear_up(order)
+
+    def _clear_up(self, order: Order) -> None:
+        """What nobody needs any more once the end is written down."""
+        self._remove_staged(order)
+        self._work.forget(order.id, failures=False)
 
     def _remove_staged(self, order: Order) -> None:
         if order.kind == "upload":
