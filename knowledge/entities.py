@@ -13,7 +13,8 @@ KINDS = frozenset(
     "Pod Deployment StatefulSet DaemonSet ReplicaSet Job CronJob Service Ingress ConfigMap Secret Namespace Node "
     "PersistentVolume PersistentVolumeClaim StorageClass ServiceAccount Role RoleBinding ClusterRole ClusterRoleBinding "
     "HorizontalPodAutoscaler PodDisruptionBudget NetworkPolicy CustomResourceDefinition EndpointSlice ResourceQuota "
-    "LimitRange PriorityClass PrometheusRule ServiceMonitor PodMonitor Alertmanager Prometheus ClusterOperator MachineConfig".split()
+    "LimitRange PriorityClass PrometheusRule ServiceMonitor PodMonitor Alertmanager Prometheus ClusterOperator "
+    "MachineConfig".split()
 )
 _SHORT = {
     "po": "Pod", "pod": "Pod", "pods": "Pod", "deploy": "Deployment", "deployment": "Deployment", "deployments": "Deployment",

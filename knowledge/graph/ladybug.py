@@ -47,10 +47,10 @@ _WRITES = ("read-only", "read only", "write")
 
 
 class LadybugGraph:
-    """A `GraphStore` in the database file at `path`, opened on first use; `buffer_mb` bounds its page cache."""
+    """A `GraphStore` in the folder `path`, opened on first use; `buffer_mb` bounds its page cache."""
 
     def __init__(self, path: Path, *, buffer_mb: int = 256) -> None:
-        self._path = path
+        self._path = path / "graph.lbug"
         self._buffer = buffer_mb
         self._opening = threading.Lock()
         self._writing = threading.Lock()
@@ -80,7 +80,7 @@ class LadybugGraph:
             for label, columns in tables.items():
                 self._create(connection, label, columns)
 
-    def remove(self, knowledge_base: str, versions: Sequence[tuple[str, str]]) -> None:
+    def remove(self, knowledge_base: str, versions: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002 a version has one
         if not versions:
             return
         with self._transaction() as connection:
@@ -174,7 +174,7 @@ class LadybugGraph:
 
     def _remove(self, connection: Any, keys: list[str]) -> None:
         """Delete versions, and the entities and places that nothing refers to any more."""
-        by_keys = {"keys": keys}
+        by_keys: dict[str, object] = {"keys": keys}
         touched = self._rows(
             connection,
             "UNWIND $keys AS k MATCH (:Document {key: k})-[:HAS_SECTION]->(:Section)-[:HAS_CHUNK]->(c:Chunk) "
