@@ -20,6 +20,10 @@ class Embedder(Protocol):
         """Two embedders of one shape give the same vectors; part of a document's version."""
 
     @property
+    def english(self) -> bool:
+        """True for a model that reads English only, so that its vectors of other texts say little."""
+
+    @property
     def max_tokens(self) -> int: ...
 
     @property

@@ -37,6 +37,7 @@ class EndpointEmbedder(Embeddings):
     def shape(self) -> str:
         return f"endpoint/{self._model}"
 
+    english = False
     max_tokens = MAX_TOKENS
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:

@@ -43,6 +43,7 @@ class MiniLm(Embeddings):
 
     name = f"{MODEL} (bundled)"
     shape = f"{MODEL}/fp32"
+    english = True
     max_tokens = MAX_TOKENS
     dimension = DIMENSION
 

@@ -30,6 +30,8 @@ class TransformersEmbedder(Embeddings):
     def shape(self) -> str:
         return f"sentence-transformers/{self._model}"
 
+    english = False
+
     @property
     def max_tokens(self) -> int:
         return int(self._open().get_max_seq_length() or 512)
