@@ -7,7 +7,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from knowledge.graph import LadybugGraph
+from knowledge.graph.ladybug import LadybugGraph
 from knowledge.search import HybridRetriever
 
 from devops_chatbot.datadir import DataDirectory

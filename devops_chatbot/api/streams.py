@@ -13,12 +13,16 @@ from starlette.types import Receive, Scope, Send
 
 from devops_chatbot.api.problems import DISK_FULL, disk_full, status_of
 from devops_chatbot.chat import Event, Failure
-from devops_chatbot.errors import ChatbotError, StoreUnavailable
+from devops_chatbot.errors import ChatbotError, StoreUnavailable, Unavailable
 from devops_chatbot.wire import EVENTS, STOPPED
 
 KEEP_ALIVE_S = 15
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 CLIENT_CLOSED = 499
+UNAVAILABLE = 503
+_ENDING = Failure(
+    error=Unavailable.__name__, detail="The server was stopped. Try again when it is back.", status=UNAVAILABLE
+)
 _NAMES = {kind: name for name, kind in EVENTS.items()}
 
 log = logging.getLogger("devops_chatbot.api")
@@ -40,14 +44,15 @@ class Streams:
         """Stop the work under this name; its readers get a last event. False when there was none."""
         streams = tuple(self._open.get(name, ()))
         for stream in streams:
-            stream.stop()
+            stream.stop(Failure(error=STOPPED, detail="Stopped.", status=CLIENT_CLOSED))
         return bool(streams)
 
     def close(self) -> None:
         """Stop everything, now and from now on: the server ends."""
         self._closing = True
-        for name in tuple(self._open):
-            self.stop(name)
+        for streams in tuple(self._open.values()):
+            for stream in tuple(streams):
+                stream.stop(_ENDING)
 
     async def ended(self) -> None:
         """Returns once no stream is open."""
@@ -57,7 +62,7 @@ class Streams:
         self._none_open.clear()
         self._open[stream.name].add(stream)
         if self._closing:
-            stream.stop()
+            stream.stop(_ENDING)
 
     def discard(self, stream: "EventStream") -> None:
         self._open[stream.name].discard(stream)
@@ -79,10 +84,11 @@ class EventStream(StreamingResponse):
         self._events = events
         self._streams = streams
         self._work: asyncio.Task[None] | None = None
-        self._stopped = False
+        self._last_word: Failure | None = None
 
-    def stop(self) -> None:
-        self._stopped = True
+    def stop(self, last_word: Failure) -> None:
+        """End the work; `last_word` is the last event."""
+        self._last_word = last_word
         if self._work is not None:
             self._work.cancel()
 
@@ -103,10 +109,9 @@ class EventStream(StreamingResponse):
         try:
             await self._send_events(send)
         except asyncio.CancelledError:
-            if not self._stopped:
+            if self._last_word is None:
                 raise
-            stopped = Failure(error=STOPPED, detail="Stopped.", status=CLIENT_CLOSED)
-            await send(_chunk(encode(stopped)))
+            await send(_chunk(encode(self._last_word)))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_events(self, send: Send) -> None:

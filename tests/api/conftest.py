@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from devops_chatbot.bootstrap import build
 from starlette.types import ASGIApp
 
 from devops_chatbot.api.app import create_app
+from devops_chatbot.bootstrap import build
 from devops_chatbot.client import Client
 from devops_chatbot.datadir import open_data_directory
 from devops_chatbot.settings import load

@@ -103,7 +103,7 @@ def test_the_end_of_the_process_ends_open_streams(server: Server) -> None:
     reader.join(5)
     assert not reader.is_alive()
     assert server.closed.is_set()
-    assert b"Stopped" in b"".join(received[-3:])
+    assert b"server was stopped" in b"".join(received[-3:])
     assert server.life == ["start", "end"]
 
 

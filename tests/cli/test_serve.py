@@ -17,6 +17,7 @@ import pytest
 
 from devops_chatbot.client import Client
 from devops_chatbot.datadir import running_server
+from devops_chatbot.errors import Unavailable
 
 COMMAND = [sys.executable, "-m", "devops_chatbot.cli"]
 
@@ -141,13 +142,22 @@ def test_a_second_server_on_the_directory_is_refused_by_pid(settings: dict[str, 
 def test_an_open_stream_does_not_hold_the_server_up(settings: dict[str, str]) -> None:
     with serving(settings, "--no-ui") as server, Client(server.api) as client:
         job = client.build_samples()
-        watcher = threading.Thread(target=lambda: list(client.job_events(job.id)))
+        ends: list[str] = []
+
+        def watch() -> None:
+            try:
+                ends.extend(event.state for event in client.job_events(job.id))
+            except Unavailable as ended:
+                ends.append(str(ended))
+
+        watcher = threading.Thread(target=watch)
         watcher.start()
         time.sleep(0.5)
         code, seconds = server.end(signal.SIGTERM)
         assert (code, seconds < 10) == (0, True)
         watcher.join(5)
         assert not watcher.is_alive()
+        assert "The server was stopped" in ends[-1]
     with serving(settings, "--no-ui") as server, Client(server.api) as client:
         assert list(client.job_events(job.id))[-1].state == "done", "the job goes on after the restart"
 
