@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from devops_chatbot.errors import NotFound, StoreUnavailable
@@ -50,6 +50,10 @@ class Originals:
         """Remove files; what is not there is no error."""
         for content in contents:
             self._path(content).unlink(missing_ok=True)
+
+    def kept(self) -> Iterator[str]:
+        """Every content that is kept."""
+        return (path.name for path in self._folder.glob("*/*") if not path.suffix)
 
     def sweep(self) -> None:
         """Remove what writing left half done when the process was killed; call it before anything is put."""

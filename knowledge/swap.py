@@ -78,8 +78,9 @@ class Swap:
         """Remove a knowledge base from everywhere."""
         with self._lock:
             contents = versions.delete_knowledge_base(self._engine, knowledge_base)
-            self._drop(knowledge_base)
+            self._stores.drop(knowledge_base)
             self._discard(contents)
+            versions.forget_dropped(self._engine, knowledge_base)
 
     def repair(self, knowledge_base: str | None = None) -> None:
         """Put right what was begun and not finished, everywhere or in one knowledge base. No job may be running
@@ -88,11 +89,14 @@ class Swap:
         with self._lock:
             left = versions.leftovers(self._engine, knowledge_base)
             for base in left.dropped:
-                self._drop(base)
+                self._stores.drop(base)
             stale = (*left.pending, *left.retired)
-            if stale:
+            if stale or left.dropped:
                 self._stores.remove(stale)
+                self._discard(self._originals.kept())
                 versions.forget(self._engine, stale)
+                for base in left.dropped:
+                    versions.forget_dropped(self._engine, base)
 
     def _check(self, knowledge_base: str) -> None:
         known = tables.knowledge_bases.c.id
@@ -101,14 +105,11 @@ class Swap:
                 raise NotFound("The knowledge base was deleted.")
 
     def _clean_up(self, flip: Flip) -> None:
-        if flip.leftover:
-            self._stores.remove(flip.leftover)
-            versions.forget(self._engine, flip.leftover)
+        """What is noted as left over goes first, its note last: so `repair` knows whether anything may be left."""
+        self._stores.remove(flip.leftover)
         self._discard(flip.contents)
-
-    def _drop(self, knowledge_base: str) -> None:
-        self._stores.drop(knowledge_base)
-        versions.forget_dropped(self._engine, knowledge_base)
+        if flip.leftover:
+            versions.forget(self._engine, flip.leftover)
 
     def _discard(self, contents: Iterable[str]) -> None:
         found = list(contents)

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Hashed:
 
     def __init__(self) -> None:
         self.texts = 0
+        self.pause_s = 0.0
         self.before: Callable[[], None] = lambda: None
 
     def count(self, texts: Sequence[str]) -> list[int]:
@@ -39,6 +41,7 @@ class Hashed:
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         self.before()
+        time.sleep(self.pause_s)
         self.texts += len(texts)
         return [self.embed_query(text) for text in texts]
 
@@ -239,7 +242,7 @@ def threads_alive() -> Iterator[str]:
 
 
 def _real(folder: Path) -> Stores:
-    from knowledge.graph import LadybugGraph
+    from knowledge.graph.ladybug import LadybugGraph
     from knowledge.lexical.tantivy import TantivyWords
     from knowledge.vector.chroma import ChromaVectors
 

@@ -1,0 +1,83 @@
+"""A process killed at any moment of a sync: the next one goes on, and the end is that of an undisturbed run."""
+
+import json
+import multiprocessing
+import random
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ingest.killed import sync
+from ingest.library import page, write_files
+
+KILLS = 20
+SEED = 20261120
+
+
+@pytest.fixture(scope="module")
+def processes() -> Any:
+    """Forked from a process that has imported everything, so that a start costs milliseconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ingest.killed", "chromadb", "tantivy", "ladybug", "dbos", "pyarrow"])
+    return context
+
+
+@pytest.mark.service  # takes a minute
+def test_killed_at_any_moment_it_ends_like_an_undisturbed_run(tmp_path: Path, processes: Any) -> None:
+    docs, template = tmp_path / "docs", tmp_path / "template"
+    write_files(docs, {f"{number:02}.md": page(f"topic{number}", paragraphs=6) for number in range(16)})
+    run(processes, template, docs, jobs_wanted=1)
+    for number in (0, 1, 2):
+        (docs / f"{number:02}.md").unlink()
+    changed = {f"{number:02}.md": page(f"topic{number}", paragraphs=8) for number in (3, 4, 5, 6, 7)}
+    new = {f"new/{number:02}.md": page(f"new{number}", paragraphs=5) for number in range(10)}
+    write_files(
+        docs, {**changed, **new, "08.md": b"", "bad.md": b"\0\1" * 500, "long.md": page("long", paragraphs=300)}
+    )
+
+    expected, seconds = finish(processes, shutil.copytree(template, tmp_path / "undisturbed"), docs)
+    assert expected["job"] == ["done", 11, 5, 7, 3, 2]
+    assert expected["check"] == []
+
+    chance = random.Random(SEED)  # noqa: S311
+    for number in range(KILLS):
+        data = shutil.copytree(template, tmp_path / f"killed{number}")
+        moment = seconds * (number + chance.random()) / KILLS
+        run(processes, data, docs, kill_after_s=moment)
+        if number % 2:
+            run(processes, data, docs, kill_after_s=seconds * chance.random() / 2)
+        assert finish(processes, data, docs)[0] == expected, f"killed after {moment:.2f} of {seconds:.2f} s"
+        shutil.rmtree(data)
+
+
+def run(
+    processes: Any,
+    data: Path,
+    docs: Path,
+    *,
+    jobs_wanted: int = 2,
+    kill_after_s: float | None = None,
+    result: Path | None = None,
+) -> float:
+    """Gives the seconds that it ran."""
+    started = processes.Event()
+    process = processes.Process(
+        target=sync, args=(data, docs, started), kwargs={"jobs_wanted": jobs_wanted, "result": result}
+    )
+    process.start()
+    started.wait(30)
+    began = time.monotonic()
+    if kill_after_s is not None:
+        process.join(kill_after_s)
+        process.kill()
+    process.join(90)
+    assert kill_after_s is not None or process.exitcode == 0
+    return time.monotonic() - began
+
+
+def finish(processes: Any, data: Path, docs: Path) -> tuple[Any, float]:
+    result = data / "result.json"
+    seconds = run(processes, data, docs, result=result)
+    return json.loads(result.read_text()), seconds
