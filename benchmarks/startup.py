@@ -31,6 +31,7 @@ SETTLE_S = 3
 QUESTION = "A pod is in CrashLoopBackOff. What should I check?"
 BARE_API = "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/healthz')\ndef healthz(): return {}\n"
 BARE_PAGE = "import streamlit as st\nst.title('hello')\n"
+COMMAND = (sys.executable, "-m", "devops_chatbot.cli")
 IMPORTS = (
     ("the command line", "devops_chatbot.cli.commands"),
     ("the web pages' way to the API", "devops_chatbot.client"),
@@ -82,17 +83,17 @@ def _row(what: str, ours: Sequence[float], bare: Sequence[float], goal: str) -> 
 
 
 def _ours(folder: Path, *, ask: bool) -> Measured:
-    port, ui_port = _free_port(), _free_port()
+    port, ui_port = free_port(), free_port()
     environment = _environment() | {
         "CHATBOT_DATA_DIR": str(folder),
         "CHATBOT_SERVER__PORT": str(port),
         "CHATBOT_SERVER__UI_PORT": str(ui_port),
     }
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "devops_chatbot.cli", "serve"]
+    command = [*COMMAND, "serve"]
     begun = time.perf_counter()
     with _processes([command], environment) as processes:
-        _wait(f"{url}/readyz", f"http://127.0.0.1:{ui_port}/_stcore/health")
+        wait_for(f"{url}/readyz", f"http://127.0.0.1:{ui_port}/_stcore/health")
         ready = time.perf_counter() - begun
         time.sleep(SETTLE_S)
         idle = _megabytes(processes)
@@ -103,7 +104,7 @@ def _ours(folder: Path, *, ask: bool) -> Measured:
         # A restart, because taking documents in is not what a first question costs.
     begun = time.perf_counter()
     with _processes([command], environment) as processes, Client(url) as client:
-        _wait(f"{url}/readyz", f"http://127.0.0.1:{ui_port}/_stcore/health")
+        wait_for(f"{url}/readyz", f"http://127.0.0.1:{ui_port}/_stcore/health")
         begun = time.perf_counter()
         events = list(client.ask(client.create_thread().id, NewMessage(text=QUESTION)))
         answered = time.perf_counter() - begun
@@ -116,13 +117,13 @@ def _bare(folder: Path) -> Measured:
     folder.mkdir()
     (folder / "bare.py").write_text(BARE_API)
     (folder / "page.py").write_text(BARE_PAGE)
-    port, ui_port = _free_port(), _free_port()
+    port, ui_port = free_port(), free_port()
     page = [sys.executable, "-m", "streamlit", "run", str(folder / "page.py"), "--server.headless=true"]
     page += [f"--server.port={ui_port}", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
     api = [sys.executable, "-m", "uvicorn", "bare:app", "--app-dir", str(folder), "--port", str(port)]
     begun = time.perf_counter()
     with _processes([api, page], _environment()) as processes:
-        _wait(f"http://127.0.0.1:{port}/healthz", f"http://127.0.0.1:{ui_port}/_stcore/health")
+        wait_for(f"http://127.0.0.1:{port}/healthz", f"http://127.0.0.1:{ui_port}/_stcore/health")
         ready = time.perf_counter() - begun
         time.sleep(SETTLE_S)
         return Measured(ready_s=ready, idle_mb=_megabytes(processes))
@@ -143,7 +144,8 @@ def _processes(commands: Sequence[Sequence[str]], environment: dict[str, str]) -
             process.wait(DEADLINE_S)
 
 
-def _wait(*addresses: str) -> None:
+def wait_for(*addresses: str) -> None:
+    """Return once all addresses answer well. Raises SystemExit when one does not within a minute."""
     deadline = time.monotonic() + DEADLINE_S
     with httpx.Client(trust_env=False) as client:
         for address in addresses:
@@ -191,7 +193,8 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("CHATBOT_")}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
