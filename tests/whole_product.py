@@ -1,0 +1,71 @@
+"""A real server over a real socket, in a thread: of any app, or of the whole product on an empty data directory."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from starlette.types import ASGIApp
+
+from devops_chatbot.api.app import create_app
+from devops_chatbot.bootstrap import build
+from devops_chatbot.client import Client
+from devops_chatbot.datadir import open_data_directory
+from devops_chatbot.settings import load
+
+
+@contextmanager
+def running(app: ASGIApp) -> Iterator[str]:
+    """Serves `app` on a free loopback port; gives its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=3))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    try:
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def serve() -> Callable[[ASGIApp], AbstractContextManager[str]]:
+    """`with serve(app) as url:`"""
+    return running
+
+
+@pytest.fixture
+def allowed(tmp_path: Path) -> Path:
+    """The folder below which the server of `client` may read a folder source."""
+    folder = tmp_path / "allowed"
+    folder.mkdir()
+    return folder.resolve()
+
+
+@pytest.fixture
+def url(tmp_path: Path, allowed: Path, embedding_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server of the whole product on an empty data directory."""
+    monkeypatch.setenv("CHATBOT_KNOWLEDGE__FOLDERS", f'["{allowed}"]')
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "embeddings").symlink_to(embedding_cache)
+    settings = load()
+    data = open_data_directory(settings.data_dir)
+    with running(create_app(build(settings, data))) as address:
+        yield address
+    data.close()
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Client]:
+    """A client of that server."""
+    with Client(url) as client:
+        yield client
