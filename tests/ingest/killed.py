@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -41,3 +42,43 @@ def sync(data: Path, docs: Path, started: Event, *, jobs_wanted: int, result: Pa
             )
         )
     os._exit(0)  # closing takes longer than all the rest
+
+
+def step(data: Path, staged: Path, point: str, result: Path) -> None:
+    """Take an upload in without jobs around it, and die at `point` (`vectors.add before`, …) when there is one."""
+    library = Library(data, real=True)
+    library.ingest.repair()
+    base = library.catalogue.get("Runbooks").id
+    if point:
+        place, when = point.split()
+        store, method = place.split(".")
+        _die_at(getattr(library.stores, store), method, after=when == "after")
+    else:
+        assert library.ingest.check(base) == []
+    if library.ingest.progress("job").total == 0:
+        library.ingest.plan("job", base, kind="upload", argument=str(staged))
+    while library.ingest.step("job", base):
+        pass
+    result.write_text(
+        json.dumps(
+            [
+                library.outcomes("job"),
+                library.ingest.check(base),
+                sorted(library.stores.contents(base).vectors),
+                library.texts(base),
+                library.originals_kept(),
+            ]
+        )
+    )
+    os._exit(0)
+
+
+def _die_at(store: object, method: str, *, after: bool) -> None:
+    real = getattr(store, method)
+
+    def dying(*given: object) -> None:
+        if after:
+            real(*given)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(store, method, dying)

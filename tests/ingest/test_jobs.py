@@ -1,6 +1,7 @@
 """Durable jobs on the real DBOS: their way from queued to ended, and on after a restart."""
 
 import asyncio
+import itertools
 import sqlite3
 import threading
 import time
@@ -73,7 +74,7 @@ def test_a_job_is_followed_to_its_end(library: Library, jobs: Jobs) -> None:
     events = asyncio.run(asyncio.wait_for(follow(), TIMEOUT_S))
     assert events[-1].state == "done"
     assert [event.done for event in events] == sorted(event.done for event in events)
-    assert all(one != other for one, other in zip(events, events[1:], strict=False))
+    assert all(one != other for one, other in itertools.pairwise(events))
 
 
 def test_unknown_jobs_are_not_found(jobs: Jobs) -> None:
@@ -108,7 +109,7 @@ def test_jobs_on_one_knowledge_base_wait_for_each_other(library: Library, jobs: 
     second = jobs.ingest_upload(base, staged(jobs, {"a.md": page("two")}))
     third = jobs.ingest_upload(other, staged(jobs, {"b.md": page("b")}))
     deadline = time.monotonic() + TIMEOUT_S
-    while jobs.get(third.id).state != "running" and time.monotonic() < deadline:
+    while "queued" in (jobs.get(first.id).state, jobs.get(third.id).state) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [jobs.get(each.id).state for each in (first, second, third)] == ["running", "queued", "running"]
     cancelled = jobs.ingest_upload(base, staged(jobs, {"a.md": page("three")}))
@@ -161,7 +162,7 @@ def test_a_store_that_stays_away_fails_the_job_with_its_message(library: Library
 def test_a_closed_server_goes_on_at_its_next_start(library: Library, jobs: Jobs) -> None:
     base = library.new_base()
     library.embedder.before = lambda: time.sleep(0.05)
-    running = jobs.ingest_upload(base, staged(jobs, {f"{n:03}.md": page(f"t{n}", paragraphs=50) for n in range(100)}))
+    running = jobs.ingest_upload(base, staged(jobs, {f"{n:03}.md": page(f"t{n}", paragraphs=30) for n in range(60)}))
     waiting = jobs.ingest_upload(base, staged(jobs, {"last.md": page("last")}))
     abandoned = jobs.new_staging()
     while not jobs.get(running.id).done:
@@ -169,12 +170,12 @@ def test_a_closed_server_goes_on_at_its_next_start(library: Library, jobs: Jobs)
     jobs.close()
     before = jobs.get(running.id)
     assert before.state == "running"
-    assert 0 < before.done < 100
+    assert 0 < before.done < 60
     library.embedder.before = lambda: None
     restarted = Jobs(library.engine, library.ingest, folder=library.folder / "jobs")
     try:
         restarted.resume()
-        assert counts(restarted.wait(running.id, timeout_s=TIMEOUT_S)) == (100, 0, 0, 0, 0)
+        assert counts(restarted.wait(running.id, timeout_s=TIMEOUT_S)) == (60, 0, 0, 0, 0)
         assert counts(restarted.wait(waiting.id, timeout_s=TIMEOUT_S)) == (1, 0, 0, 0, 0)
     finally:
         restarted.close()

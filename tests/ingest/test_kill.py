@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ingest.killed import sync
+from ingest.killed import step, sync
 from ingest.library import page, write_files
 
 KILLS = 20
@@ -81,3 +81,29 @@ def finish(processes: Any, data: Path, docs: Path) -> tuple[Any, float]:
     result = data / "result.json"
     seconds = run(processes, data, docs, result=result)
     return json.loads(result.read_text()), seconds
+
+
+@pytest.mark.service  # half a minute
+def test_killed_between_any_two_stores_it_ends_like_an_undisturbed_run(tmp_path: Path, processes: Any) -> None:
+    docs, template = tmp_path / "docs", tmp_path / "template"
+    write_files(docs, {name: page(name) for name in ("a.md", "b.md", "c.md")})
+    run(processes, template, docs, jobs_wanted=1)
+    staged = tmp_path / "staged"
+    write_files(staged, {"docs/a.md": page("changed"), "docs/b.md": page("other"), "d.md": page("d")})
+
+    def outcome(point: str, data: Path) -> Any:
+        for each in (point, "") if point else ("",):
+            process = processes.Process(target=step, args=(data, staged, each, data / "result.json"))
+            process.start()
+            process.join(60)
+            assert process.exitcode == (-9 if each else 0), f"{point}: {process.exitcode}"
+        return json.loads((data / "result.json").read_text())
+
+    expected = outcome("", shutil.copytree(template, tmp_path / "undisturbed"))
+    assert expected[:2] == [{"added": 1, "changed": 2}, []]
+    for store in ("vectors", "words", "graph"):
+        for method in ("add", "remove"):
+            for when in ("before", "after"):
+                point = f"{store}.{method} {when}"
+                data = shutil.copytree(template, tmp_path / point.replace(" ", "-"))
+                assert outcome(point, data) == expected, point

