@@ -14,6 +14,7 @@ from devops_chatbot.datadir import DataDirectory
 from devops_chatbot.embeddings import Embeddings, Offer
 from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.records import open_records
+from devops_chatbot.resync import Resync
 from devops_chatbot.runs import Jobs
 from devops_chatbot.scheduler import Scheduler
 from devops_chatbot.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
@@ -40,6 +41,7 @@ class Product:
     catalogue: Catalogue
     ingest: Ingest
     jobs: Jobs
+    resync: Resync
     embeddings: Embeddings
     retriever: Retriever
     models: Models
@@ -50,6 +52,7 @@ class Product:
     def start(self) -> None:
         """Put right what a crash left behind, and go on with unfinished jobs."""
         self.jobs.resume()
+        self.resync.start()
 
     def close(self) -> None:
         """End the work and close every store; the data directory stays its owner's to close."""
@@ -85,6 +88,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         options=_options(knowledge),
     )
     jobs = Jobs(engine, ingest, folder=data.folder("jobs"))
+    resync = Resync(catalogue, jobs, allowed=knowledge.folders, every_s=knowledge.resync_minutes * 60)
     retriever = HybridRetriever(
         catalogue=catalogue,
         vectors=stores.vectors,
@@ -102,12 +106,13 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         catalogue=catalogue,
         ingest=ingest,
         jobs=jobs,
+        resync=resync,
         embeddings=embeddings,
         retriever=retriever,
         models=models,
         threads=threads,
         scheduler=scheduler,
-        closing=(jobs.close, reader.close, stores.close, embeddings.close, engine.dispose),
+        closing=(resync.close, jobs.close, reader.close, stores.close, embeddings.close, engine.dispose),
     )
 
 

@@ -110,6 +110,7 @@ class KnowledgeSettings(_Section):
     chunk_tokens: int = Field(220, ge=32, le=2048)
     overlap_tokens: int = Field(30, ge=0, le=512)
     folders: tuple[AbsolutePath, ...] = Field((), description="folders below which a folder source may be read")
+    resync_minutes: float = Field(0, ge=0, description="how often followed folders are synced by themselves; 0: never")
     max_file_mb: int = Field(64, ge=1)
     max_upload_mb: int = Field(1024, ge=1, description="all files of one upload, and an archive unpacked")
     max_archive_files: int = Field(20_000, ge=1)

@@ -1,0 +1,61 @@
+"""Syncs the folders that knowledge bases follow again and again, as often as the settings say."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from devops_chatbot.errors import ChatbotError
+from devops_chatbot.runs import Jobs
+from knowledge.catalogue import Catalogue
+from knowledge.sources import allowed_folder
+
+_log = logging.getLogger(__name__)
+
+
+class Resync:
+    """A thread that starts one job a followed folder every `every_s` seconds; none when `every_s` is 0.
+
+    A knowledge base whose last job has not ended is left out until the next round, and so is a folder that the settings
+    no longer allow or that is not there: what it held stays, and the log says why.
+    """
+
+    def __init__(self, catalogue: Catalogue, jobs: Jobs, *, allowed: Sequence[Path], every_s: float) -> None:
+        self._catalogue = catalogue
+        self._jobs = jobs
+        self._allowed = allowed
+        self._every_s = every_s
+        self._leaving = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        if self._every_s > 0:
+            self._thread = threading.Thread(target=self._run, name="resync", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        self._leaving.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def sync_all(self) -> int:
+        """Start a job for every followed folder that is due; returns how many."""
+        started = 0
+        for knowledge_base in self._catalogue.list():
+            newest = next(iter(self._jobs.list(knowledge_base.id)), None)
+            if newest is not None and newest.state in ("queued", "running"):
+                continue
+            for source in self._catalogue.sources(knowledge_base.id):
+                try:
+                    self._jobs.ingest_folder(knowledge_base.id, allowed_folder(source.location, self._allowed))
+                    started += 1
+                except ChatbotError as error:
+                    _log.warning("%s is not synced: %s", source.location, error)
+        return started
+
+    def _run(self) -> None:
+        while not self._leaving.wait(self._every_s):
+            try:
+                self.sync_all()
+            except ChatbotError as error:
+                _log.warning("the folders are not synced: %s", error)
