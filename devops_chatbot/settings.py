@@ -39,13 +39,13 @@ class ServerSettings(_Section):
     """Where the API and the web UI listen."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8600, ge=0, le=65535, description="0 picks a free port")
-    ui_port: int = Field(8601, ge=0, le=65535, description="0 picks a free port")
+    port: int = Field(default=8600, ge=0, le=65535, description="0 picks a free port")
+    ui_port: int = Field(default=8601, ge=0, le=65535, description="0 picks a free port")
     key: SecretStr | None = Field(
-        None, description="required to listen beyond loopback; clients send it as a bearer token"
+        default=None, description="required to listen beyond loopback; clients send it as a bearer token"
     )
     allowed_hosts: tuple[str, ...] = Field(
-        (), description="names accepted in the Host header besides loopback and `host`"
+        default=(), description="names accepted in the Host header besides loopback and `host`"
     )
 
 
@@ -56,13 +56,15 @@ class ModelSettings(_Section):
     model: str = Field(description="the provider's own name of the model (for azure: the deployment)")
     base_url: str | None = None
     api_key: SecretStr | None = None
-    api_version: str | None = Field(None, description="azure only")
-    context: int = Field(8192, ge=512, description="tokens the model can read and write together")
-    max_output: int = Field(1024, ge=16, description="tokens of one answer")
-    temperature: float | None = Field(None, ge=0, le=2)
-    timeout_s: float = Field(60, gt=0, description="longest silence of the model before it counts as unavailable")
-    price_input: float = Field(0, ge=0, description="money for a million input tokens")
-    price_output: float = Field(0, ge=0, description="money for a million output tokens")
+    api_version: str | None = Field(default=None, description="azure only")
+    context: int = Field(default=8192, ge=512, description="tokens the model can read and write together")
+    max_output: int = Field(default=1024, ge=16, description="tokens of one answer")
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    timeout_s: float = Field(
+        default=60, gt=0, description="longest silence of the model before it counts as unavailable"
+    )
+    price_input: float = Field(default=0, ge=0, description="money for a million input tokens")
+    price_output: float = Field(default=0, ge=0, description="money for a million output tokens")
 
     @model_validator(mode="after")
     def _complete(self) -> "ModelSettings":
@@ -87,12 +89,12 @@ class EmbeddingSettings(_Section):
 
     provider: Literal["bundled", "sentence-transformers", "openai-compatible"]
     model: str = Field(
-        "", description="a folder or hub name (sentence-transformers), or the endpoint's name of the model"
+        default="", description="a folder or hub name (sentence-transformers), or the endpoint's name of the model"
     )
     base_url: str | None = None
     api_key: SecretStr | None = None
-    batch: int = Field(64, ge=1, le=2048)
-    timeout_s: float = Field(60, gt=0)
+    batch: int = Field(default=64, ge=1, le=2048)
+    timeout_s: float = Field(default=60, gt=0)
 
     @model_validator(mode="after")
     def _complete(self) -> "EmbeddingSettings":
@@ -106,17 +108,21 @@ class EmbeddingSettings(_Section):
 class KnowledgeSettings(_Section):
     """How files become searchable, and how large they may be."""
 
-    embedding: str = Field(BUNDLED, description="the embedding model that a new knowledge base gets")
-    chunk_tokens: int = Field(220, ge=32, le=2048)
-    overlap_tokens: int = Field(30, ge=0, le=512)
-    folders: tuple[AbsolutePath, ...] = Field((), description="folders below which a folder source may be read")
-    resync_minutes: float = Field(0, ge=0, description="how often followed folders are synced by themselves; 0: never")
-    max_file_mb: int = Field(64, ge=1)
-    max_upload_mb: int = Field(1024, ge=1, description="all files of one upload, and an archive unpacked")
-    max_archive_files: int = Field(20_000, ge=1)
-    max_archive_ratio: int = Field(200, ge=2, description="unpacked size over packed size; more is taken for a bomb")
-    parse_timeout_s: float = Field(60, gt=0, description="longest time for one file")
-    parse_memory_mb: int = Field(1024, ge=128, description="most memory of the process that reads files")
+    embedding: str = Field(default=BUNDLED, description="the embedding model that a new knowledge base gets")
+    chunk_tokens: int = Field(default=220, ge=32, le=2048)
+    overlap_tokens: int = Field(default=30, ge=0, le=512)
+    folders: tuple[AbsolutePath, ...] = Field(default=(), description="folders below which a folder source may be read")
+    resync_minutes: float = Field(
+        default=0, ge=0, description="how often followed folders are synced by themselves; 0: never"
+    )
+    max_file_mb: int = Field(default=64, ge=1)
+    max_upload_mb: int = Field(default=1024, ge=1, description="all files of one upload, and an archive unpacked")
+    max_archive_files: int = Field(default=20_000, ge=1)
+    max_archive_ratio: int = Field(
+        default=200, ge=2, description="unpacked size over packed size; more is taken for a bomb"
+    )
+    parse_timeout_s: float = Field(default=60, gt=0, description="longest time for one file")
+    parse_memory_mb: int = Field(default=1024, ge=128, description="most memory of the process that reads files")
 
     @model_validator(mode="after")
     def _overlap_below_chunk(self) -> "KnowledgeSettings":
