@@ -7,9 +7,6 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from knowledge.graph.ladybug import LadybugGraph
-from knowledge.search import HybridRetriever
-
 from devops_chatbot.datadir import DataDirectory
 from devops_chatbot.embeddings import Embeddings, Offer
 from devops_chatbot.llm import Models, RoleAssignments
@@ -18,15 +15,17 @@ from devops_chatbot.resync import Resync
 from devops_chatbot.runs import Jobs
 from devops_chatbot.scheduler import Scheduler
 from devops_chatbot.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
-from devops_chatbot.threads import Threads
+from devops_chatbot.threads import SqlThreads, Threads
 from knowledge.archives import ArchiveLimits
 from knowledge.catalogue import Catalogue
 from knowledge.embed import Embedder, open_bundled, open_endpoint, open_sentence_transformers
+from knowledge.graph.ladybug import LadybugGraph
 from knowledge.ingest import Ingest, IngestOptions
 from knowledge.lexical.tantivy import TantivyWords
 from knowledge.loaders.process import ParserProcess
 from knowledge.model import Retriever
 from knowledge.originals import Originals
+from knowledge.search import HybridRetriever
 from knowledge.stores import Stores
 from knowledge.vector.chroma import ChromaVectors
 
@@ -97,7 +96,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         embedder_of=embedder_of,
     )
     models = Models(settings.models, settings.roles.model_dump(), assignments=RoleAssignments(engine))
-    threads = Threads(engine)
+    threads = SqlThreads(engine)
     scheduler = Scheduler(threads=threads, retriever=retriever)
     return Product(
         version=version("devops-chatbot"),

@@ -89,6 +89,6 @@ def create_app(product: Product) -> FastAPI:
 
 
 def _serve_documentation(app: FastAPI) -> None:
-    from fastapi_swagger import patch_fastapi
+    from fastapi_swagger import patch_fastapi  # type: ignore[import-untyped]  # has no annotations
 
     patch_fastapi(app)

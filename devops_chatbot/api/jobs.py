@@ -1,6 +1,7 @@
 """Routes of jobs: long work, its state and its events."""
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -13,7 +14,7 @@ from devops_chatbot.wire import Job, Page, StartedJob
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-_EVENTS = {
+_EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`job` events: the job now and after each change, until it has ended",
         "content": {

@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -18,7 +19,7 @@ from devops_chatbot.wire import NewMessage
 
 router = APIRouter(prefix="/v1/threads", tags=["conversations"])
 
-_EVENTS = {
+_EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The events `route`, `progress`, `evidence`, `token`, and last `answer` or `failure`. "
         "Closing the connection stops the work; what was said is kept.",
