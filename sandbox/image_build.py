@@ -102,11 +102,15 @@ def dockerfile(wanted: Sequence[str]) -> str:
     """The build's steps: a layer for what all share, one a language, and our own files last."""
     lines = ["ARG BASE", "FROM $BASE", "USER root", "COPY install.sh /opt/sandbox/install.sh"]
     lines.append("RUN sh /opt/sandbox/install.sh")
-    for name in wanted:
-        home = f"/opt/sandbox/languages/{name}"
-        lines.append(f"COPY languages/{name} {home}")
+    folders = {name: f"/opt/sandbox/languages/{name}" for name in wanted}
+    for name, home in folders.items():
         if (SOURCES / "languages" / name / "install.sh").exists():
-            lines.append(f"RUN sh {home}/install.sh")
+            lines += [f"COPY languages/{name}/install.sh {home}/install.sh", f"RUN sh {home}/install.sh"]
+    # The drivers come after every package, so that a change of theirs builds in seconds.
+    for name, home in folders.items():
+        lines.append(f"COPY languages/{name} {home}")
+        if (SOURCES / "languages" / name / "compile.sh").exists():
+            lines.append(f"RUN sh {home}/compile.sh")
     lines += [
         "COPY supervisor /opt/sandbox/supervisor",
         "RUN python3 -m compileall -q /opt/sandbox && chmod -R a+rX,go-w /opt/sandbox"

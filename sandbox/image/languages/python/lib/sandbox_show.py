@@ -22,7 +22,7 @@ def answer(data):
 def show(kind, name, mime, data, **more):
     """Hand one artifact to whoever reads the run."""
     meta = json.dumps({"kind": kind, "name": name, "mime": mime, **more}).encode()
-    answer(b"show %s %d %d\n" % (nonce, len(meta), len(meta) + len(data)) + meta + data)
+    answer(b"show %s %d %d\n" % (nonce, len(meta), len(data)) + meta + data)
 
 
 def number(kind):
