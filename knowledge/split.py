@@ -1,44 +1,64 @@
-"""Splits a document into chunks: by heading first, then by tokens, never inside a word.
+"""Splits a document into chunks: by heading and tokens, never inside a word.
 
-A section's text is cut into blocks (paragraphs, lists, tables, fenced code) that stay whole where they fit. A block over the
-budget is cut at row and line borders (tables, code, lists) or sentence borders (prose, English and Chinese). Small neighbouring
-sections share a chunk, so that a heading with one line below it does not stand alone.
+The text becomes units (paragraphs, lists, tables, code; their parts where one is over the budget), and the cheapest way to
+cut the row of units into chunks is found, as in the line breaking of Knuth and Plass (Breaking Paragraphs into Lines, 1981): a
+cut between sections costs nothing, inside of a list or a paragraph more, behind a heading or "do this:" much; a small chunk
+costs too, so that a heading with one line below it joins its neighbour and no crumbs are left over.
 """
 
 import bisect
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from devops_chatbot.chat import Location
+from knowledge.blocks import Block, code_blocks, markdown_blocks, parts
 from knowledge.model import Chunk, ParsedDocument, Section, chunk_id
 
-FORMAT = 1
+FORMAT = 2
 """Part of `shape`; raise it when the same document gives other chunks."""
-SMALL = 0.45
-"""A chunk below this share of the budget takes in the next section when both fit together."""
 PREFIX_SHARE = 0.4
 """Title and headings in front of a chunk count for at most this share of the budget."""
 CONTEXT_CHARACTERS = 4000
 """The section that is given to the writer grows over its parents up to this size."""
+SLAB = 100_000
+"""Characters that are split at once, so that memory does not grow with the document."""
 
-_FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
-_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)]|[a-z][.)])\s+\S")
-_ROW = re.compile(r"\s*\|")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`]?[A-Z0-9`])|(?<=[。！？；])[”’』」）]*")
-_WORD_END = re.compile(r"\s+")
+_CUT = {
+    "section": 0.0,
+    "block": 0.15,
+    "blank": 0.3,
+    "item": 0.4,
+    "row": 0.4,
+    "inner": 0.6,
+    "sentence": 0.7,
+    "line": 0.8,
+    "word": 3.0,
+}
+"""What a cut costs, in chunks: a chunk costs 1."""
+_OPENS = 3.0
+_SMALL, _EVEN = 6.0, 0.3
+_JOIN, _JOIN_BELOW, _JOIN_APART, _JOIN_PARTLY = 1.1, 0.9, 1.6, 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """A stretch of text that is kept whole, with its tokens; `kind` says where it may be cut when it is over the budget."""
+class _Unit:
+    """A block that is not cut further, its tokens and the index of its section."""
 
+    block: Block
+    tokens: int
+    section: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """A section, the range that belongs to it and to no section inside of it, and its parent's index (-1 for none)."""
+
+    section: Section
     start: int
     end: int
-    kind: str
-    section: int
-    tokens: int = 0
+    parent: int
 
 
 class Splitter:
@@ -52,191 +72,229 @@ class Splitter:
 
     def split(self, document: ParsedDocument, *, knowledge_base: str, document_id: str, version: str) -> list[Chunk]:
         """The chunks of a document in reading order; none for a document without text."""
-        own = _own_ranges(document)
-        prefixes = [" > ".join(dict.fromkeys((document.title, *section.heading_path))) for section, _, _ in own]
-        budgets = [self._budget - min(tokens, int(self._budget * PREFIX_SHARE)) for tokens in self._count(prefixes)]
-        pieces = self._counted(
-            document, [piece for index, row in enumerate(own) for piece in _blocks(document, index, row)]
-        )
-        fitting = [part for piece in pieces for part in self._cut(document, piece, budgets[piece.section])]
-        spans = self._packed(fitting, budgets, [section for section, _, _ in own])
-        lines = _newlines(document)
+        text, own = document.text, _own_ranges(document)
+        prefixes = [" > ".join(dict.fromkeys((document.title, *one.section.heading_path))) for one in own]
+        most = int(self._budget * PREFIX_SHARE)
+        budgets = [self._budget - min(tokens, most) for tokens in self._count(prefixes)]
+        lines = [match.start() for match in re.finditer("\n", text)] if document.has_lines else []
         chunks: list[Chunk] = []
-        for start, end, section in spans:
-            start, end = _trimmed(document.text, start, end)
-            if start >= end:
-                continue
-            context = _context(document, start, end)
-            chunks.append(
-                Chunk(
-                    id=chunk_id(document_id, version, len(chunks)),
-                    knowledge_base=knowledge_base,
-                    document=document_id,
-                    version=version,
-                    ordinal=len(chunks),
-                    text=document.text[start:end],
-                    title=document.title,
-                    start=start,
-                    end=end,
-                    section_start=context[0],
-                    section_end=context[1],
-                    heading_path=own[section][0].heading_path,
-                    location=_location(document, lines, start, end),
+        for slab in _slabs(document, own):
+            units = self._units(document, slab, budgets)
+            for first, last, overlap in self._cheapest(units, budgets, own):
+                start, end = _trimmed(text, units[overlap].block.start, units[last - 1].block.end)
+                if start >= end:
+                    continue
+                context = _context(text, own, units[first].section, start, end)
+                chunks.append(
+                    Chunk(
+                        id=chunk_id(document_id, version, len(chunks)),
+                        knowledge_base=knowledge_base,
+                        document=document_id,
+                        version=version,
+                        ordinal=len(chunks),
+                        text=text[start:end],
+                        title=document.title,
+                        start=start,
+                        end=end,
+                        section_start=context[0],
+                        section_end=context[1],
+                        heading_path=_path(units[first:last], own),
+                        location=_location(document, lines, start, end),
+                    )
                 )
-            )
         return chunks
 
-    def _counted(self, document: ParsedDocument, pieces: Sequence[_Piece]) -> list[_Piece]:
-        counts = self._count([document.text[piece.start : piece.end] for piece in pieces]) if pieces else []
-        return [replace(piece, tokens=tokens) for piece, tokens in zip(pieces, counts, strict=True)]
+    def _units(
+        self, document: ParsedDocument, slab: Sequence[tuple[int, int, int]], budgets: Sequence[int]
+    ) -> list[_Unit]:
+        """The blocks of a slab; those over their budget, what introduces them included, are replaced by their parts."""
+        text = document.text
+        blocks_of = code_blocks if document.code_language is not None else markdown_blocks
+        blocks = [(block, index) for index, start, end in slab for block in blocks_of(text, start, end)]
+        counts = self._count([text[block.start : block.end] for block, _ in blocks]) if blocks else []
+        units = [_Unit(block, tokens, index) for (block, index), tokens in zip(blocks, counts, strict=True)]
+        whole: set[tuple[int, int]] = set()
+        while large := _over(units, budgets, whole):
+            finer = {number: parts(text, units[number].block) for number in large}
+            fresh = [text[part.start : part.end] for found in finer.values() if len(found) > 1 for part in found]
+            tokens_of = iter(self._count(fresh) if fresh else [])
+            after: list[_Unit] = []
+            for number, unit in enumerate(units):
+                found = finer.get(number)
+                if found is None:
+                    after.append(unit)
+                elif len(found) > 1:
+                    after.extend(_Unit(part, next(tokens_of), unit.section) for part in found)
+                elif found[0] != unit.block:
+                    after.append(_Unit(found[0], unit.tokens, unit.section))
+                else:
+                    hard = list(_hard(unit, budgets[unit.section]))
+                    whole.update((one.block.start, one.block.end) for one in hard)
+                    after.extend(hard)
+            units = after
+        return units
 
-    def _cut(self, document: ParsedDocument, piece: _Piece, budget: int) -> list[_Piece]:
-        """The piece itself when it fits, else its parts by the finest border that is needed."""
-        if piece.tokens <= budget:
-            return [piece]
-        finer = {
-            "prose": "sentence",
-            "list": "line",
-            "table": "line",
-            "code": "line",
-            "line": "sentence",
-            "sentence": "word",
-        }
-        kind = finer.get(piece.kind)
-        if kind is None:
-            return list(self._hard(piece, budget))
-        parts = self._counted(document, list(_parts(document.text, piece, kind)))
-        return [small for part in parts for small in self._cut(document, part, budget)]
-
-    def _hard(self, piece: _Piece, budget: int) -> Iterator[_Piece]:
-        """A single word over the budget (minified code, base64): equal stretches of characters."""
-        size = max(1, (piece.end - piece.start) * budget // (piece.tokens + 1))
-        for start in range(piece.start, piece.end, size):
-            yield replace(piece, start=start, end=min(start + size, piece.end), tokens=budget)
-
-    def _packed(
-        self, pieces: Sequence[_Piece], budgets: Sequence[int], sections: Sequence[Section]
+    def _cheapest(
+        self, units: Sequence[_Unit], budgets: Sequence[int], own: Sequence[_Own]
     ) -> Iterator[tuple[int, int, int]]:
-        """(start, end, index of the section whose headings it carries) of each chunk."""
-        held: list[_Piece] = []
-        for piece in pieces:
-            if held:
-                tokens = sum(one.tokens for one in held)
-                first, last = held[0].section, held[-1].section
-                budget = min(budgets[first], budgets[piece.section])
-                fits = tokens + piece.tokens <= budget
-                if piece.section != last:
-                    fits = fits and tokens < self._budget * SMALL and _related(sections[first], sections[piece.section])
-                if not fits:
-                    yield held[0].start, held[-1].end, first
-                    held = self._tail(held, budget - piece.tokens) if piece.section == last else []
-            held.append(piece)
-        if held:
-            yield held[0].start, held[-1].end, held[0].section
+        """(first, last + 1, first unit repeated in front) of each chunk."""
+        size = len(units)
+        best, origin = [0.0] + [0.0] * size, [0] * (size + 1)
+        repeated = [self._repeated(units, index) for index in range(size)]
+        for last in range(1, size + 1):
+            best[last] = float("inf")
+            tokens, joins, first = 0, 0.0, last - 1
+            budget = budgets[units[first].section]
+            ends_inside = last < size and units[last].section == units[last - 1].section
+            closing = _OPENS if units[last - 1].block.opens and last < size else 0.0
+            while first >= 0:
+                unit = units[first]
+                tokens += unit.tokens
+                budget = min(budget, budgets[unit.section])
+                if tokens > budget and first < last - 1:
+                    break
+                if first < last - 1 and unit.section != units[first + 1].section:
+                    joins += _joining(own[unit.section].section, own[units[first + 1].section].section)
+                price = best[first] + joins + closing + (_CUT[unit.block.border] if first else 0.0)
+                if joins:
+                    starts_inside = first > 0 and units[first - 1].section == unit.section
+                    price += _JOIN_PARTLY * (starts_inside + ends_inside)
+                filled = min(1.0, (tokens + repeated[first][1]) / budget)
+                price += 1 + _SMALL * max(0.0, 0.5 - filled) ** 2 + _EVEN * (1 - filled) ** 2
+                if price < best[last]:
+                    best[last], origin[last] = price, first
+                first -= 1
+        cuts = [size]
+        while cuts[-1]:
+            cuts.append(origin[cuts[-1]])
+        cuts.reverse()
+        for number, (first, last) in enumerate(pairwise(cuts)):
+            overlap, extra = repeated[first]
+            room = min(budgets[unit.section] for unit in units[first:last]) - sum(u.tokens for u in units[first:last])
+            fits = number and overlap > cuts[number - 1] and extra <= room
+            yield first, last, overlap if fits else first
 
-    def _tail(self, held: Sequence[_Piece], room: int) -> list[_Piece]:
-        """The last pieces of a chunk that the next one repeats: prose only, within the overlap and the room."""
-        tail: list[_Piece] = []
-        left = min(self._overlap, room)
-        for piece in reversed(held[1:]):
-            left -= piece.tokens
-            if left < 0 or piece.kind not in ("prose", "sentence", "word"):
-                break
-            tail.insert(0, piece)
-        return tail
+    def _repeated(self, units: Sequence[_Unit], index: int) -> tuple[int, int]:
+        """The first unit that a chunk beginning at `index` repeats (sentences of the same paragraph), and their tokens."""
+        first, tokens = index, 0
+        while first and units[first].block.border in ("sentence", "word"):
+            tokens += units[first - 1].tokens
+            if tokens > self._overlap:
+                return first, tokens - units[first - 1].tokens
+            first -= 1
+        return first, tokens
 
 
-def _own_ranges(document: ParsedDocument) -> list[tuple[Section, int, int]]:
-    """Each section with the range that belongs to it and to no section inside it."""
+def _over(units: Sequence[_Unit], budgets: Sequence[int], whole: set[tuple[int, int]]) -> list[int]:
+    """Indices, in order, of units that do not fit into a chunk together with what introduces them."""
+    found: list[int] = []
+    leading = 0
+    for number, unit in enumerate(units):
+        same = number > 0 and units[number - 1].block.opens and units[number - 1].section == unit.section
+        leading = leading + units[number - 1].tokens if same else 0
+        budget = budgets[unit.section]
+        needed = unit.tokens + (leading if leading <= budget // 2 else 0)
+        if needed > budget and unit.tokens > budget // 8 and (unit.block.start, unit.block.end) not in whole:
+            found.append(number)
+    return found
+
+
+def _hard(unit: _Unit, budget: int) -> Iterator[_Unit]:
+    """A single word over the budget (minified code, base64): equal stretches of characters."""
+    block = unit.block
+    size = max(1, (block.end - block.start) * budget // (unit.tokens + 1))
+    for start in range(block.start, block.end, size):
+        border = block.border if start == block.start else "word"
+        yield _Unit(Block(start, min(start + size, block.end), "words", border), min(budget, unit.tokens), unit.section)
+
+
+def _joining(first: Section, second: Section) -> float:
+    """What it costs that two neighbouring sections share a chunk."""
+    upper, lower = first.heading_path, second.heading_path
+    if lower[: len(upper)] == upper:
+        return _JOIN_BELOW
+    return _JOIN if upper[:-1] == lower[:-1] else _JOIN_APART
+
+
+def _path(units: Sequence[_Unit], own: Sequence[_Own]) -> tuple[str, ...]:
+    """The headings that hold for a whole chunk: those its sections have in common, sections without text left out."""
+    paths = [own[unit.section].section.heading_path for unit in units if unit.block.kind != "heading"]
+    if not paths:
+        paths = [own[units[-1].section].section.heading_path]
+    common = paths[0]
+    for path in paths[1:]:
+        while common != path[: len(common)]:
+            common = common[:-1]
+    return common
+
+
+def _own_ranges(document: ParsedDocument) -> list[_Own]:
     sections = document.sections or (Section(heading_path=(), level=0, start=0, end=len(document.text)),)
-    ends = [later.start for later in sections[1:]] + [len(document.text)]
-    return [(section, section.start, min(end, section.end)) for section, end in zip(sections, ends, strict=True)]
+    ends = [*(later.start for later in sections[1:]), len(document.text)]
+    own: list[_Own] = []
+    open_ones: list[int] = []
+    for index, (section, end) in enumerate(zip(sections, ends, strict=True)):
+        while open_ones and sections[open_ones[-1]].end <= section.start:
+            open_ones.pop()
+        own.append(_Own(section, section.start, min(end, section.end), open_ones[-1] if open_ones else -1))
+        open_ones.append(index)
+    return own
 
 
-def _blocks(document: ParsedDocument, index: int, row: tuple[Section, int, int]) -> Iterator[_Piece]:
-    """The blocks of a section's own range; a block that introduces a list or code (it ends in a colon) joins it."""
-    _, begin, end = row
-    text = document.text
-    code = document.code_language is not None
-    start, kind, fence, blank = begin, "", "", False
-    cursor = begin
-    for line in text[begin:end].splitlines(keepends=True):
-        mark = None if code else _FENCE.match(line)
-        if fence:
-            if mark and mark[1].startswith(fence) and not line.strip(" `~\n"):
-                fence = ""
-        elif mark:
-            if kind and not _introduces(text, start, cursor):
-                yield _Piece(start, cursor, kind, index)
-                start = cursor
-            kind, fence, blank = "code", mark[1], False
-        elif not line.strip():
-            blank = True
-        else:
-            own = "code" if code else _kind(line)
-            goes_on = (
-                not kind
-                or (not blank and (own == kind or kind == "list" or (kind == "code" and code)))
-                or (blank and kind == "list" and (own == "list" or line[:1] in " \t"))
-                or (own == "list" and kind == "prose" and _introduces(text, start, cursor))
-                or (kind == "prose" and _heading_only(text, start, cursor))
+def _slabs(document: ParsedDocument, own: Sequence[_Own]) -> Iterator[list[tuple[int, int, int]]]:
+    """(section, start, end) of neighbouring ranges, about `SLAB` characters at a time."""
+    slab: list[tuple[int, int, int]] = []
+    size = 0
+    for index, one in enumerate(own):
+        start = one.start
+        while start < one.end:
+            room = SLAB - size
+            end = (
+                one.end
+                if one.end - start <= room or one.end - start <= SLAB // 2
+                else _border(document.text, start, start + room)
             )
-            if not goes_on:
-                yield _Piece(start, cursor, kind, index)
-                start, kind = cursor, own
-            elif not kind or kind == "prose":
-                kind = own
-            blank = False
-        cursor += len(line)
-    if kind:
-        yield _Piece(start, end, kind, index)
+            slab.append((index, start, end))
+            size += end - start
+            start = end
+            if size >= SLAB:
+                yield slab
+                slab, size = [], 0
+    if slab:
+        yield slab
 
 
-def _kind(line: str) -> str:
-    return "table" if _ROW.match(line) else "list" if _ITEM.match(line) else "prose"
+def _border(text: str, start: int, end: int) -> int:
+    """The last blank line before `end`, else the last line's or word's end, else `end`."""
+    for mark in ("\n\n", "\n", " "):
+        found = text.rfind(mark, start + (end - start) // 2, end)
+        if found >= 0:
+            return found + len(mark)
+    return end
 
 
-def _introduces(text: str, start: int, end: int) -> bool:
-    return text[start:end].rstrip()[-1:] in (":", "：") or _heading_only(text, start, end)
-
-
-def _heading_only(text: str, start: int, end: int) -> bool:
-    block = text[start:end].strip()
-    return block.startswith("#") and "\n" not in block
-
-
-def _parts(text: str, piece: _Piece, kind: str) -> Iterator[_Piece]:
-    whole = text[piece.start : piece.end]
-    if kind == "line":
-        borders = [match.end() for match in re.finditer(r"\n", whole)]
-    elif kind == "sentence":
-        borders = [match.end() for match in _SENTENCE_END.finditer(whole)]
-        borders += [match.end() for match in re.finditer(r"\n\s*\n", whole)]
-    else:
-        borders = [match.end() for match in _WORD_END.finditer(whole)]
-    cuts = sorted({0, *(border for border in borders if border < len(whole)), len(whole)})
-    for start, end in pairwise(cuts):
-        yield _Piece(piece.start + start, piece.start + end, kind, piece.section)
-
-
-def _related(first: Section, second: Section) -> bool:
-    """True for a section and one below it or beside it: they may share a chunk."""
-    depth = min(len(first.heading_path), len(second.heading_path)) - 1
-    return depth < 1 or first.heading_path[:depth] == second.heading_path[:depth]
-
-
-def _context(document: ParsedDocument, start: int, end: int) -> tuple[int, int]:
-    """The largest section of bearable size around a chunk, cut down to whole lines near the chunk when none is small."""
-    around = [one for one in document.sections if one.start <= start and end <= one.end]
-    around.sort(key=lambda one: one.end - one.start, reverse=True)
-    for section in around:
-        if section.end - section.start <= CONTEXT_CHARACTERS:
-            return section.start, section.end
-    low, high = (around[-1].start, around[-1].end) if around else (0, len(document.text))
+def _context(text: str, own: Sequence[_Own], index: int, start: int, end: int) -> tuple[int, int]:
+    """The largest section of bearable size around a chunk; whole lines around it when there is none."""
+    found: Section | None = None
+    low, high = 0, len(text)
+    while index >= 0:
+        section = own[index].section
+        if section.start <= start and end <= section.end:
+            if section.end - section.start > CONTEXT_CHARACTERS:
+                low, high = section.start, section.end
+                break
+            found = section
+        index = own[index].parent
+    if found:
+        return found.start, found.end
     room = max(0, CONTEXT_CHARACTERS - (end - start)) // 2
-    first = document.text.rfind("\n", low, max(low, start - room) + 1) + 1 if start - room > low else low
-    last = document.text.find("\n", min(end + room, high), high) if end + room < high else high
-    return max(first, low) if first <= start else start, high if last < 0 else max(last, end)
+    if start - low > room:
+        line = text.find("\n", start - room, start)
+        low = line + 1 if line >= 0 else start
+    if high - end > room:
+        line = text.rfind("\n", end, end + room)
+        high = line if line >= 0 else end
+    return low, high
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -245,10 +303,6 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     lead = len(piece) - len(piece.lstrip())
     newline = piece.rfind("\n", 0, lead)
     return start + newline + 1, start + len(piece.rstrip())
-
-
-def _newlines(document: ParsedDocument) -> list[int]:
-    return [match.start() for match in re.finditer("\n", document.text)] if document.has_lines else []
 
 
 def _location(document: ParsedDocument, newlines: Sequence[int], start: int, end: int) -> Location:

@@ -5,8 +5,9 @@ from pathlib import PurePosixPath
 
 from devops_chatbot.errors import UnsupportedFile
 from knowledge.loaders.decode import decode, looks_like
+from knowledge.loaders.markdown import load_markdown
 from knowledge.loaders.plain import CODE, NAMED_CODE, load_code, load_text
-from knowledge.loaders.structured import load_markdown, load_rst
+from knowledge.loaders.structured import load_rst
 from knowledge.model import ParsedDocument
 
 MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mkd", ".mdx"})

@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from devops_chatbot.errors import UnsupportedFile
+from knowledge.loaders.markdown import load_markdown
 from knowledge.loaders.sections import title_of
-from knowledge.loaders.structured import load_markdown
 from knowledge.model import Link, ParsedDocument
 
 _DROPPED = (

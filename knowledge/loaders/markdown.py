@@ -1,0 +1,142 @@
+"""Markdown: tidied, with lines that stay the file's own; CommonMark decides what is a heading."""
+
+import re
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from knowledge.loaders.sections import Heading, sections_of, title_of
+from knowledge.loaders.tidy import tidy, unmarked
+from knowledge.model import Link, ParsedDocument
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+LONGEST_HEADING = 200
+"""A "heading" longer than this is a paragraph above a rule."""
+_LINK = re.compile(
+    r"(?<!!)\[((?:[^\[\]\n]|!?\[[^\]\n]{0,200}\](?:\([^()\n]{0,500}\))?){0,300})\]\(\s*<?((?:\{\{[^}\n]*\}\}|[^)\s>])+)>?[^)\n]{0,300}\)"
+)
+_WIKI = re.compile(r"\[\[([^\[\]|\n]{1,200})(?:\|([^\[\]\n]{1,200}))?\]\]")
+_FRONT_TITLE = re.compile(r"^(?:title|sidebar_label)[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.M)
+_MARKUP = re.compile(r"(?<!\\)[`*]|!?\[([^\]]*)\]\([^)]*\)|(?<!\w)_(?=\S)|(?<=\S)_(?!\w)")
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+_TRAILING_MARKS = re.compile(r"[ \t#]*(?:\{#[^{}\n]*\})?[ \t]*$")
+
+
+@cache
+def _block_parser() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser
+
+
+def block_tokens(text: str) -> "list[Token]":
+    """The blocks of Markdown in reading order, as markdown-it gives them, what stands inside of lines left out."""
+    return _block_parser().parse(text)
+
+
+def line_starts(text: str) -> list[int]:
+    """The offset at which each line begins, and the end of the text."""
+    starts = [0, *(match.end() for match in re.finditer("\n", text))]
+    if starts[-1] != len(text):
+        starts.append(len(text))
+    return starts
+
+
+def load_markdown(text: str, name: str) -> ParsedDocument:
+    """Sections by headings outside of code, lists and quotations; front matter belongs to no section."""
+    begin, declared = _front_matter(text)
+    body = unmarked(text[begin:])
+    body = tidy(body, _code(body))
+    return document(
+        text[:begin] + body,
+        name,
+        loader="markdown",
+        begin=begin,
+        declared=declared,
+        links=links_in(body),
+        has_lines=True,
+    )
+
+
+def document(
+    text: str,
+    name: str,
+    *,
+    loader: str,
+    begin: int = 0,
+    declared: str = "",
+    links: tuple[Link, ...] = (),
+    has_lines: bool = False,
+) -> ParsedDocument:
+    """A document of clean Markdown that begins at the offset `begin`; `declared` is the title that the file gives itself."""
+    headings = _headings(text[begin:], begin)
+    return ParsedDocument(
+        text=text,
+        title=title_of(name, headings, declared),
+        loader=loader,
+        sections=sections_of(headings, begin=begin, end=len(text)),
+        links=links,
+        has_lines=has_lines,
+    )
+
+
+def links_in(text: str) -> tuple[Link, ...]:
+    """Links between brackets and in the manner of wikis; each once."""
+    found = [Link(target=_target(m[2]), text=plain(m[1])) for m in _LINK.finditer(text)]
+    found += [Link(target=m[1].strip(), text=(m[2] or m[1]).strip()) for m in _WIKI.finditer(text)]
+    return tuple(dict.fromkeys(link for link in found if link.target))
+
+
+def plain(words: str) -> str:
+    """A heading's words without marks and escapes."""
+    words = _MARKUP.sub(lambda m: m[1] or "", words)
+    return " ".join(_ESCAPE.sub(r"\1", words).split())
+
+
+def _target(target: str) -> str:
+    """Where a link leads, also out of Hugo's `{{< ref "page.md" >}}`."""
+    quoted = re.search(r"""["']([^"']+)["']""", target) if target.startswith("{{") else None
+    return quoted[1] if quoted else "" if target.startswith("{{") else target
+
+
+def _front_matter(text: str) -> tuple[int, str]:
+    """Where the text begins behind its front matter (YAML or TOML), and the title given there."""
+    mark = text[:4]
+    if mark not in ("---\n", "+++\n"):
+        return 0, ""
+    end = re.compile(rf"^{re.escape(mark[:3])}[ \t]*(?:\n|\Z)", re.M).search(text, 4)
+    if end is None or not re.match(r"\s*(?:[\w\"'-]+[ \t]*[:=]|#|\Z)", text[4 : end.start()]):
+        return 0, ""
+    title = _FRONT_TITLE.search(text[4 : end.start()])
+    return end.end(), title[1].strip("'\" ") if title else ""
+
+
+def _code(text: str) -> list[tuple[int, int]]:
+    """The ranges of code blocks."""
+    starts = line_starts(text)
+    ranges: list[tuple[int, int]] = []
+    for token in block_tokens(text):
+        code = token.type in ("fence", "code_block") or (
+            token.type == "html_block" and token.content.lstrip()[:4].lower() in ("<pre", "<scr", "<sty")
+        )
+        if code and token.map:
+            ranges.append((starts[token.map[0]], starts[min(token.map[1], len(starts) - 1)]))
+    return ranges
+
+
+def _headings(text: str, offset: int) -> list[Heading]:
+    headings: list[Heading] = []
+    starts = line_starts(text)
+    tokens = block_tokens(text)
+    for token, inline in pairwise(tokens):
+        if token.type != "heading_open" or token.level or not token.map:
+            continue
+        title = plain(_TRAILING_MARKS.sub("", inline.content))
+        if title and len(title) <= LONGEST_HEADING and "\n" not in inline.content.strip():
+            headings.append(Heading(level=int(token.tag[1]), title=title, start=offset + starts[token.map[0]]))
+    return headings
