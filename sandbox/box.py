@@ -116,12 +116,16 @@ class Box:
                         said.take(header, body)
             except TimeoutError:
                 self.close("it did not answer after its deadline and was ended")
-                return said.cut_off(time.monotonic() - started, timed_out=True, why=self.gone or "")
+                return said.cut_off(
+                    time.monotonic() - started, timed_out=True, why=f"the container has gone: {self.gone}"
+                )
             except BrokenFrames as error:
                 self.close(f"its supervisor was misused ({error}) and the container ended")
-                return said.cut_off(time.monotonic() - started, timed_out=False, why=self.gone or "")
+                return said.cut_off(
+                    time.monotonic() - started, timed_out=False, why=f"the container has gone: {self.gone}"
+                )
             except Gone as error:
-                return said.cut_off(time.monotonic() - started, timed_out=False, why=str(error))
+                return said.cut_off(time.monotonic() - started, timed_out=False, why=f"the container has gone: {error}")
 
     def put(self, path: str, data: Iterable[bytes]) -> FileEntry:
         """Write a file; it appears when it is whole."""

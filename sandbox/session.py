@@ -53,6 +53,11 @@ class LocalSession:
         self._box = self._fresh()
 
     @property
+    def container(self) -> str:
+        """The id of the container that the session has at this moment."""
+        return self._box.container
+
+    @property
     def files(self) -> "LocalFiles":
         """See `Session`."""
         return LocalFiles(self)

@@ -108,7 +108,14 @@ def serve(
                 tally.add(host, port, out=out, into=into, count=0)
             else:
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                trusted = ssl.create_default_context().wrap_socket(server, server_hostname=host)
+                context = ssl.create_default_context()
+                if network.trusted:
+                    context.load_verify_locations(network.trusted)
+                try:
+                    trusted = context.wrap_socket(server, server_hostname=host)
+                except ssl.SSLError as error:
+                    tally.add(host, port, why=f"its certificate is not trusted: {error.reason}")
+                    return
                 with contextlib.closing(trusted):
                     inside = authority.context(host).wrap_socket(client, server_side=True)
                     inner = _read_head(inside)

@@ -57,6 +57,8 @@ class Network:
 
     allowed: tuple[str, ...] = ()
     credentials: tuple[Credential, ...] = ()
+    trusted: str = ""
+    """A file with certificate authorities (PEM) to trust besides the system's, for hosts that get credentials."""
 
     def rules(self, asked: tuple[str, ...]) -> tuple[Rule, ...]:
         """The session's own rules. Raises `NotAllowed` for a host that the operator does not allow."""

@@ -140,10 +140,25 @@ class SandboxContract:
                 call()
 
     @pytest.mark.parametrize(
-        "path", ["../etc/passwd", "/etc/passwd", "a/../../b", "a//b", "", ".", "a\0b", "a\nb", "x" * 300, "link/passwd", "way/f"]
+        "path",
+        [
+            "../etc/passwd",
+            "/etc/passwd",
+            "a/../../b",
+            "a//b",
+            "",
+            ".",
+            "a\0b",
+            "a\nb",
+            "x" * 300,
+            "link/passwd",
+            "way/f",
+        ],
     )
     def test_paths_stay_in_the_folder(self, session: Session, path: str) -> None:
-        session.run("import os\nos.symlink('/etc', 'link')\nos.symlink('/tmp', 'way')\nos.symlink('/etc/passwd', 'one')")
+        session.run(
+            "import os\nos.symlink('/etc', 'link')\nos.symlink('/tmp', 'way')\nos.symlink('/etc/passwd', 'one')"
+        )
         for call in (
             lambda: session.files.put(path, [b"x"]),
             lambda: list(session.files.get(path)),
@@ -206,7 +221,8 @@ class SandboxContract:
             session.close()
 
     @pytest.mark.parametrize(
-        "limits", [Limits(memory_mb=10**6), Limits(seconds=-1), Limits(cpus=float("nan")), Limits(disk_mb=1000, memory_mb=600)]
+        "limits",
+        [Limits(memory_mb=10**6), Limits(seconds=-1), Limits(cpus=float("nan")), Limits(disk_mb=1000, memory_mb=600)],
     )
     def test_limits_beyond_the_operators_are_refused(self, sandbox: Sandbox, limits: Limits) -> None:
         with pytest.raises(BadRequest):

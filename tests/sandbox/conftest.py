@@ -66,7 +66,9 @@ def image(engine: Engine) -> image_build.Image:
 @pytest.fixture(scope="session")
 def local(engine: Engine, image: image_build.Image) -> Iterator[LocalSandbox]:
     """One sandbox for many tests, with warm sessions."""
-    sandbox = LocalSandbox(engine, owner=f"tests-{os.getpid()}", keeping=Keeping(warm_least=1, warm_most=2, per_caller=64))
+    sandbox = LocalSandbox(
+        engine, owner=f"tests-{os.getpid()}", keeping=Keeping(warm_least=1, warm_most=2, per_caller=64)
+    )
     yield sandbox
     sandbox.close()
     assert engine.containers(f"tests-{os.getpid()}") == []

@@ -64,6 +64,8 @@ class Supervisor:
         wake, woken = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(woken, False)
+        # What process 1 does not handle cannot reach it from inside; Python would handle this one.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         self.selector.register(0, selectors.EVENT_READ, self._host)

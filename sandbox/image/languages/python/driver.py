@@ -35,6 +35,7 @@ class Driver:
         sys.modules["__main__"] = self.module
         sys.argv = [""]
         builtins.display = sandbox_show.display
+        self.builtins = dict(builtins.__dict__)
         os.environ["PYTHONUNBUFFERED"] = "1"  # what the code starts shall be heard as it speaks, too
         font_cache()
         for fd in (3, 4):
@@ -55,7 +56,8 @@ class Driver:
             sandbox_show.answer(b"done %s %d\n" % (nonce, status))
 
     def prepare(self):
-        """Mend what the last run may have broken: streams, folder, signal handlers."""
+        """Mend what the last run may have broken: builtins, streams, folder, signal handlers."""
+        builtins.__dict__.update(self.builtins)
         for target, kept in enumerate(self.kept, start=1):
             os.dup2(kept, target, inheritable=True)
         for name, fd in (("stdout", 1), ("stderr", 2)):

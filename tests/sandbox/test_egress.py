@@ -1,0 +1,214 @@
+"""The way out: only what is allowed, with credentials that code never sees, and a record."""
+
+import http.server
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devops_chatbot.errors import BadRequest, ConfigError, NotAllowed
+from sandbox.egress import Credential, Network, Rule
+from sandbox.egress.authority import Authority
+from sandbox.egress.rules import addresses
+from sandbox.engine import Engine
+from sandbox.image_build import Image
+from sandbox.local import Keeping, LocalSandbox
+from sandbox.model import Limits, Session
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("API.example.com", Rule("api.example.com", (80, 443))),
+        ("example.com:9090", Rule("example.com", (9090,))),
+        ("*.example.com", Rule("*.example.com", (80, 443))),
+        ("10.1.2.3:80", Rule("10.1.2.3", (80,))),
+        ("[::1]:8080", Rule("::1", (8080,))),
+    ],
+)
+def test_rules_are_read(text: str, rule: Rule) -> None:
+    assert Rule.parse(text) == rule
+
+
+@pytest.mark.parametrize("text", ["", "*", "*.", "http://x.y", "a b", "x:0", "x:99999", "x:y", "a/b", "*.*"])
+def test_what_is_no_host_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest):
+        Rule.parse(text)
+
+
+def test_a_session_gets_what_the_operator_allows_and_no_more() -> None:
+    network = Network(allowed=("*.example.com", "db.intern:5432"))
+    assert network.rules(("a.example.com", "db.intern:5432"))
+    assert network.rules(("*.b.example.com",))
+    for asked in ("example.com", "*.com", "db.intern", "evilexample.com", "a.example.com:22"):
+        with pytest.raises(NotAllowed):
+            network.rules((asked,))
+    with pytest.raises(ConfigError):
+        Network(allowed=("http://wrong",)).rules(())
+
+
+def test_a_name_may_not_stand_for_this_machine() -> None:
+    with pytest.raises(OSError, match="no address"):
+        addresses("localhost", 80)
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Tells what it was asked, and answers with its size."""
+
+    seen: "list[tuple[str, str, dict[str, str]]]"
+
+    def do_GET(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        self.seen.append((self.command, self.path, dict(self.headers)))
+        text = bytes(3_000_000) if self.path == "/big" else f"hello {len(body)}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> "Iterator[tuple[list[tuple[str, str, dict[str, str]]], int, int, Path]]":
+    """What was asked; the port of a plain and of an encrypted server; the authority of the second."""
+    seen: list[tuple[str, str, dict[str, str]]] = []
+    handler = type("Handler", (Echo,), {"seen": seen})
+    authority = Authority()
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(authority.pem)
+    started = []
+    for context in (None, authority.context("127.0.0.1")):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        if isinstance(context, ssl.SSLContext):
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        started.append(server)
+    yield seen, started[0].server_port, started[1].server_port, trusted
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.service
+class TestEgress:
+    """Real sessions and real servers."""
+
+    @pytest.fixture
+    def sandbox(
+        self, engine: Engine, image: Image, servers: "tuple[list[tuple[str, str, dict[str, str]]], int, int, Path]"
+    ) -> Iterator[LocalSandbox]:
+        _, plain, encrypted, trusted = servers
+        network = Network(
+            allowed=(f"127.0.0.1:{plain}", f"127.0.0.1:{encrypted}", "*.invalid", "localhost"),
+            credentials=(Credential(host="127.0.0.1", header="Authorization", value="Bearer very-secret"),),
+            trusted=str(trusted),
+        )
+        sandbox = LocalSandbox(engine, owner="tests-egress", keeping=Keeping(warm_most=0), network=network)
+        yield sandbox
+        sandbox.close()
+
+    @pytest.fixture
+    def session(
+        self, sandbox: LocalSandbox, servers: "tuple[list[tuple[str, str, dict[str, str]]], int, int, Path]"
+    ) -> Iterator[Session]:
+        _, plain, encrypted, _ = servers
+        session = sandbox.open(
+            Limits(network=(f"127.0.0.1:{plain}", f"127.0.0.1:{encrypted}", "x.invalid", "localhost"))
+        )
+        # Addresses of this machine are left to code that runs there, and the proxy is asked for the others.
+        session.run("import os\nos.environ['no_proxy'] = os.environ['NO_PROXY'] = ''")
+        yield session
+        session.close()
+
+    def test_what_is_allowed_is_reached_with_credentials_and_recorded(
+        self, session: Session, servers: "tuple[list[tuple[str, str, dict[str, str]]], int, int, Path]"
+    ) -> None:
+        seen, plain, encrypted, _ = servers
+        for port, scheme in ((plain, "http"), (encrypted, "https")):
+            code = (
+                f"import requests\nr = requests.post('{scheme}://127.0.0.1:{port}/p?q=1', data='12345', "
+                "headers={'Authorization': 'mine'})\nprint(r.status_code, r.text)"
+            )
+            assert session.run(code).stdout == "200 hello 5\n"
+            method, path, headers = seen.pop()
+            assert (method, path, headers["Authorization"]) == ("POST", "/p?q=1", "Bearer very-secret")
+        reached = {row.port: row for row in session.info().reached}
+        assert all(reached[port].allowed and reached[port].credentials for port in (plain, encrypted))
+        assert reached[plain].bytes_out > 5
+
+    def test_the_credentials_are_nowhere_inside(self, session: Session) -> None:
+        looked = session.run(
+            "env; cat /proc/*/environ 2>/dev/null; grep -r very-secret /tmp /work 2>/dev/null", language="shell"
+        )
+        assert "very-secret" not in looked.stdout
+
+    def test_large_answers_and_curl(self, session: Session, servers: "tuple[list[object], int, int, Path]") -> None:
+        _, plain, encrypted, _ = servers
+        for address in (f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{encrypted}"):
+            run = session.run(f"no_proxy= NO_PROXY= curl -s {address}/big | wc -c", language="shell")
+            assert run.stdout == "3000000\n"
+
+    def test_everything_else_is_refused_and_recorded(self, session: Session) -> None:
+        for address in (
+            "http://127.0.0.1:1/",
+            "http://169.254.169.254/latest/meta-data",
+            "http://localhost/",
+            "http://x.invalid/",
+        ):
+            run = session.run(f"import requests\nprint(requests.get('{address}').status_code)")
+            assert run.stdout in ("403\n", "502\n"), run
+        refused = session.run("import requests\nrequests.get('https://example.org/')")
+        assert "403 Forbidden" in refused.stderr
+        rows = {(row.host, row.allowed) for row in session.info().reached}
+        assert {("127.0.0.1", False), ("169.254.169.254", False), ("example.org", False), ("localhost", False)} <= rows
+
+    def test_there_is_no_way_past_the_proxy(
+        self, session: Session, servers: "tuple[list[object], int, int, Path]"
+    ) -> None:
+        _, plain, *_ = servers
+        code = (
+            "import socket\n"
+            f"for place in (('127.0.0.1', {plain}), ('1.1.1.1', 53), ('169.254.169.254', 80)):\n"
+            "    try: socket.create_connection(place, timeout=1); print('through')\n"
+            "    except OSError: print('closed')\n"
+            "try: socket.getaddrinfo('example.org', 80); print('through')\n"
+            "except OSError: print('closed')\n"
+            "print(socket.if_nameindex())"
+        )
+        assert session.run(code).stdout == "closed\n" * 4 + "[(1, 'lo')]\n"
+
+    @pytest.mark.parametrize(
+        "request_text",
+        [
+            "GET / HTTP/1.1\r\n\r\n",
+            "nonsense\r\n\r\n",
+            "GET http://[::1 HTTP/1.1\r\n\r\n",
+            "A" * 70000,
+            "\r\n\r\n",
+            "CONNECT x HTTP/1.1\r\nbad header\r\n\r\n",
+        ],
+    )
+    def test_nonsense_is_answered(self, session: Session, request_text: str) -> None:
+        code = (
+            "import socket\ns = socket.create_connection(('127.0.0.1', 3128))\n"
+            f"s.sendall({request_text!r}.encode())\ns.settimeout(5)\nprint(s.recv(12))"
+        )
+        assert session.run(code).stdout.startswith("b'HTTP/1.1 4")
+
+    def test_a_session_without_network_has_no_proxy(self, sandbox: LocalSandbox) -> None:
+        session = sandbox.open()
+        run = session.run("import socket\nsocket.create_connection(('127.0.0.1', 3128))")
+        assert "ConnectionRefused" in run.stderr
+        session.close()
+
+    def test_what_the_operator_does_not_allow_cannot_be_asked_for(self, sandbox: LocalSandbox) -> None:
+        with pytest.raises(NotAllowed):
+            sandbox.open(Limits(network=("example.org",)))
+        assert sandbox.list() == []
