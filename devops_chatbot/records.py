@@ -1,10 +1,15 @@
 """The relational records (threads, knowledge bases, documents, jobs): one SQLAlchemy engine, SQLite by default."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from devops_chatbot.errors import StoreUnavailable
 
 BUSY_TIMEOUT_S = 15
 
@@ -24,3 +29,36 @@ def open_records(path: Path) -> Engine:
         cursor.close()
 
     return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One connection for reads. Raises `StoreUnavailable`."""
+    with _translated(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that owns the write lock from its start, committed unless something is raised.
+
+    Raises `StoreUnavailable`.
+    """
+    with _translated(), engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield connection
+        connection.commit()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        said = str(error.orig)
+        if "full" in said:
+            raise StoreUnavailable("The disk of the data directory is full. Free some space and try again.") from error
+        if "locked" in said:
+            raise StoreUnavailable("The records are locked by another program. Try again in a moment.") from error
+        raise StoreUnavailable(f"The records cannot be used ({said}). Check the data directory.") from error

@@ -1,0 +1,173 @@
+"""The models that the settings name, the built-in one, and which of them does which work."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from devops_chatbot.errors import BadQuestion, ChatbotError, NotFound
+from devops_chatbot.llm.assignments import RoleAssignments
+from devops_chatbot.llm.builtin import BuiltIn
+from devops_chatbot.llm.named import ModelState, NamedModel
+from devops_chatbot.llm.providers import Remote
+from devops_chatbot.settings import EXTRACTIVE, ModelSettings
+
+TEST_SECONDS = 30
+ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """One model as people see it; `roles` are those it is assigned to, `why` belongs to `state`."""
+
+    name: str
+    provider: str
+    model: str
+    context: int
+    roles: tuple[str, ...]
+    state: ModelState
+    why: str
+    extractive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTest:
+    """What one real call of a model showed."""
+
+    ok: bool
+    seconds: float
+    detail: str
+
+
+class Models:
+    """Every language model. Nothing is opened before its first use. Safe for concurrent use.
+
+    A role that was switched at run time (`assign`) stays so over restarts; else the settings' `roles` hold. Where
+    nobody is left to answer, the built-in model does.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, ModelSettings],
+        roles: Mapping[str, Sequence[str]],
+        *,
+        assignments: RoleAssignments,
+    ) -> None:
+        self._models = {name: _named(name, settings) for name, settings in models.items()}
+        self._models[EXTRACTIVE] = _extractive()
+        self._roles = {role: tuple(names) for role, names in roles.items()}
+        self._assignments = assignments
+        self._switched: dict[str, tuple[str, ...]] | None = None
+        self._lock = threading.Lock()
+
+    def names(self) -> list[ModelInfo]:
+        """Every model, the built-in one last."""
+        roles = {role: self.assigned(role) for role in self._roles}
+        return [
+            ModelInfo(
+                name=model.name,
+                provider=model.provider,
+                model=model.model,
+                context=model.context,
+                roles=tuple(role for role, names in roles.items() if model.name in names),
+                state=model.state,
+                why=model.why,
+                extractive=model.extractive,
+            )
+            for model in self._models.values()
+        ]
+
+    def assigned(self, role: str) -> tuple[str, ...]:
+        """The names of the models that do this work, the first reachable one first; empty: no language model."""
+        with self._lock:
+            if self._switched is None:
+                self._switched = self._assignments.load()
+            switched = self._switched.get(role)
+        if switched is None:
+            return self._roles.get(role, ())
+        left = tuple(name for name in switched if name in self._models)
+        return left if left or not switched else self._roles.get(role, ())  # all it named are gone from the settings
+
+    def for_role(self, role: str, *, named: str | None = None) -> list[NamedModel]:
+        """The models to try, in this order. `named` overrules the role, without fallbacks: who names a model wants
+        that one. The role `answer` always has one. Raises `BadQuestion` for an unknown name.
+        """
+        if named is not None:
+            if named not in self._models:
+                raise BadQuestion(f"There is no model {named!r}. Known: {', '.join(self._models)}")
+            return [self._models[named]]
+        chosen = [self._models[name] for name in self.assigned(role)]
+        return chosen if chosen or role != ANSWER else [self._models[EXTRACTIVE]]
+
+    def assign(self, role: str, names: Sequence[str]) -> None:
+        """Switch a role, from now on and over restarts. Raises `NotFound` for an unknown role, `BadQuestion` for an
+        unknown model.
+        """
+        if role not in self._roles:
+            raise NotFound(f"There is no role {role!r}. Known: {', '.join(self._roles)}")
+        unknown = [name for name in names if name not in self._models]
+        if unknown:
+            raise BadQuestion(f"There is no model {unknown[0]!r}. Known: {', '.join(self._models)}")
+        chosen = tuple(dict.fromkeys(names))
+        self.assigned(role)  # what was switched before is loaded
+        self._assignments.save(role, chosen)
+        with self._lock:
+            self._switched = {**(self._switched or {}), role: chosen}
+
+    async def test(self, name: str) -> ModelTest:
+        """Call a model once, for 30 s at most. Raises `NotFound` for an unknown name."""
+        model = self._models.get(name)
+        if model is None:
+            raise NotFound(f"There is no model {name!r}. Known: {', '.join(self._models)}")
+        if model.extractive:
+            return ModelTest(ok=True, seconds=0.0, detail="Built in: answers with extracts, no language model needed.")
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout(TEST_SECONDS):
+                said = await _say_ready(model)
+        except ChatbotError as error:
+            return ModelTest(ok=False, seconds=time.perf_counter() - begun, detail=str(error))
+        except TimeoutError:
+            return ModelTest(ok=False, seconds=TEST_SECONDS, detail=f"No whole answer within {TEST_SECONDS} s.")
+        seconds = time.perf_counter() - begun
+        return ModelTest(ok=bool(said), seconds=seconds, detail=f"It said: {said}" if said else "It said nothing.")
+
+
+async def _say_ready(model: NamedModel) -> str:
+    from langchain_core.messages import HumanMessage
+
+    said = ""
+    async with aclosing(model.stream([HumanMessage("Reply with the single word: ready")])) as chunks:
+        async for chunk in chunks:
+            said += chunk.text
+            if len(said) > 200:
+                break
+    return " ".join(said.split())[:200]
+
+
+def _named(name: str, settings: ModelSettings) -> NamedModel:
+    return NamedModel(
+        name,
+        connection=Remote(name, settings),
+        provider=settings.provider,
+        model=settings.model,
+        context=settings.context,
+        max_output=settings.max_output,
+        timeout_s=settings.timeout_s,
+        price_input=settings.price_input,
+        price_output=settings.price_output,
+    )
+
+
+def _extractive() -> NamedModel:
+    return NamedModel(
+        EXTRACTIVE,
+        connection=BuiltIn(),
+        provider="built-in",
+        model="extracts",
+        context=1_000_000,
+        max_output=4096,
+        extractive=True,
+    )

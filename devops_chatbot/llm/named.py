@@ -1,0 +1,100 @@
+"""One named language model: LangChain's chat model behind it, opened on first use, and what became of the last call."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Literal, Protocol, cast
+
+from devops_chatbot.errors import ChatbotError, ModelUnavailable
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessageChunk, BaseMessage
+
+ModelState = Literal["ready", "unknown", "failed"]
+
+
+class Connection(Protocol):
+    """How a provider's model is opened, and what its errors mean."""
+
+    def open(self) -> "BaseChatModel":
+        """Raises `ConfigError` when the settings cannot work."""
+
+    def foreign(self) -> tuple[type[Exception], ...]:
+        """What the provider's code may raise."""
+
+    def translate(self, error: Exception) -> ChatbotError:
+        """A foreign error in our words."""
+
+
+class NamedModel:
+    """A model that can be asked. Safe for use by many questions at once."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        connection: Connection,
+        provider: str,
+        model: str,
+        context: int,
+        max_output: int,
+        timeout_s: float = 60,
+        price_input: float = 0,
+        price_output: float = 0,
+        extractive: bool = False,
+    ) -> None:
+        self.name = name
+        self.provider = provider
+        self.model = model
+        self.context = context
+        self.max_output = max_output
+        self.extractive = extractive
+        self._timeout_s = timeout_s
+        self._prices = price_input, price_output
+        self._connection = connection
+        self._opened: BaseChatModel | None = None
+        self._lock = threading.Lock()
+        self.state: ModelState = "ready" if extractive else "unknown"
+        self.why = "" if extractive else "not tried yet"
+
+    def open(self) -> "BaseChatModel":
+        """LangChain's model; the first call imports the provider's package. Raises `ConfigError`."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._connection.open()
+            return self._opened
+
+    def cost(self, input_tokens: int, output_tokens: int) -> float:
+        """Money for so many tokens."""
+        return (input_tokens * self._prices[0] + output_tokens * self._prices[1]) / 1_000_000
+
+    async def stream(self, messages: Sequence["BaseMessage"]) -> AsyncGenerator["AIMessageChunk"]:
+        """The answer as it is written. Raises `ModelUnavailable` (also after a silence longer than the timeout) and
+        `ConfigError`. Closing the generator closes the connection.
+        """
+        try:
+            opened = await asyncio.to_thread(self.open)
+            foreign = self._connection.foreign()
+            stream = cast("AsyncGenerator[AIMessageChunk]", opened.astream(list(messages)))
+            async with aclosing(stream):
+                while True:
+                    try:
+                        async with asyncio.timeout(self._timeout_s):
+                            chunk = await anext(stream)
+                    except StopAsyncIteration:
+                        return
+                    except TimeoutError:
+                        silence = f"The model {self.name!r} said nothing for {self._timeout_s:g} s."
+                        raise ModelUnavailable(f"{silence} Try again, or choose another model.") from None
+                    except foreign as error:
+                        raise self._connection.translate(error) from error
+                    self._note("ready", "")
+                    yield chunk
+        except ChatbotError as error:
+            self._note("failed", str(error))
+            raise
+
+    def _note(self, state: ModelState, why: str) -> None:
+        self.state, self.why = state, why

@@ -1,0 +1,173 @@
+"""Opens the providers' chat models through LangChain, and says in our words what goes wrong with them."""
+
+from typing import TYPE_CHECKING, Any
+
+from devops_chatbot.errors import ChatbotError, ConfigError, ModelUnavailable
+from devops_chatbot.settings import ModelSettings, Provider
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+RETRIES = 1
+"""Of one call, by the provider's own client, when it is answered 429 or 5xx; after that the next model has its turn."""
+LONGEST_DETAIL = 300
+
+_HOMES: dict[Provider, str] = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+    "ollama": "http://127.0.0.1:11434",
+}
+
+
+class Remote:
+    """The connection to one model of the settings."""
+
+    def __init__(self, name: str, settings: ModelSettings) -> None:
+        self._name = name
+        self._settings = settings
+
+    def open(self) -> "BaseChatModel":
+        """Imports the provider's package; nothing is sent yet. Raises `ConfigError`, such as for a missing key."""
+        try:
+            return _OPENERS[self._settings.provider](self._settings)
+        except self.foreign() as error:
+            if self._settings.api_key is None and "key" in str(error):
+                where = f"models.{self._name}.api_key"
+                wanted = f"the provider {self._settings.provider!r} wants a key"
+                raise ConfigError(f"{where} is not set; {wanted}. Set it in chatbot.toml or the environment.") from None
+            raise ConfigError(f"models.{self._name} cannot be opened: {self._short(error)}") from None
+
+    def foreign(self) -> tuple[type[Exception], ...]:
+        """The clients' own errors, and what LangChain raises when a server sends what nobody expected."""
+        import httpx
+        import httpx2
+
+        kinds: tuple[type[Exception], ...] = (httpx.HTTPError, httpx2.HTTPError, httpx.StreamError, httpx2.StreamError)
+        kinds += (OSError, ValueError, TypeError, LookupError, AttributeError)
+        provider = self._settings.provider
+        if provider == "anthropic":
+            import anthropic
+
+            return (anthropic.AnthropicError, *kinds)
+        if provider == "ollama":
+            import ollama
+
+            return (ollama.ResponseError, ollama.RequestError, *kinds)
+        import openai
+
+        return (openai.OpenAIError, *kinds)
+
+    def translate(self, error: Exception) -> ChatbotError:
+        who, where = f"The model {self._name!r}", self._settings.base_url or _HOMES.get(self._settings.provider, "")
+        status = getattr(error, "status_code", None)
+        if status in (401, 403):
+            return ModelUnavailable(f"{who} refuses the key (status {status}). Check models.{self._name}.api_key.")
+        if status == 404:
+            named = self._settings.model
+            return ModelUnavailable(
+                f"{where} does not know the model {named!r} (status 404). "
+                f"Check models.{self._name}.model and models.{self._name}.base_url."
+            )
+        if status == 429:
+            return ModelUnavailable(f"{who} is over its rate limit or quota (status 429). Try again in a moment.")
+        if isinstance(status, int) and status >= 500:
+            return ModelUnavailable(f"{who} has failed inside (status {status}). Try again in a moment.")
+        if isinstance(status, int) and status >= 400:
+            return ModelUnavailable(f"{who} refuses the request (status {status}): {self._short(error)}")
+        if "Timeout" in type(error).__name__ or isinstance(error, TimeoutError):
+            return ModelUnavailable(f"{who} did not answer within {self._settings.timeout_s:g} s. Try again.")
+        if _is_connection(error):
+            return ModelUnavailable(f"{who} cannot be reached at {where}. Check that it runs.")
+        return ModelUnavailable(f"{who} broke off: {self._short(error)}. Try again.")
+
+    def _short(self, error: Exception) -> str:
+        """The error's own words, without the key, on one line."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        key = self._settings.api_key.get_secret_value() if self._settings.api_key else ""
+        if key:
+            text = text.replace(key, "(hidden)")
+        return text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + "…"
+
+
+def _is_connection(error: Exception) -> bool:
+    return isinstance(error, ConnectionError) or type(error).__name__ in ("APIConnectionError", "ConnectError")
+
+
+def _openai(settings: ModelSettings) -> "BaseChatModel":
+    from langchain_openai import ChatOpenAI
+
+    return ChatOpenAI(
+        **_openai_options(settings), base_url=settings.base_url, max_completion_tokens=settings.max_output
+    )
+
+
+def _compatible(settings: ModelSettings) -> "BaseChatModel":
+    from langchain_openai import ChatOpenAI
+
+    options = _openai_options(settings)
+    options["api_key"] = options["api_key"] or "none"  # many servers want none, the client insists on one
+    return ChatOpenAI(
+        **options,
+        base_url=settings.base_url,
+        use_responses_api=False,
+        extra_body={"max_tokens": settings.max_output},  # few servers know max_completion_tokens
+    )
+
+
+def _azure(settings: ModelSettings) -> "BaseChatModel":
+    from langchain_openai import AzureChatOpenAI
+
+    return AzureChatOpenAI(
+        **_openai_options(settings),
+        azure_endpoint=settings.base_url,
+        azure_deployment=settings.model,
+        api_version=settings.api_version,
+        max_completion_tokens=settings.max_output,
+    )
+
+
+def _anthropic(settings: ModelSettings) -> "BaseChatModel":
+    from langchain_anthropic import ChatAnthropic
+
+    options: dict[str, Any] = {"model": settings.model, "max_tokens": settings.max_output}
+    options |= {"timeout": settings.timeout_s, "max_retries": RETRIES}
+    if settings.api_key:
+        options["api_key"] = settings.api_key
+    if settings.base_url:
+        options["base_url"] = settings.base_url
+    if settings.temperature is not None:
+        options["temperature"] = settings.temperature
+    return ChatAnthropic(**options)
+
+
+def _ollama(settings: ModelSettings) -> "BaseChatModel":
+    from langchain_ollama import ChatOllama
+
+    return ChatOllama(
+        model=settings.model,
+        base_url=settings.base_url,
+        num_ctx=settings.context,
+        num_predict=settings.max_output,
+        temperature=settings.temperature,
+        client_kwargs={"timeout": settings.timeout_s},
+    )
+
+
+def _openai_options(settings: ModelSettings) -> dict[str, Any]:
+    return {
+        "model": settings.model,
+        "api_key": settings.api_key,
+        "temperature": settings.temperature,
+        "timeout": settings.timeout_s,
+        "max_retries": RETRIES,
+        "stream_usage": True,
+    }
+
+
+_OPENERS = {
+    "openai": _openai,
+    "openai-compatible": _compatible,
+    "azure": _azure,
+    "anthropic": _anthropic,
+    "ollama": _ollama,
+}

@@ -1,0 +1,164 @@
+"""Chooses the way that a question takes, and says why and how sure: rules first, examples by meaning where rules are
+silent.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from devops_chatbot.chat import Choice, Question, Route
+from devops_chatbot.errors import BadQuestion, Unavailable
+from devops_chatbot.language import Language, identifiers, language_of
+from devops_chatbot.prototypes import PROTOTYPES
+from knowledge.catalogue import KnowledgeBase
+
+DOCS = "docs"
+CHAT = "chat"
+NAMES = (DOCS, CHAT)
+
+_SMALL_TALK = re.compile(
+    r"^\W*(?:hi|hello|hey|hiya|good (?:morning|afternoon|evening)|thanks?(?: you)?(?: (?:a lot|so much|very much))?|thx"
+    r"|bye|goodbye|ok(?:ay)?|great|cool|who are you|what are you|what can you do|how are you|help"
+    r"|你好|您好|嗨|早上好|下午好|晚上好|谢谢你?|多谢|再见|拜拜|好的|你是谁|你能做什么|你会什么|在吗)"
+    r"(?: there| again|啊|呀|了)?\W*$",
+    re.IGNORECASE,
+)
+_ABOUT_THE_TALK = re.compile(
+    r"\b(?:translate|rephrase|reword|shorten|summari[sz]e|repeat|rewrite|explain)\b.{0,30}"
+    r"\b(?:that|it|this|above|your (?:last |previous )?(?:answer|reply|response))\b"
+    r"|\b(?:shorter|in (?:english|chinese|simple words|other words|one sentence))\s*(?:please)?\W*$"
+    r"|(?:把|将).{0,6}(?:上面|刚才|这段|回答|上述).{0,8}(?:翻译|改写|缩短|总结|概括)|(?:再说一遍|简短一点|换种说法|用英文说|用中文说)",
+    re.IGNORECASE,
+)
+_WHY: dict[str, dict[Language, str]] = {
+    "chosen": {"en": "You chose this route.", "zh": "这是你选择的路径。"},
+    "empty": {
+        "en": "There is no knowledge base with documents to look into yet.",
+        "zh": "还没有包含文档的知识库可供查询。",
+    },
+    "small talk": {"en": "This is small talk; no document is needed.", "zh": "这是闲聊，不需要查阅文档。"},
+    "about the talk": {
+        "en": "This is about the conversation itself, not about the documents.",
+        "zh": "这是关于对话本身的请求，与文档无关。",
+    },
+    "names": {
+        "en": "It names {names}: your documents are the place to look.",
+        "zh": "问题提到了 {names}，应当查阅你的文档。",
+    },
+    "no model": {
+        "en": "No language model is connected, so the answer can only come from your documents.",
+        "zh": "没有连接语言模型，回答只能来自你的文档。",
+    },
+    "like docs": {
+        "en": "It reads like a question about your systems, so your documents are searched.",
+        "zh": "这像是关于你的系统的问题，因此查阅文档。",
+    },
+    "like chat": {
+        "en": "It reads like a request for general help, not for your documents.",
+        "zh": "这像是一般性的请求，不需要查阅你的文档。",
+    },
+    "default": {
+        "en": "There are documents to look into, and nothing speaks against it.",
+        "zh": "有文档可查，也没有理由不查。",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What the choice depends on besides the question's words: whether a language model is connected, and whether
+    something was said before.
+    """
+
+    language_model: bool
+    follows: bool = False
+
+
+class Router:
+    """Chooses between `docs` and `chat`. Safe for concurrent use.
+
+    `knowledge_bases` gives every one with its counts; `embed` turns a text into a vector of unit length, and is
+    called only when no rule decides (it loads a model on first use).
+    """
+
+    def __init__(
+        self,
+        *,
+        knowledge_bases: Callable[[], Sequence[KnowledgeBase]],
+        embed: Callable[[str], Sequence[float]] | None = None,
+    ) -> None:
+        self._knowledge_bases = knowledge_bases
+        self._embed = embed
+        self._examples: list[tuple[str, Sequence[float]]] = []
+        self._lock = threading.Lock()
+
+    def sources(self, asked: Sequence[str] = ()) -> tuple[str, ...]:
+        """Ids of those knowledge bases that have something to find, among the asked ones (empty: all)."""
+        bases = [base for base in self._knowledge_bases() if base.chunks and (not asked or base.id in asked)]
+        return tuple(base.id for base in bases)
+
+    def choose(self, question: Question, query: str, circumstances: Circumstances) -> Route:
+        """The route for a question; `query` is the question as it stands on its own. Raises `BadQuestion` when it
+        asks for a scenario that does not exist.
+        """
+        language = language_of(question.text)
+        sources = self.sources(question.knowledge_bases)
+        if question.scenario is not None and question.scenario not in NAMES:
+            raise BadQuestion(f"There is no route {question.scenario!r}. Known: {', '.join(NAMES)}")
+        if question.scenario is not None:
+            return _route(question.scenario, 1.0, _WHY["chosen"][language], sources)
+        scenario, confidence, why = self._decide(question.text, query, sources, circumstances)
+        names = "、".join(identifiers(query)[:3]) if language == "zh" else ", ".join(identifiers(query)[:3])
+        return _route(scenario, confidence, _WHY[why][language].format(names=names), sources)
+
+    def _decide(
+        self, text: str, query: str, sources: Sequence[str], circumstances: Circumstances
+    ) -> tuple[str, float, str]:
+        if _SMALL_TALK.match(text.strip()):
+            return CHAT, 0.95, "small talk"
+        if not sources:
+            return CHAT, 0.9, "empty"
+        if not circumstances.language_model:
+            return DOCS, 0.9, "no model"
+        if circumstances.follows and _ABOUT_THE_TALK.search(text):
+            return CHAT, 0.85, "about the talk"
+        if identifiers(query):
+            return DOCS, 0.95, "names"
+        docs, chat = self._likeness(query)
+        if max(docs, chat) < 0.25 or abs(docs - chat) < 0.03:
+            return DOCS, 0.6, "default"
+        confidence = min(0.95, 0.6 + abs(docs - chat))
+        return (DOCS, confidence, "like docs") if docs > chat else (CHAT, confidence, "like chat")
+
+    def _likeness(self, query: str) -> tuple[float, float]:
+        """The mean cosine to the three nearest examples of `docs` and of `chat`; zeros when nothing can be embedded."""
+        if self._embed is None:
+            return 0.0, 0.0
+        try:
+            examples, vector = self._embedded(), self._embed(query)
+        except Unavailable:  # routing goes on by the rules; the search will say what is wrong
+            return 0.0, 0.0
+        near: dict[str, list[float]] = {DOCS: [], CHAT: []}
+        for scenario, example in examples:
+            near[scenario].append(sum(one * other for one, other in zip(vector, example, strict=True)))
+        docs, chat = (sum(sorted(near[name])[-3:]) / 3 for name in NAMES)
+        return docs, chat
+
+    def _embedded(self) -> list[tuple[str, Sequence[float]]]:
+        with self._lock:
+            if not self._examples and self._embed is not None:
+                self._examples = [(name, self._embed(text)) for name, texts in PROTOTYPES.items() for text in texts]
+            return self._examples
+
+
+def _route(scenario: str, confidence: float, why: str, sources: Sequence[str]) -> Route:
+    others = [name for name in NAMES if name != scenario]
+    left = (1 - confidence) / len(others)
+    return Route(
+        scenario=scenario,
+        sources=tuple(sources) if scenario == DOCS else (),
+        why=why,
+        confidence=confidence,
+        alternatives=tuple(Choice(scenario=name, confidence=left) for name in others),
+    )
