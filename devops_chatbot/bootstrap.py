@@ -7,15 +7,20 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from agents.docs import DocsAgent
+from agents.talk import TalkAgent
+from devops_chatbot.chat import Agent
 from devops_chatbot.datadir import DataDirectory
 from devops_chatbot.embeddings import Embeddings, Offer
 from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.records import open_records
 from devops_chatbot.resync import Resync
+from devops_chatbot.router import CHAT, DOCS, Router
 from devops_chatbot.runs import Jobs
 from devops_chatbot.scheduler import Scheduler
 from devops_chatbot.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
 from devops_chatbot.threads import SqlThreads, Threads
+from devops_chatbot.writer import Writer
 from knowledge.archives import ArchiveLimits
 from knowledge.catalogue import Catalogue
 from knowledge.embed import Embedder, open_bundled, open_endpoint, open_sentence_transformers
@@ -97,7 +102,9 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     )
     models = Models(settings.models, settings.roles.model_dump(), assignments=RoleAssignments(engine))
     threads = SqlThreads(engine)
-    scheduler = Scheduler(threads=threads, retriever=retriever)
+    router = Router(knowledge_bases=catalogue.list, embed=lambda text: embeddings.of(BUNDLED).embed_query(text))
+    team: dict[str, Sequence[Agent]] = {DOCS: (DocsAgent(retriever),), CHAT: (TalkAgent(),)}
+    scheduler = Scheduler(threads=threads, models=models, router=router, writer=Writer(), team=team)
     return Product(
         version=version("devops-chatbot"),
         settings=settings,
