@@ -1,0 +1,65 @@
+"""Adding documents: dropped files and archives, or a folder of the server."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, cast
+
+import streamlit as st
+
+from devops_chatbot.wire import Job, KnowledgeBase
+from webui.session import client, shown_errors, t
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+SPOOL_BYTES = 8 * 1024 * 1024
+
+
+def show(base: KnowledgeBase) -> None:
+    with st.container(key="add_files", gap="small"):
+        _files(base)
+    with st.container(key="add_folder", gap="small"):
+        _folder(base)
+
+
+def _files(base: KnowledgeBase) -> None:
+    limit = int(st.get_option("server.maxUploadSize"))
+    round_ = int(st.session_state.get("upload_round", 0))  # a new key empties the widget
+    chosen = st.file_uploader(
+        t("add.drop"), accept_multiple_files=True, key=f"upload_{base.id}_{round_}", label_visibility="collapsed"
+    )
+    st.html(f'<p class="cb-quiet">{escape(t("add.drop_help", limit=limit))}</p>')
+    files = cast("Sequence[UploadedFile]", chosen or [])
+    if files and st.button(
+        t("add.upload", count=len(files)), type="primary", icon=":material/upload:", key="send_files"
+    ):
+        with shown_errors(), st.spinner(t("add.sending")):
+            _started(base, client().upload(base.id, [(file.name, file) for file in files]))
+
+
+def _folder(base: KnowledgeBase) -> None:
+    st.html(
+        f'<div class="cb-section"><h3>{escape(t("add.folder_title"))}</h3>'
+        f'<p class="cb-quiet">{escape(t("add.folder_help"))}</p></div>'
+    )
+    with shown_errors():
+        for index, source in enumerate(client().sources(base.id)):
+            with st.container(key=f"source_{index}", horizontal=True, vertical_alignment="center", border=True):
+                st.html(f'<code class="cb-location">{escape(source.location)}</code>')
+                if st.button(t("add.sync"), icon=":material/sync:", type="tertiary", key=f"sync_{index}"):
+                    _started(base, client().add_folder(base.id, source.location))
+    with st.form("add_folder_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        location = st.text_input(
+            t("add.folder_label"), placeholder=t("add.folder_placeholder"), label_visibility="collapsed"
+        )
+        added = st.form_submit_button(t("add.folder_add"), icon=":material/create_new_folder:")
+    if added and location.strip():
+        with shown_errors():
+            _started(base, client().add_folder(base.id, location.strip()))
+
+
+def _started(base: KnowledgeBase, job: Job) -> None:
+    st.session_state.setdefault("jobs", {})[base.id] = job.id
+    st.session_state["upload_round"] = int(st.session_state.get("upload_round", 0)) + 1
+    st.session_state["go_to_files"] = base.id
+    st.rerun()

@@ -1,0 +1,52 @@
+"""The web pages' entry: what every page has around it, then the page."""
+
+import streamlit as st
+
+from devops_chatbot.errors import ChatbotError, NotAllowed, Unavailable
+from webui import bridge, sidebar
+from webui.places import ICONS, place
+from webui.session import client, plain, show_error, t, use_key
+from webui.style import apply_style
+
+
+def main() -> None:
+    st.set_page_config(
+        page_title=t("app.name"), page_icon=":material/support_agent:", layout="wide", initial_sidebar_state="auto"
+    )
+    apply_style()
+    page = st.navigation([place(name) for name in ICONS], position="hidden")
+    bridge.mount()
+    try:
+        client().threads(limit=1)
+    except NotAllowed as error:
+        _ask_for_key(error)
+    except Unavailable as error:
+        _unreachable(error)
+    except ChatbotError as error:
+        show_error(error)
+    else:
+        sidebar.show(page)
+        page.run()
+
+
+def _ask_for_key(refusal: NotAllowed) -> None:
+    with st.container(key="gate"), st.form("key_form"):
+        st.subheader(t("key.title"), anchor=False)
+        st.write(t("key.explain"))
+        key = st.text_input(t("key.label"), type="password", autocomplete="current-password")
+        if st.form_submit_button(t("key.enter"), type="primary") and key:
+            use_key(key.strip())
+            st.rerun()
+        if st.session_state.get("key"):
+            st.error(t("key.wrong"), icon=":material/key_off:")
+            st.caption(plain(str(refusal)))
+
+
+def _unreachable(error: Unavailable) -> None:
+    with st.container(key="gate", border=True):
+        st.subheader(t("error.unreachable"), anchor=False)
+        st.write(plain(str(error)))
+        st.button(t("app.retry"), icon=":material/refresh:", type="primary")
+
+
+main()

@@ -1,0 +1,53 @@
+"""The one component of our own: what happens in the browser and Python has to know, and the other way round."""
+
+import secrets
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import streamlit as st
+
+from webui.session import language
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+KEY = "bridge"
+PATHS = ("/", "/knowledge", "/status")
+THEMES = ("System", "Light", "Dark")
+
+
+def mount() -> None:
+    """Put the component on the page; once a run, before anything that may be interrupted."""
+    panel = st.session_state.get("panel")
+    _component()(
+        key=KEY,
+        data={
+            "language": language(),
+            "theme": st.session_state.get("theme_wanted"),
+            "opened": panel.nonce if panel else None,
+        },
+        height="content",
+        on_cited_change=_on_cited,
+        on_closed_change=_on_closed,
+    )
+
+
+def want_theme(choice: str) -> None:
+    """Show the pages in this theme from now on, in this browser."""
+    st.session_state["theme_wanted"] = {"choice": choice, "paths": PATHS, "nonce": secrets.token_hex(4)}
+
+
+def _on_cited() -> None:
+    from webui import passage
+
+    passage.open_cited(str(cast(dict[str, object], st.session_state[KEY]).get("cited") or ""))
+
+
+def _on_closed() -> None:
+    st.session_state.pop("panel", None)
+
+
+@cache
+def _component() -> "ComponentRenderer":
+    return st.components.v2.component("chatbot_bridge", js=(Path(__file__).parent / "bridge.js").read_text("utf-8"))

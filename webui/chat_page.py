@@ -1,0 +1,148 @@
+"""The chat: one conversation, its sources beside it, and the input below."""
+
+import streamlit as st
+
+from devops_chatbot.chat import Failure
+from devops_chatbot.errors import ChatbotError, NotFound
+from devops_chatbot.wire import Message, NewMessage, Thread
+from webui import composer, conversation, passage, welcome
+from webui.live import Asked, LiveAnswer, View
+from webui.session import answers, client, has_text, open_client, plain, show_error, t
+
+
+def show() -> None:
+    composer.keep_choices()
+    thread = _thread()
+    live = answers().of(thread.id) if thread else None
+    question = _composer(live)
+    if question:
+        _ask(thread, composer.message(question), question)
+    with st.container(key="conversation_open" if passage.opened() else "conversation"):
+        if thread is None:
+            asked = welcome.show()
+            if asked:
+                _ask(None, composer.message(asked), asked)
+        else:
+            passage.show_panel()
+            _show_thread(thread, live)
+
+
+def _thread() -> Thread | None:
+    thread_id = st.query_params.get("thread")
+    if not thread_id:
+        passage.close()
+        return None
+    if st.session_state.get("panel_thread") != thread_id:  # another conversation: its sources are not this one's
+        passage.close()
+    st.session_state["panel_thread"] = thread_id
+    try:
+        return client().thread(thread_id)
+    except NotFound:
+        st.toast(t("threads.gone"), icon=":material/info:")
+        st.query_params.clear()
+    except ChatbotError as error:
+        show_error(error)
+        st.stop()
+    return None
+
+
+def _composer(live: LiveAnswer | None) -> str | None:
+    writing = live is not None and not live.ended
+    with st.bottom, st.container(key="composer_open" if passage.opened() else "composer", gap="small"):
+        question = st.chat_input(t("chat.placeholder"), key="question", disabled=writing, max_chars=20_000)
+        if live is not None and writing:
+            st.button(
+                t("chat.stop"),
+                icon=":material/stop_circle:",
+                key="stop_answer",
+                on_click=_stop,
+                args=(live,),
+                type="primary",
+            )
+        try:
+            composer.show_choices(client().knowledge_bases(), client().models().models, client().scenarios())
+        except ChatbotError as error:
+            show_error(error)
+    return question
+
+
+def _stop(live: LiveAnswer) -> None:
+    live.stop()
+
+
+def _ask(thread: Thread | None, message: NewMessage, text: str) -> None:
+    """Send a question and show the page again, now with its answer on the way."""
+    try:
+        thread_id = thread.id if thread else client().create_thread().id
+    except ChatbotError as error:
+        show_error(error)
+        return
+    before = len(thread.messages) if thread else 0
+    if message.regenerate and thread:
+        before = max((i for i, each in enumerate(thread.messages) if each.role == "user"), default=0)
+    st.session_state.pop("failure", None)
+    answers().start(open_client, Asked(thread_id=thread_id, message=message, before=before, text=text))
+    st.query_params["thread"] = thread_id
+    st.session_state["panel_thread"] = thread_id
+    st.rerun()
+
+
+def _show_thread(thread: Thread, live: LiveAnswer | None) -> None:
+    if live is None:
+        _show_messages(thread, thread.messages)
+        _show_failure(thread)
+        return
+    _show_messages(thread, thread.messages[: live.asked.before], writing=True)
+    conversation.show_question(live.asked.text, key="live")
+    view = conversation.follow(live)
+    _remember_failure(thread, view)
+    answers().forget(thread.id)
+    st.rerun()
+
+
+def _show_messages(thread: Thread, messages: tuple[Message, ...], *, writing: bool = False) -> None:
+    try:
+        scenarios = client().scenarios()
+    except ChatbotError as error:
+        show_error(error)
+        scenarios = []
+    question = ""
+    for index, message in enumerate(messages):
+        if message.role == "user":
+            question = message.text
+            conversation.show_question(message.text, key=message.id)
+            continue
+        last = index == len(messages) - 1 and not writing
+        again = conversation.show_answer(message, scenarios, last=last)
+        if again is not None:
+            _ask(thread, composer.message(regenerate=True, route=again or None), question)
+
+
+def _remember_failure(thread: Thread, view: View) -> None:
+    if view.failure is not None:
+        st.session_state["failure"] = (thread.id, view)
+
+
+def _show_failure(thread: Thread) -> None:
+    """What stopped the last answer, for as long as nothing else was asked."""
+    failed_thread, view = st.session_state.get("failure", ("", None))
+    if failed_thread != thread.id or view is None:
+        return
+    last = thread.messages[-1] if thread.messages else None
+    saved = last is not None and last.role == "assistant" and last.state != "complete"
+    if not saved:
+        conversation.show_stopped(view)
+    if view.stopped:
+        if not saved:
+            st.html(f'<div class="cb-note">{t("chat.stopped")}</div>')
+    else:
+        _show_reason(view.failure)
+    asked = [message.text for message in thread.messages if message.role == "user"]
+    if not saved and asked and st.button(t("app.retry"), icon=":material/refresh:", key="retry_question"):
+        _ask(thread, composer.message(regenerate=True), asked[-1])
+
+
+def _show_reason(failure: Failure) -> None:
+    name = f"error.{failure.error}"
+    title = t(name) if has_text(name) else t("chat.failed")
+    st.error(f"**{title}**  \n{plain(failure.detail)}", icon=":material/error:")

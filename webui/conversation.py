@@ -1,0 +1,173 @@
+"""Messages on the page: those that are there, and the one that is being written."""
+
+import time
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from devops_chatbot.chat import Citation, Route
+from devops_chatbot.wire import Message, Scenario
+from webui import passage
+from webui.live import LiveAnswer, View
+from webui.markup import answer_markdown
+from webui.session import has_text, language, plain, t
+from webui.words import scenario_label
+
+TICK_S = 0.25
+"""How soon a run of the script notices that it was interrupted."""
+FRAME_S = 0.04
+
+
+def show_question(text: str, *, key: str) -> None:
+    with st.container(key=f"question_{key}"):
+        st.text(text)
+
+
+def show_answer(message: Message, scenarios: Sequence[Scenario], *, last: bool) -> str | None:
+    """Draw a saved answer; returns the scenario to answer again with (`""`: the router's choice), when asked for."""
+    token = _token(message)
+    passage.remember(token, message.citations)
+    again: str | None = None
+    with st.container(key=f"answer_{message.id}", gap="small"):
+        if message.route:
+            again = _show_route(message.route, scenarios, key=message.id, model=message.model, last=last)
+        st.markdown(answer_markdown(message.text, {each.number for each in message.citations}, token))
+        if message.state == "stopped":
+            st.html(f'<div class="cb-note">{escape(t("chat.stopped"))}</div>')
+        elif message.state == "failed":
+            st.html(f'<div class="cb-note cb-bad">{escape(t("chat.failed"))}</div>')
+        _show_sources(message.citations, token)
+        with st.container(key=f"after_{message.id}", horizontal=True, gap="small", vertical_alignment="center"):
+            _show_copy(message.text)
+            if last and st.button(
+                t("chat.regenerate"), icon=":material/refresh:", type="tertiary", key=f"again_{message.id}"
+            ):
+                again = ""
+            st.html(f'<span class="cb-quiet">{escape(_cost(message))}</span>')
+    return again
+
+
+def follow(live: LiveAnswer) -> View:
+    """Draw an answer while it is written, until it has ended; may be interrupted at any time and begun again."""
+    with st.container(key="answer_live", gap="small"):
+        status, text = st.empty(), st.empty()
+        version, shown = -1, ""
+        while True:
+            view = live.wait(version, TICK_S)
+            version = view.version
+            status.html(_progress(view))
+            if view.text != shown:
+                shown = view.text
+                text.markdown(answer_markdown(shown, _numbers(view), "live"))
+            if view.ended:
+                return view
+            time.sleep(FRAME_S)
+
+
+def show_stopped(view: View) -> None:
+    """An answer that was stopped or broke off before the server could save anything of it."""
+    if view.text:
+        with st.container(key="answer_partial"):
+            st.markdown(answer_markdown(view.text, (), "live"))
+
+
+def _numbers(view: View) -> Sequence[int]:
+    """While it is written an answer's markers name the evidence by its order."""
+    return [each.number for each in view.answer.citations] if view.answer else range(1, len(view.evidence) + 1)
+
+
+def _token(message: Message) -> str:
+    return "".join(letter for letter in message.id if letter.isalnum())
+
+
+def _progress(view: View) -> str:
+    if view.text:
+        words = t("chat.writing")
+    elif view.evidence:
+        words = t("chat.found", count=len(view.evidence))
+    elif view.route is None:
+        words = t("chat.routing")
+    elif view.progress and has_text(f"chat.{view.progress.stage}"):
+        words = t(f"chat.{view.progress.stage}", count=view.progress.done or 0)
+    else:
+        words = t("chat.searching") if view.route.sources else t("chat.writing")
+    route = f"<b>{escape(scenario_label(view.route.scenario))}</b>" if view.route else ""
+    clock = f"<i>{escape(t('chat.seconds', seconds=int(view.seconds)))}</i>" if view.seconds >= 2 else ""
+    return f'<div class="cb-progress" role="status"><span class="cb-dots"></span>{route}{escape(words)}{clock}</div>'
+
+
+def _show_route(route: Route, scenarios: Sequence[Scenario], *, key: str, model: str | None, last: bool) -> str | None:
+    again: str | None = None
+    with st.container(key=f"route_{key}", horizontal=True, gap="small", vertical_alignment="center"):
+        sure = f" · {route.confidence:.0%}" if route.confidence < 1 else ""
+        label = f"{plain(scenario_label(route.scenario))}{sure}"
+        with st.popover(label, icon=":material/alt_route:", type="tertiary", key=f"why_{key}"):
+            st.html(
+                f'<div class="cb-why"><h4>{escape(t("route.why"))}</h4><p>{escape(route.why or t("route.chosen"))}</p>'
+                f'<p class="cb-quiet">{escape(t("route.sure", percent=round(route.confidence * 100)))}</p></div>'
+            )
+            if last:
+                again = _other_routes(route, scenarios, key)
+        if model == "extractive":
+            st.html(f'<span class="cb-tag" title="{escape(t("chat.extract_help"))}">{escape(t("chat.extract"))}</span>')
+    return again
+
+
+def _other_routes(route: Route, scenarios: Sequence[Scenario], key: str) -> str | None:
+    others = [scenario for scenario in scenarios if scenario.name != route.scenario]
+    if others:
+        st.html(f'<div class="cb-why"><h4>{escape(t("route.instead"))}</h4></div>')
+    weighed = {choice.scenario: choice.confidence for choice in route.alternatives}
+    for scenario in sorted(others, key=lambda each: -weighed.get(each.name, 0)):
+        ready = scenario.state in ("ready", "unknown")
+        purpose = scenario.purpose.get(language()) or scenario.purpose.get("en", "")
+        hint = purpose if ready else t("route.not_ready", why=scenario.why)
+        if st.button(
+            plain(scenario_label(scenario.name)), key=f"route_{scenario.name}_{key}", help=plain(hint) or None,
+            disabled=not ready, width="stretch", icon=":material/subdirectory_arrow_right:",
+        ):  # fmt: skip
+            return scenario.name
+    return None
+
+
+def _show_sources(citations: Sequence[Citation], token: str) -> None:
+    if not citations:
+        return
+    shown = passage.opened()
+    with st.container(key=f"sources_{token}", horizontal=True, gap="small"):
+        for citation in citations:
+            name = f"{token}-{citation.number}"
+            where = passage.place(citation.location)
+            title = passage.trail(citation.title or citation.source_uri, citation.heading_path)
+            label = f"**{citation.number}** {plain(_short(title[0], 44))}"
+            hint = " › ".join(title) + (f" · {where}" if where else "")
+            st.button(
+                label,
+                key=f"cite_open_{name}" if shown and shown.token == name else f"cite_{name}",
+                help=plain(hint),
+                on_click=passage.open_passage,
+                args=(citation.ref, citation.quote, citation.number, name),
+            )
+
+
+def _show_copy(text: str) -> None:
+    st.html(
+        f'<button class="cb-copy" type="button" data-copy="{escape(text)}" title="{escape(t("chat.copy"))}" '
+        f'data-done="{escape(t("chat.copied"))}"><span>{escape(t("chat.copy"))}</span></button>'
+    )
+
+
+def _cost(message: Message) -> str:
+    parts = []
+    if message.model and message.model != "extractive":
+        parts.append(message.model)
+    if message.usage and message.usage.seconds:
+        parts.append(t("chat.seconds", seconds=f"{message.usage.seconds:.1f}"))
+    if message.usage and message.usage.output_tokens:
+        parts.append(t("chat.tokens", count=message.usage.input_tokens + message.usage.output_tokens))
+    return " · ".join(parts)
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

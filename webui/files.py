@@ -1,0 +1,174 @@
+"""The file table: every document with its state, and what can be done with one or many."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import cast
+
+import streamlit as st
+
+from devops_chatbot.wire import Document, DocumentState, KnowledgeBase, Page
+from webui import passage
+from webui.jobs import state_badge
+from webui.session import client, plain, shown_errors, t
+from webui.words import ago, size
+
+PAGE_SIZE = 25
+STATES: tuple[DocumentState, ...] = ("ready", "failed", "indexing", "waiting", "removing")
+
+
+def show(base: KnowledgeBase) -> None:
+    with shown_errors():
+        text, state, first = _filters(base)
+        page = client().documents(base.id, state=state, text=text or None, offset=first, limit=PAGE_SIZE)
+        if not page.items:
+            key = "files.no_match" if text or state else "files.none"
+            st.html(f'<p class="cb-quiet cb-empty">{escape(t(key))}</p>')
+            return
+        selected = _bulk(base, page)
+        with st.container(key="file_table", gap=None):
+            _head()
+            for document in page.items:
+                _row(base, document, selected=document.id in selected)
+        _turn(base, page, first)
+
+
+def _filters(base: KnowledgeBase) -> tuple[str, DocumentState | None, int]:
+    with st.container(key="file_filters", horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            t("files.filter"), key=f"file_text_{base.id}", placeholder=t("files.filter"),
+            label_visibility="collapsed", icon=":material/search:", on_change=_first_page, args=(base.id,),
+        ).strip()  # fmt: skip
+        state = st.selectbox(
+            t("files.state"), ["", *STATES], key=f"file_state_{base.id}", label_visibility="collapsed", width=180,
+            format_func=lambda name: t(f"files.state_{name}") if name else t("files.all_states"),
+            on_change=_first_page, args=(base.id,),
+        )  # fmt: skip
+    first = (int(st.session_state.get(f"file_page_{base.id}", 1)) - 1) * PAGE_SIZE
+    return text, cast(DocumentState, state) or None, first
+
+
+def _first_page(base_id: str) -> None:
+    st.session_state[f"file_page_{base_id}"] = 1
+
+
+def _turn(base: KnowledgeBase, page: Page[Document], first: int) -> None:
+    if page.total <= PAGE_SIZE:
+        return
+    with st.container(
+        key="file_pages", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
+        words = t("files.range", first=first + 1, last=first + len(page.items), total=page.total)
+        st.html(f'<span class="cb-quiet">{escape(words)}</span>')
+        st.pagination(-(-page.total // PAGE_SIZE), key=f"file_page_{base.id}")
+
+
+def _bulk(base: KnowledgeBase, page: Page[Document]) -> set[str]:
+    """What can be done with the selected rows; returns their ids."""
+    ids = [document.id for document in page.items]
+    selected = [each for each in ids if st.session_state.get(_box(each))]
+    with st.container(key="file_bulk", horizontal=True, vertical_alignment="center", gap="small"):
+        st.checkbox(
+            t("files.select_all"), key="select_all", value=False, on_change=_select_all, args=(ids,),
+        )  # fmt: skip
+        if selected:
+            st.html(f'<span class="cb-quiet">{escape(t("files.selected", count=len(selected)))}</span>')
+            if st.button(t("files.reindex"), icon=":material/refresh:", type="tertiary", key="reindex_many"):
+                _reindex(base, selected)
+            if st.button(t("files.remove"), icon=":material/delete:", type="tertiary", key="remove_many"):
+                st.dialog(t("files.remove_title"))(_remove)(base, selected)
+    return set(selected)
+
+
+def _select_all(ids: Sequence[str]) -> None:
+    for each in ids:
+        st.session_state[_box(each)] = bool(st.session_state["select_all"])
+
+
+def _box(document_id: str) -> str:
+    return f"pick_{document_id}"
+
+
+def _head() -> None:
+    names = ("document", "state", "passages", "size", "updated")
+    cells = "".join(f"<div>{escape(t(f'files.{name}'))}</div>" for name in names)
+    st.html(f'<div class="cb-file cb-file-head">{cells}</div>')
+
+
+def _row(base: KnowledgeBase, document: Document, *, selected: bool) -> None:
+    key = f"file_{'on' if selected else 'row'}_{document.id}"
+    with st.container(key=key, horizontal=True, vertical_alignment="center", gap=None, wrap=False):
+        st.checkbox(
+            t("files.select", name=plain(document.source_uri)), key=_box(document.id), label_visibility="collapsed",
+            width="content",
+        )  # fmt: skip
+        st.html(_cells(document))
+        options = ["show_chunks", "prepare_download", "reindex", "remove"]
+        chosen = st.menu_button(
+            "", options if document.chunks else options[1:], icon=":material/more_horiz:", type="tertiary",
+            key=f"file_menu_{document.id}", help=t("files.actions"),
+            format_func=lambda option: t(f"files.{option}"),
+        )  # fmt: skip
+    if chosen == "show_chunks":
+        st.dialog(document.title or document.source_uri, width="large")(_chunks)(base, document)
+    elif chosen == "prepare_download":
+        st.dialog(t("files.download"))(_download)(base, document)
+    elif chosen == "reindex":
+        _reindex(base, [document.id])
+    elif chosen == "remove":
+        st.dialog(t("files.remove_title"))(_remove)(base, [document.id])
+
+
+def _cells(document: Document) -> str:
+    title = document.title if document.title and document.title != document.source_uri else ""
+    error = f'<div class="cb-bad">{escape(document.error)}</div>' if document.error else ""
+    return (
+        f'<div class="cb-file"><div><b>{escape(document.source_uri)}</b>'
+        + (f'<div class="cb-quiet">{escape(title)}</div>' if title else "")
+        + f"{error}</div><div>{state_badge(document.state, t(f'files.state_{document.state}'))}</div>"
+        f"<div>{document.chunks or ''}</div><div>{size(document.bytes)}</div><div>{escape(ago(document.updated_at))}</div>"
+        "</div>"
+    )
+
+
+def _reindex(base: KnowledgeBase, ids: Sequence[str]) -> None:
+    with shown_errors():
+        job = client().reindex(base.id, ids)
+        st.session_state.setdefault("jobs", {})[base.id] = job.id
+        st.rerun()
+
+
+def _remove(base: KnowledgeBase, ids: Sequence[str]) -> None:
+    st.write(t("files.remove_explain", count=len(ids)))
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button(t("app.cancel"), key="remove_no"):
+            st.rerun()
+        sure = st.button(t("files.remove"), type="primary", key="remove_yes")
+    if sure:
+        with shown_errors():
+            client().delete_documents(base.id, ids)
+            st.toast(t("files.removed"), icon=":material/check:")
+            st.rerun()
+
+
+def _download(base: KnowledgeBase, document: Document) -> None:
+    with shown_errors():
+        original = client().download(base.id, document.id)
+        st.text(f"{original.name} · {size(len(original.data))}")
+        st.download_button(
+            t("files.download"), original.data, original.name, original.media_type, type="primary",
+            icon=":material/download:", key="download_original",
+        )  # fmt: skip
+
+
+def _chunks(base: KnowledgeBase, document: Document) -> None:
+    with shown_errors():
+        chunks = client().chunks(base.id, document.id)
+        details = t("files.details", loader=document.loader, version=document.version[:12])
+        counted = t("knowledge.chunks", count=len(chunks))
+        st.html(f'<p class="cb-quiet">{escape(document.source_uri)} · {escape(counted)} · {escape(details)}</p>')
+        for number, chunk in enumerate(chunks, start=1):
+            where = " · ".join(part for part in (" › ".join(chunk.heading_path), passage.place(chunk.location)) if part)
+            st.html(
+                f'<div class="cb-chunk"><h4>{escape(t("files.chunk", number=number))}<span>{escape(where)}</span></h4>'
+                f"<pre>{escape(chunk.text)}</pre></div>"
+            )

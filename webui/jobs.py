@@ -1,0 +1,103 @@
+"""Long work on the page: its progress while it runs, and what became of it."""
+
+from html import escape
+
+import streamlit as st
+
+from devops_chatbot.errors import ChatbotError
+from devops_chatbot.wire import Job
+from webui.session import client, has_text, plain, show_error, t
+from webui.words import ago
+
+EVERY_S = 0.4
+
+
+def follow_job(job_id: str, *, key: str) -> Job | None:
+    """Draw a job until it has ended, with a button to cancel it; returns it ended."""
+    import time
+
+    spot = st.empty()
+    cancel = st.empty()
+    cancel.button(
+        t("job.cancel"), key=f"cancel_{key}", type="tertiary", icon=":material/close:", on_click=_cancel, args=(job_id,)
+    )
+    while True:
+        job = client().job(job_id)
+        if job.ended:
+            spot.empty()
+            cancel.empty()
+            return job
+        spot.progress(_share(job), text=_progress_text(job))
+        time.sleep(EVERY_S)
+
+
+def summary(job: Job) -> str:
+    """What became of the documents, in words."""
+    counts = {
+        "added": job.added,
+        "changed": job.changed,
+        "unchanged": job.unchanged,
+        "removed": job.removed,
+        "not_read": job.failed,
+    }
+    return " · ".join(t(f"job.{name}", count=count) for name, count in counts.items() if count) or t("job.nothing")
+
+
+def show_result(job: Job) -> None:
+    """How a job ended, and which files could not be read and why."""
+    words = f"**{t(f'job.{job.state}')}** · {summary(job)}"
+    if job.state == "done":
+        st.success(words, icon=":material/check_circle:")
+    elif job.state == "cancelled":
+        st.warning(words, icon=":material/cancel:")
+    else:
+        st.error(f"{words}  \n{plain(job.error or '')}", icon=":material/error:")
+    if job.errors:
+        with st.expander(f"{t('job.errors')} ({job.failed or len(job.errors)})", expanded=len(job.errors) <= 5):
+            rows = "".join(
+                f"<li><b>{escape(error.source_uri)}</b><span>{escape(error.reason)}</span></li>" for error in job.errors
+            )
+            st.html(f'<ul class="cb-errors">{rows}</ul>')
+
+
+def show_jobs(jobs: list[Job], names: dict[str, str]) -> None:
+    """A table of jobs; `names` are those of the knowledge bases."""
+    if not jobs:
+        st.html(f'<p class="cb-quiet">{escape(t("job.none"))}</p>')
+        return
+    rows = "".join(_row(job, names) for job in jobs)
+    st.html(f'<div class="cb-table cb-jobs">{rows}</div>')
+
+
+def _row(job: Job, names: dict[str, str]) -> str:
+    kind = t(f"job.kind_{job.kind}") if has_text(f"job.kind_{job.kind}") else job.kind
+    detail = summary(job) if job.ended else _progress_text(job)
+    error = f'<div class="cb-bad">{escape(job.error)}</div>' if job.error else ""
+    return (
+        f'<div class="cb-row"><div><b>{escape(kind)}</b> <span>{escape(names.get(job.knowledge_base, ""))}</span>'
+        f'<div class="cb-quiet">{escape(detail)}</div>{error}</div>'
+        f"<div>{state_badge(job.state, t(f'job.state_{job.state}'))}</div>"
+        f'<div class="cb-quiet">{escape(ago(job.created_at))}</div></div>'
+    )
+
+
+def state_badge(state: str, words: str) -> str:
+    """A dot and a word, in the colour of the state."""
+    return f'<span class="cb-state cb-{escape(state)}">{escape(words)}</span>'
+
+
+def _share(job: Job) -> float:
+    return min(1.0, job.done / job.total) if job.total else 0.0
+
+
+def _progress_text(job: Job) -> str:
+    if job.state == "queued":
+        return t("job.queued")
+    return t("job.running", done=job.done, total=job.total) if job.total else t("job.counting")
+
+
+def _cancel(job_id: str) -> None:
+    try:
+        client().cancel_job(job_id)
+    except ChatbotError as error:
+        show_error(error)

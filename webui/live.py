@@ -1,0 +1,179 @@
+"""Answers on their way: a thread reads a question's events, whoever looks at the page sees them grow.
+
+A run of a Streamlit script is short and may be interrupted at any moment; an answer must survive that, and it must not
+survive the person: when nobody has looked at it for `UNWATCHED_S`, or somebody stops it, its HTTP stream is closed, and
+with it the work on the server.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from devops_chatbot.chat import Answer, Event, Evidence, Failure, Progress, Route, Token
+from devops_chatbot.client import Client
+from devops_chatbot.errors import ChatbotError
+from devops_chatbot.wire import STOPPED, NewMessage
+
+UNWATCHED_S = 15
+STOP_WAIT_S = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question as it was sent; `before` is how many messages of the thread stood before its answer's question."""
+
+    thread_id: str
+    message: NewMessage
+    before: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What is there of an answer at one moment."""
+
+    version: int = 0
+    route: Route | None = None
+    progress: Progress | None = None
+    evidence: tuple[Evidence, ...] = ()
+    text: str = ""
+    answer: Answer | None = None
+    failure: Failure | None = None
+    seconds: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        return self.answer is not None or self.failure is not None
+
+    @property
+    def stopped(self) -> bool:
+        return self.failure is not None and self.failure.error == STOPPED
+
+
+class LiveAnswer:
+    """One question being answered. Safe to look at and to stop from any thread."""
+
+    def __init__(self, open_client: Callable[[], Client], asked: Asked, *, unwatched_s: float = UNWATCHED_S) -> None:
+        self.asked = asked
+        self._open_client = open_client
+        self._unwatched_s = unwatched_s
+        self._changed = threading.Condition()
+        self._view = View()
+        self._begun = self._seen = time.monotonic()
+        self._leave = threading.Event()
+        self._reader = threading.Thread(target=self._read, name=f"answer-{asked.thread_id}", daemon=True)
+        self._reader.start()
+
+    def wait(self, version: int, timeout: float) -> View:
+        """What is there now; blocks for `timeout` seconds unless something newer than `version` is there already."""
+        with self._changed:
+            self._seen = time.monotonic()
+            self._changed.wait_for(lambda: self._view.version > version or self._view.ended, timeout)
+            return replace(self._view, seconds=time.monotonic() - self._begun)
+
+    def stop(self) -> View:
+        """Stop the work on the server and close the stream; returns what had been said."""
+        self._leave.set()
+        self._tell_server()
+        self._reader.join(STOP_WAIT_S)
+        self._end(_stopped())  # should the server not have said so itself
+        return self.wait(-1, 0)
+
+    @property
+    def ended(self) -> bool:
+        return self._view.ended
+
+    def _tell_server(self) -> None:
+        """Reading blocks while the model thinks, so the stream is closed from the server's end."""
+        try:
+            with self._open_client() as client:
+                client.stop(self.asked.thread_id)
+        except ChatbotError:
+            return  # it has ended already, or the server is gone and the work with it
+
+    def _read(self) -> None:
+        watch = threading.Thread(target=self._watch, name="answer-watch", daemon=True)
+        watch.start()
+        try:
+            with self._open_client() as client:
+                events = client.ask(self.asked.thread_id, self.asked.message)
+                try:
+                    for event in events:
+                        self._take(event)
+                        if self._view.ended or self._leave.is_set():
+                            break
+                finally:
+                    events.close()
+        except ChatbotError as error:
+            self._end(Failure(error=type(error).__name__, detail=str(error), status=0))
+        finally:
+            self._end(_stopped() if self._leave.is_set() else _broken())
+
+    def _watch(self) -> None:
+        """Stops the work when nobody looks any more: the person has closed the page."""
+        while not self._view.ended and not self._leave.wait(min(1.0, self._unwatched_s / 4)):
+            if time.monotonic() - self._seen > self._unwatched_s:
+                self._leave.set()
+                self._tell_server()
+
+    def _take(self, event: Event) -> None:
+        with self._changed:
+            self._view = _with(self._view, event)
+            self._changed.notify_all()
+
+    def _end(self, failure: Failure) -> None:
+        with self._changed:
+            if not self._view.ended:
+                self._take(failure)
+
+
+class LiveAnswers:
+    """The answers on their way in this process, by thread, so that a reloaded page finds its own again."""
+
+    def __init__(self) -> None:
+        self._by_thread: dict[str, LiveAnswer] = {}
+        self._lock = threading.Lock()
+
+    def start(self, open_client: Callable[[], Client], asked: Asked) -> LiveAnswer:
+        """Ask; a thread that is being answered already keeps its answer."""
+        with self._lock:
+            running = self._by_thread.get(asked.thread_id)
+            if running is None or running.ended:
+                running = self._by_thread[asked.thread_id] = LiveAnswer(open_client, asked)
+            return running
+
+    def of(self, thread_id: str | None) -> LiveAnswer | None:
+        return self._by_thread.get(thread_id or "")
+
+    def forget(self, thread_id: str) -> None:
+        """Drop an answer that has ended and was shown."""
+        with self._lock:
+            live = self._by_thread.get(thread_id)
+            if live is not None and live.ended:
+                del self._by_thread[thread_id]
+
+
+def _with(view: View, event: Event) -> View:
+    version = view.version + 1
+    match event:
+        case Route():
+            return replace(view, version=version, route=event)
+        case Progress():
+            return replace(view, version=version, progress=event)
+        case Evidence():
+            return replace(view, version=version, evidence=(*view.evidence, event))
+        case Token():
+            return replace(view, version=version, text=view.text + event.text)
+        case Answer():
+            return replace(view, version=version, answer=event, text=event.text, route=event.route)
+        case Failure():
+            return replace(view, version=version, failure=event)
+
+
+def _stopped() -> Failure:
+    return Failure(error=STOPPED, detail="Stopped.", status=499)
+
+
+def _broken() -> Failure:
+    return Failure(error="Unavailable", detail="The stream ended before the answer did. Try again.", status=503)

@@ -1,0 +1,149 @@
+"""Text of models and documents made fit to be shown: citations become links, and nothing in it is obeyed.
+
+Answers are Markdown for Streamlit, passages are HTML of our own. Both come from outside: no raw HTML, no images (an
+image address is a way to carry words out of here), no foreign links in passages, no Streamlit directives.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from functools import cache
+from html import escape
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from devops_chatbot.wire import OpenedPassage
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+CITE = "#cite-"
+"""What the address of a citation link begins with; `bridge.js` listens for it."""
+
+_CODE = re.compile(r"(^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\2[`~]*[ \t]*$|\Z)|(`+)(?!`).+?(?<!`)\3(?!`))", re.M | re.S)
+_MARKER = re.compile(r"[ \t]*(?<!!)\[(\d{1,3}(?:\s*[,，]\s*\d{1,3})*)\](?!\()")
+_DIRECTIVE = re.compile(r":(?=[a-zA-Z][\w-]*[\[:/])")
+_MARKED_UP = frozenset({".md", ".markdown", ".mdx", ".rst", ".html", ".htm", ".xhtml"})
+_PROSE = frozenset({".txt", ".text", ".pdf", ""})
+_BLOCKS = frozenset({"paragraph_open", "heading_open", "tr_open", "fence", "code_block"})
+
+
+def answer_markdown(text: str, cited: Collection[int], token: str) -> str:
+    """An answer for `st.markdown`: `[2]` becomes a link to `#cite-<token>-2` when 2 is among `cited`."""
+    parts: list[str] = []
+    at = 0
+    for code in _CODE.finditer(text):
+        parts += [_prose(text[at : code.start()], cited, token), code.group()]
+        at = code.end()
+    return "".join((*parts, _prose(text[at:], cited, token)))
+
+
+def passage_html(passage: OpenedPassage) -> str:
+    """A passage in its surroundings; what was cited carries the class `hit`."""
+    suffix = PurePosixPath(passage.source_uri).suffix.lower()
+    if suffix in _MARKED_UP:
+        return f'<div class="cb-passage cb-marked">{_marked_up(passage.text, passage.start, passage.end)}</div>'
+    if suffix in _PROSE:
+        before, hit, after = _split(passage)
+        return f'<div class="cb-passage cb-prose">{before}<mark class="hit">{hit}</mark>{after}</div>'
+    return f'<div class="cb-passage cb-code">{_numbered(passage)}</div>'
+
+
+def snippet_html(text: str) -> str:
+    """A passage without its surroundings, for lists of results."""
+    return f'<div class="cb-passage cb-marked cb-snippet">{_marked_up(text, 0, 0)}</div>'
+
+
+def _prose(text: str, cited: Collection[int], token: str) -> str:
+    text = _DIRECTIVE.sub(r"\\:", text.replace("![", "[").replace("$", "\\$"))
+
+    def links(match: re.Match[str]) -> str:
+        numbers = [int(number) for number in re.split(r"\s*[,，]\s*", match.group(1))]
+        if not all(number in cited for number in numbers):
+            return match.group()
+        return "".join(f"[{number}]({CITE}{token}-{number})" for number in numbers)
+
+    return _MARKER.sub(links, text)
+
+
+def _split(passage: OpenedPassage) -> tuple[str, str, str]:
+    text, start, end = passage.text, passage.start, passage.end
+    return escape(text[:start]), escape(text[start:end]), escape(text[end:])
+
+
+def _numbered(passage: OpenedPassage) -> str:
+    """Lines with their numbers in the file, where those are known."""
+    first_hit, last_hit = _lines(passage.text, passage.start, passage.end)
+    first = (passage.location.line_start or 1) - first_hit
+    rows = []
+    for index, line in enumerate(passage.text.split("\n")):
+        hit = " hit" if first_hit <= index <= last_hit and passage.end > passage.start else ""
+        number = f"<i>{first + index}</i>" if passage.location.line_start else ""
+        rows.append(f'<div class="line{hit}">{number}<code>{escape(line) or " "}</code></div>')
+    return "".join(rows)
+
+
+def _lines(text: str, start: int, end: int) -> tuple[int, int]:
+    """First and last line (from 0) of the characters `start` to `end`."""
+    return text.count("\n", 0, start), text.count("\n", 0, max(start, end - 1))
+
+
+def _marked_up(text: str, start: int, end: int) -> str:
+    markdown = _markdown()
+    tokens = markdown.parse(text)
+    if end > start:
+        while end > start and text[end - 1].isspace():
+            end -= 1
+        _mark(tokens, *_lines(text, start, end))
+    return str(markdown.renderer.render(tokens, markdown.options, {}))
+
+
+def _mark(tokens: Sequence["Token"], first: int, last: int) -> None:
+    """Give each block that touches these lines the class `hit`; a tight list item stands for its paragraph."""
+    items: list[Token] = []
+    for token in tokens:
+        if token.type == "list_item_open":
+            items.append(token)
+        elif token.type == "list_item_close":
+            items.pop()
+        if token.map is None or token.type not in _BLOCKS or token.map[0] > last or token.map[1] <= first:
+            continue
+        if token.type in ("fence", "code_block"):
+            token.meta["lines"] = (first - token.map[0] - (token.type == "fence"), last - token.map[0])
+        (items[-1] if token.hidden and items else token).attrSet("class", "hit")
+
+
+@cache
+def _markdown() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    markdown.add_render_rule("fence", _code)
+    markdown.add_render_rule("code_block", _code)
+    markdown.add_render_rule("image", _image)
+    markdown.add_render_rule("link_open", _link)
+    markdown.add_render_rule("link_close", _link_end)
+    return markdown
+
+
+def _code(_self: object, tokens: Sequence["Token"], index: int, _options: object, _env: object) -> str:
+    token = tokens[index]
+    first, last = token.meta.get("lines", (1, 0))
+    lines = token.content.rstrip("\n").split("\n")
+    shown = (
+        f'<span class="hit">{escape(line) or " "}</span>' if first <= number <= last else escape(line)
+        for number, line in enumerate(lines)
+    )
+    return f"<pre><code>{chr(10).join(shown)}</code></pre>\n"
+
+
+def _image(_self: object, tokens: Sequence["Token"], index: int, _options: object, _env: object) -> str:
+    return f'<span class="cb-image">{escape(tokens[index].content)}</span>'
+
+
+def _link(_self: object, tokens: Sequence["Token"], index: int, _options: object, _env: object) -> str:
+    return f'<span class="cb-link" title="{escape(str(tokens[index].attrGet("href") or ""))}">'
+
+
+def _link_end(_self: object, _tokens: Sequence["Token"], _index: int, _options: object, _env: object) -> str:
+    return "</span>"

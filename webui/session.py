@@ -1,0 +1,85 @@
+"""Who looks at the pages: their connection to the API, their language, and the words in it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import streamlit as st
+
+from devops_chatbot.client import Client
+from devops_chatbot.errors import ChatbotError
+from webui.i18n import Language, catalogue, known, language_of, translate
+from webui.live import LiveAnswers
+
+DEFAULT_URL = "http://127.0.0.1:8400"
+LANGUAGE_COOKIE = "chatbot_language"
+
+
+def open_client() -> Client:
+    """A client of this person's own; close it."""
+    return Client(_url(), key=_key())
+
+
+def client() -> Client:
+    """The client that this person's pages share."""
+    return _shared_client(_url(), _key())
+
+
+def use_key(key: str) -> None:
+    """Speak to the API with this key from now on."""
+    st.session_state["key"] = key
+
+
+def language() -> Language:
+    """As chosen here, else as chosen in this browser before, else as the browser asks."""
+    chosen = known(st.session_state.get("language")) or known(st.context.cookies.get(LANGUAGE_COOKIE))
+    return chosen or language_of(st.context.locale)
+
+
+def t(key: str, **values: object) -> str:
+    """The text of `key` in this person's language."""
+    return translate(key, language(), **values)
+
+
+def has_text(key: str) -> bool:
+    return key in catalogue("en")
+
+
+@st.cache_resource(show_spinner=False)
+def answers() -> LiveAnswers:
+    """The answers on their way in this process."""
+    return LiveAnswers()
+
+
+def show_error(error: ChatbotError) -> None:
+    """What went wrong, in the person's language, with the server's own words below."""
+    name = f"error.{type(error).__name__}"
+    st.error(f"**{t(name) if has_text(name) else t('error.title')}**  \n{plain(str(error))}", icon=":material/error:")
+
+
+@contextmanager
+def shown_errors() -> Iterator[None]:
+    """An error of the API inside is shown where it happened; what comes after goes on."""
+    try:
+        yield
+    except ChatbotError as error:
+        show_error(error)
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>()#+-!|$:~" else letter for letter in text)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _shared_client(url: str, key: str | None) -> Client:
+    return Client(url, key=key)
+
+
+def _url() -> str:
+    return os.environ.get("CHATBOT_API_URL", DEFAULT_URL)
+
+
+def _key() -> str | None:
+    return cast(str | None, st.session_state.get("key")) or os.environ.get("CHATBOT_API_KEY")

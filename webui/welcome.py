@@ -1,0 +1,79 @@
+"""What a person sees before the first question: how to begin, and questions to try."""
+
+import streamlit as st
+
+from devops_chatbot.errors import ChatbotError, NotFound
+from devops_chatbot.wire import KnowledgeBase, Samples
+from webui.jobs import follow_job
+from webui.places import place
+from webui.session import client, language, plain, show_error, shown_errors, t
+
+
+def show() -> str | None:
+    """Draw it; returns the question that was picked."""
+    try:
+        bases, samples = client().knowledge_bases(), client().samples()
+    except ChatbotError as error:
+        show_error(error)
+        return None
+    job_id = st.session_state.get("sample_job")
+    with st.container(key="welcome"):
+        if job_id:
+            _headline(t("welcome.first_title"), t("welcome.first_text"))
+            _show_building(str(job_id))
+            return None
+        if not any(base.documents for base in bases):
+            _headline(t("welcome.first_title"), t("welcome.first_text"))
+            _show_start()
+            return None
+        return _show_questions(bases, samples)
+
+
+def _headline(title: str, text: str) -> None:
+    st.html(f'<div class="cb-hero"><h1>{title}</h1><p>{text}</p></div>')
+
+
+def _show_start() -> None:
+    with st.container(key="start_cards", horizontal=True, gap="medium"):
+        with st.container(key="start_sample", border=True, width="stretch"):
+            st.html(f'<div class="cb-card"><h2>{t("welcome.sample_title")}</h2><p>{t("welcome.sample_text")}</p></div>')
+            if st.button(t("welcome.sample_button"), type="primary", icon=":material/bolt:", key="build_samples"):
+                with shown_errors():
+                    st.session_state["sample_job"] = client().build_samples(language()).id
+                    st.rerun()
+        with st.container(key="start_own", border=True, width="stretch"):
+            st.html(f'<div class="cb-card"><h2>{t("welcome.own_title")}</h2><p>{t("welcome.own_text")}</p></div>')
+            if st.button(t("welcome.own_button"), icon=":material/upload_file:", key="add_own"):
+                st.switch_page(place("knowledge"))
+
+
+def _show_building(job_id: str) -> None:
+    with st.container(key="building", border=True):
+        st.html(f'<div class="cb-card"><h2>{t("welcome.building")}</h2></div>')
+        try:
+            job = follow_job(job_id, key="sample")
+        except NotFound:
+            job = None
+    if job is None or job.ended:
+        st.session_state.pop("sample_job", None)
+        if job is not None and job.state == "failed":
+            st.error(t("welcome.failed", error=plain(job.error or "")), icon=":material/error:")
+        else:
+            st.rerun()
+
+
+def _show_questions(bases: list[KnowledgeBase], samples: Samples) -> str | None:
+    documents = sum(base.documents for base in bases)
+    _headline(t("welcome.title"), t("welcome.ready", count=documents))
+    questions = samples.questions.get(language()) or samples.questions.get("en", ())
+    picked: str | None = None
+    if samples.knowledge_base and questions:
+        st.html(f'<div class="cb-age cb-try">{t("welcome.try")}</div>')
+        with st.container(key="try_questions", gap="small"):
+            for index, question in enumerate(questions):
+                if st.button(
+                    plain(question), key=f"try_{index}", width="stretch", icon=":material/arrow_forward:",
+                    icon_position="right",
+                ):  # fmt: skip
+                    picked = question
+    return picked

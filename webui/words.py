@@ -1,0 +1,44 @@
+"""Small things said the same way on every page: sizes, moments, names of scenarios."""
+
+from datetime import UTC, datetime
+
+from webui.session import has_text, t
+
+_UNITS = ("B", "KB", "MB", "GB", "TB")
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    value, unit = float(count), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 or value >= 100 else f"{value:.1f} {_UNITS[unit]}"
+
+
+def ago(moment: datetime) -> str:
+    """How long ago, roughly."""
+    seconds = max(0.0, (datetime.now(UTC) - _aware(moment)).total_seconds())
+    if seconds < 60:
+        return t("time.now")
+    if seconds < 3600:
+        return t("time.minutes", count=int(seconds // 60))
+    if seconds < 86400:
+        return t("time.hours", count=int(seconds // 3600))
+    if seconds < 30 * 86400:
+        return t("time.days", count=int(seconds // 86400))
+    return f"{moment:%Y-%m-%d}"
+
+
+def scenario_label(name: str) -> str:
+    """A scenario's name in the person's language, where we have one."""
+    key = f"route.{name}"
+    return t(key) if has_text(key) else name
+
+
+def role_label(name: str) -> str:
+    key = f"status.role_{name}"
+    return t(key) if has_text(key) else name
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
