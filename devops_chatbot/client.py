@@ -16,7 +16,7 @@ from typing import BinaryIO, Literal, TypeVar, cast
 from urllib.parse import quote, unquote
 
 import httpx
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from devops_chatbot import errors, wire
 from devops_chatbot.chat import Event, SearchMode
@@ -100,7 +100,7 @@ class Client:
         """From now on `role` is done by these models, the first reachable one first; survives a restart."""
         return self._got(
             wire.Models,
-            self._send("PUT", f"/v1/models/roles/{_quoted(role)}", body=wire.RoleChange(models=tuple(models))),
+            self._send("PUT", f"/v1/models/roles/{_quoted(role)}", body=_body(wire.RoleChange, models=tuple(models))),
         )
 
     def embeddings(self) -> list[wire.EmbeddingInfo]:
@@ -123,13 +123,13 @@ class Client:
     def create_knowledge_base(
         self, name: str, *, description: str = "", embedding: str | None = None
     ) -> wire.KnowledgeBase:
-        body = wire.NewKnowledgeBase(name=name, description=description, embedding=embedding)
+        body = _body(wire.NewKnowledgeBase, name=name, description=description, embedding=embedding)
         return self._got(wire.KnowledgeBase, self._send("POST", "/v1/knowledge-bases", body=body))
 
     def change_knowledge_base(
         self, kb: str, *, name: str | None = None, description: str | None = None
     ) -> wire.KnowledgeBase:
-        body = wire.KnowledgeBaseChange(name=name, description=description)
+        body = _body(wire.KnowledgeBaseChange, name=name, description=description)
         return self._got(wire.KnowledgeBase, self._send("PATCH", self._kb(kb), body=body))
 
     def delete_knowledge_base(self, kb: str) -> None:
@@ -172,11 +172,11 @@ class Client:
         self._send("DELETE", f"{self._kb(kb)}/documents/{_quoted(document)}")
 
     def delete_documents(self, kb: str, documents: Sequence[str]) -> None:
-        self._send("POST", f"{self._kb(kb)}/documents/delete", body=wire.Selection(ids=tuple(documents)))
+        self._send("POST", f"{self._kb(kb)}/documents/delete", body=_body(wire.Selection, ids=tuple(documents)))
 
     def reindex(self, kb: str, documents: Sequence[str]) -> wire.Job:
         """Read these documents anew from the originals that the server keeps."""
-        body = wire.Selection(ids=tuple(documents))
+        body = _body(wire.Selection, ids=tuple(documents))
         return self._got(wire.StartedJob, self._send("POST", f"{self._kb(kb)}/documents/reindex", body=body)).job
 
     def download(self, kb: str, document: str) -> Download:
@@ -194,7 +194,7 @@ class Client:
 
     def add_folder(self, kb: str, location: str) -> wire.Job:
         """Follow a folder of the server's machine, or sync it again."""
-        body = wire.NewSource(location=location)
+        body = _body(wire.NewSource, location=location)
         return self._got(wire.StartedJob, self._send("POST", f"{self._kb(kb)}/sources", body=body)).job
 
     def samples(self) -> wire.Samples:
@@ -203,7 +203,7 @@ class Client:
     def build_samples(self, language: Literal["en", "zh"] = "en") -> wire.Job:
         """Build the sample knowledge base, named in this language, or bring it up to date."""
         return self._got(
-            wire.StartedJob, self._send("POST", "/v1/samples", body=wire.NewSamples(language=language))
+            wire.StartedJob, self._send("POST", "/v1/samples", body=_body(wire.NewSamples, language=language))
         ).job
 
     # --- jobs
@@ -239,7 +239,8 @@ class Client:
         limit: int = 10,
         score_threshold: float = 0.0,
     ) -> wire.SearchResult:
-        body = wire.SearchRequest(
+        body = _body(
+            wire.SearchRequest,
             query=query,
             knowledge_bases=tuple(knowledge_bases),
             mode=mode,
@@ -259,14 +260,14 @@ class Client:
         return self._get(wire.Page[wire.ThreadSummary], "/v1/threads", offset=offset, limit=limit, text=text)
 
     def create_thread(self, title: str = "") -> wire.ThreadSummary:
-        return self._got(wire.ThreadSummary, self._send("POST", "/v1/threads", body=wire.NewThread(title=title)))
+        return self._got(wire.ThreadSummary, self._send("POST", "/v1/threads", body=_body(wire.NewThread, title=title)))
 
     def thread(self, thread_id: str) -> wire.Thread:
         """A conversation with all its messages."""
         return self._get(wire.Thread, f"/v1/threads/{_quoted(thread_id)}")
 
     def rename_thread(self, thread_id: str, title: str) -> wire.ThreadSummary:
-        body = wire.ThreadChange(title=title)
+        body = _body(wire.ThreadChange, title=title)
         return self._got(wire.ThreadSummary, self._send("PATCH", f"/v1/threads/{_quoted(thread_id)}", body=body))
 
     def delete_thread(self, thread_id: str) -> None:
@@ -367,6 +368,14 @@ def _error(problem: Mapping[str, object]) -> ChatbotError:
 @cache
 def _adapter(name: str) -> TypeAdapter[Event]:
     return TypeAdapter(wire.EVENTS[name])
+
+
+def _body(kind: type[M], **values: object) -> M:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as wrong:
+        rows = (f"{'.'.join(str(part) for part in row['loc'])}: {row['msg']}" for row in wrong.errors())
+        raise BadRequest("; ".join(rows)) from None
 
 
 def _file_name(disposition: str) -> str:

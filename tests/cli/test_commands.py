@@ -122,7 +122,7 @@ def test_tables_of_health_settings_and_models(cli) -> None:
         (["kb", "documents", "x", "--state", "odd"], 1, "odd"),
         (["kb", "delete"], 1, "--help"),
         (["nonsense"], 1, "nonsense"),
-        (["ask", "x", "--limit", "0"], 1, "0"),
+        (["ask", "x", "--limit", "0"], 1, "limit"),
         (["models", "test", "nothing"], 1, "nothing"),
     ],
 )
