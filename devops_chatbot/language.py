@@ -37,6 +37,13 @@ _STOP_ZH = re.compile(
 )
 
 
+_SHORT_FORMS = {
+    "max": "maximum", "min": "minimum", "config": "configuration", "configure": "configuration", "db": "database",
+    "k8s": "kubernetes", "repo": "repository", "dir": "directory", "auth": "authentication", "admin": "administrator",
+    "ip": "address", "env": "environment", "pwd": "password", "num": "number", "doc": "document", "info": "information",
+}  # fmt: skip
+
+
 def language_of(text: str) -> Language:
     """Chinese when a fair share of its letters is Chinese, so that a Chinese sentence full of command names still is."""
     chinese = len(_CHINESE.findall(text))
@@ -58,7 +65,7 @@ def terms(text: str) -> list[str]:
 
 def stem(word: str) -> str:
     """A word without its commonest English endings; close enough to compare two texts."""
-    word = word.lower()
+    word = _SHORT_FORMS.get(word.lower(), word.lower())
     if len(word) < 4 or not word.isalpha():
         return word
     for ending, instead in (("ies", "y"), ("ing", ""), ("ied", "y"), ("ed", ""), ("es", ""), ("s", "")):

@@ -1,9 +1,48 @@
-"""Composes an answer out of evidence."""
+"""Composes an answer out of evidence: what fits best first, then what other documents add."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devops_chatbot.chat import Citation, Evidence
+from devops_chatbot.language import Language, language_of
+from devops_chatbot.llm.extract.choose import Group, choose, same
+from devops_chatbot.llm.extract.relevance import Relevance
+from devops_chatbot.llm.extract.render import body, heading, quoted
+from devops_chatbot.llm.extract.views import View, views
+
+ROOM = 1600
+"""Characters for the first document (see `choose`), and for each of the others."""
+ROOM_OTHERS = 500
+OTHERS = 2
+WEAK = 0.3
+"""Below this share of the question's words, and with no near meaning, nothing fits."""
+NEAR_MEANING = 0.45
+"""Cosine of the bundled embedding model from which a passage is about the question."""
+
+_SAYS: dict[str, dict[Language, str]] = {
+    "extracts": {
+        "en": "*No language model is connected. This is what your documents say, word for word:*",
+        "zh": "*尚未连接语言模型。以下是文档原文的摘录：*",
+    },
+    "weak": {
+        "en": "*No language model is connected, and nothing in your documents clearly answers this. The closest passage:*",
+        "zh": "*尚未连接语言模型，文档中也没有明确回答这个问题的内容。最接近的段落：*",
+    },
+    "nothing": {
+        "en": "No language model is connected, and nothing was found in your documents. Try other words, or name the alert, "
+        "the command or the component.",
+        "zh": "尚未连接语言模型，并且在文档中没有找到相关内容。请换一种说法，或者写出告警、命令或组件的名称。",
+    },
+    "talk": {
+        "en": "No language model is connected, so I cannot hold a conversation. What I can do now is to find and quote "
+        "passages of your documents: add some on the knowledge page, then ask about them. To connect a model, name it in "
+        "`chatbot.toml`; the page of status and settings shows whether it answers.",
+        "zh": "尚未连接语言模型，因此我还不能自由对话。现在我可以查找并摘录你的文档：请在知识库页面添加文档，然后提问。"
+        "要连接模型，请在 `chatbot.toml` 中配置；“状态与设置”页面会显示它能否回答。",
+    },
+    "more": {"en": "(the section goes on in the document)", "zh": "（该节在文档中还有后续内容）"},
+    "also": {"en": "Also:", "zh": "另见："},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +55,73 @@ class Extract:
 
 def compose(query: str, evidence: Sequence[Evidence] | None) -> Extract:
     """The answer; it says so when nothing fits (no evidence), or when nothing was looked for (None)."""
-    if not evidence:
-        return Extract(text=f"No language model is connected. Nothing fits: {query}", citations=())
-    best = evidence[0]
-    citation = Citation(number=1, ref=best.ref, quote=best.text, title=best.title, source_uri=best.source_uri)
-    return Extract(text=f"{best.text} [1]", citations=(citation,))
+    language = language_of(query)
+    if evidence is None:
+        return Extract(text=_SAYS["talk"][language], citations=())
+    found = views(evidence)
+    if not found:
+        return Extract(text=_SAYS["nothing"][language], citations=())
+    relevance = Relevance(
+        query, [one.block.text for view in found for section in view.sections for one in section.blocks]
+    )
+    ranked = _ranked(found, relevance)
+    weak = _fit(ranked[0], relevance) < WEAK and _meaning(ranked[0]) < NEAR_MEANING
+    chosen = [choose(ranked[0], relevance, room=ROOM_OTHERS if weak else ROOM, focused=weak)]
+    if not weak:
+        chosen += _others(ranked, relevance, chosen[0])
+    groups = [group for each in chosen for group in each]
+    places = _places(groups)
+    parts = [_SAYS["weak" if weak else "extracts"][language]]
+    for group in groups:
+        parts.append(heading(group, place=places.get(id(group), "")))
+        parts.append(body(group, more=_SAYS["more"][language]))
+    return Extract(text="\n\n".join(parts), citations=quoted(groups))
+
+
+def _ranked(found: Sequence[View], relevance: Relevance) -> list[View]:
+    """As the search has it, but documents that are named in the question, or fit it far better, come first."""
+
+    def order(position: int) -> float:
+        view = found[position]
+        named = any(name in view.title.lower() for name in relevance.names)
+        return _fit(view, relevance) + 0.5 / (1 + position) + (1.0 if named else 0.0)
+
+    return [found[position] for position in sorted(range(len(found)), key=lambda position: -order(position))]
+
+
+def _fit(view: View, relevance: Relevance) -> float:
+    """The question's words in the best section of a document, its title included."""
+    return max(relevance.share(" ".join((view.title, *section.path, section.text))) for section in view.sections)
+
+
+def _meaning(view: View) -> float:
+    """The best score of the vector index among a document's evidence."""
+    return max(
+        (found.score for _, one in view.evidence for found in one.found_by if found.index == "vector"), default=0.0
+    )
+
+
+def _others(ranked: Sequence[View], relevance: Relevance, first: Sequence[Group]) -> list[list[Group]]:
+    """What other documents add: short, and only where they fit nearly as well and say something else."""
+    best = _fit(ranked[0], relevance)
+    named = any(name in ranked[0].title.lower() for name in relevance.names)
+    chosen: list[list[Group]] = [list(first)]
+    for view in ranked[1:]:
+        if len(chosen) > OTHERS:
+            break
+        if _fit(view, relevance) < best * 0.8 or (
+            named and not any(name in view.text.lower() for name in relevance.names)
+        ):
+            continue
+        groups = choose(view, relevance, room=ROOM_OTHERS, focused=True)
+        if groups and not any(same(groups, before) for before in chosen):
+            chosen.append(groups)
+    return chosen[1:]
+
+
+def _places(groups: Sequence[Group]) -> dict[int, str]:
+    """The source of each group whose document shares its title with another one."""
+    titles: dict[str, set[str]] = {}
+    for group in groups:
+        titles.setdefault(group.view.title, set()).add(group.view.source_uri)
+    return {id(group): group.view.source_uri for group in groups if len(titles[group.view.title]) > 1}

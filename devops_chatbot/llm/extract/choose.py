@@ -1,0 +1,301 @@
+"""Chooses what of a document answers a question: whole sections where they are asked for, else the best passage."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from devops_chatbot.language import is_chinese, terms
+from devops_chatbot.llm.extract.blocks import items, sentences
+from devops_chatbot.llm.extract.relevance import Relevance
+from devops_chatbot.llm.extract.views import Cited, Section, View
+
+WHOLE_SECTION = 900
+"""A section up to this size is taken as it is; sizes count a Chinese character as two."""
+WHOLE_BLOCK = 1100
+"""A list or table up to this size stays whole even where one line of it would do; code always does, up to its limit."""
+LONGEST_CODE = 2400
+LONG_PARAGRAPH = 500
+NEAR_BEST = 0.72
+"""Parts that fit the question nearly as well as the best one are taken too."""
+INTRODUCTION = 240
+_COLON = (":", "：")
+_LEANS = re.compile(
+    r"^(?:it|its|this|that|these|those|they|them|such|however|also|then|therefore|otherwise|instead|in this case|if so"
+    r"|for example|the following|其|该|它|他|她|这|那|此|因此|所以|但|然而|另外|同时|例如|以下)(?![A-Za-z])",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A block, or those stretches of it that were taken; stretches are in reading order."""
+
+    cited: Cited
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def whole(self) -> bool:
+        text = self.cited.block.text
+        return self.spans == ((0, len(text)),)
+
+    @property
+    def size(self) -> int:
+        return sum(size_of(self.cited.block.text[start:end]) for start, end in self.spans)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Pieces below one heading of a document; `more` says that the section goes on."""
+
+    view: View
+    path: tuple[str, ...]
+    pieces: tuple[Piece, ...]
+    more: bool = False
+
+    @property
+    def size(self) -> int:
+        return sum(piece.size for piece in self.pieces)
+
+
+def size_of(text: str) -> int:
+    """Characters, a Chinese one counted twice: about the room it takes and the time it takes to read."""
+    return len(text) + sum(map(is_chinese, text))
+
+
+def choose(view: View, relevance: Relevance, *, room: int, focused: bool = False) -> list[Group]:
+    """The parts of a document that answer the question best, in reading order, within the room (the first part may go
+    over it a little, so that nothing is torn). `focused` wants the best passage alone.
+    """
+    scored = [(_score(section, view, relevance), section) for section in view.sections]
+    best = max(score for score, _ in scored)
+    asked = [] if focused else _asked(scored, view, relevance, best)
+    if asked:
+        return _filled(view, asked, relevance, room)
+    near = [section for score, section in scored if score >= best * 0.9 or score == best]
+    ranked = sorted(near, key=lambda one: -_score(one, view, relevance))
+    groups: list[Group] = []
+    left = room
+    for section in ranked[: 1 if focused else 2]:
+        group = _focused(view, section, relevance, left if groups else room)
+        if groups and group.size > left:
+            break
+        groups.append(group)
+        left -= group.size
+    order = {section.path: position for position, section in enumerate(view.sections)}
+    return sorted(groups, key=lambda group: order[group.path])
+
+
+def _score(section: Section, view: View, relevance: Relevance) -> float:
+    """How well a section fits: its words, its best part, its heading, and whether the search found it."""
+    headings = " ".join((view.title, *section.path))
+    share = relevance.share(f"{headings}\n{section.text}")
+    part = max(relevance.share(f"{text}") for one in section.blocks for text in _parts(one))
+    ranks = [one.number for one in section.blocks if one.matched]
+    found = 0.35 / min(ranks) if ranks else 0.0
+    promised = 0.5 if relevance.promises(section.path) else 0.0
+    thin = 0.6 if size_of(section.text) < 60 else 1.0
+    return (0.5 * share + 0.8 * part + found + promised) * thin
+
+
+def _asked(scored: Sequence[tuple[float, Section]], view: View, relevance: Relevance, best: float) -> list[Section]:
+    """The sections whose headings promise what is asked, when the question is about the whole document; a question
+    that is nothing but the document's name gets all of it, from the start.
+    """
+    if relevance.topic_share(view.title + " " + " ".join(view.sections[0].path[:1])) < 0.75:
+        return []
+    if not relevance.kinds and not relevance.how_to:
+        return [section for _, section in scored]
+    kinds = [kind for kind in relevance.kinds if any(relevance.promises(section.path) for _, section in scored)]
+    wanted = [section for score, section in scored if relevance.promises(section.path) and score > 0.4 * best]
+    if "meaning" in relevance.kinds and "meaning" not in {
+        kind for section in wanted for kind in relevance.promises(section.path)
+    }:
+        first = view.sections[0]
+        if first not in wanted:
+            wanted.insert(0, first)
+    return wanted if kinds or wanted else []
+
+
+def _filled(view: View, sections: Sequence[Section], relevance: Relevance, room: int) -> list[Group]:
+    """Each section whole while there is room; what is over its share of the room is cut between blocks."""
+    groups: list[Group] = []
+    left = room
+    for position, section in enumerate(sections):
+        if left <= room * 0.1:
+            break
+        share = max(left // (len(sections) - position), min(left, WHOLE_SECTION))
+        group = _whole(view, section, share, relevance)
+        groups.append(group)
+        left -= group.size
+    return groups
+
+
+def _whole(view: View, section: Section, room: int, relevance: Relevance) -> Group:
+    """A section from its start, up to the room; an introduction never stands without what it introduces."""
+    taken: list[Piece] = []
+    used = 0
+    for index, one in enumerate(section.blocks):
+        piece = _all(one) if one.block.kind != "code" else _code(one)
+        together = piece.size
+        if _introduces(one) and index + 1 < len(section.blocks):
+            together += size_of(section.blocks[index + 1].block.text)
+        if taken and used + together > room * 1.15 and not _introduces(taken[-1].cited):
+            break
+        if not taken and piece.size > room * 1.5 and one.block.kind in ("list", "table", "paragraph"):
+            piece = _best_of(one, relevance, room)
+        taken.append(piece)
+        used += piece.size
+    more = len(taken) < len(section.blocks) or any(not piece.whole for piece in taken)
+    return Group(view=view, path=section.path, pieces=tuple(taken), more=more)
+
+
+def _focused(view: View, section: Section, relevance: Relevance, room: int) -> Group:
+    """The best block of a section with what belongs to it, and others that fit nearly as well."""
+    if size_of(section.text) <= min(WHOLE_SECTION, room):
+        return _whole(view, section, room, relevance)
+    blocks = section.blocks
+    scores = [_block_score(one, relevance) for one in blocks]
+    best = max(scores)
+    order = sorted(range(len(blocks)), key=lambda index: -scores[index])
+    chosen: dict[int, Piece] = {}
+    used = 0
+    for index in order:
+        if chosen and (scores[index] < best * NEAR_BEST or used >= room * 0.7):
+            break
+        for position in _with_neighbours(blocks, index, relevance):
+            if position in chosen:
+                continue
+            piece = _best_of(blocks[position], relevance, room) if position == index else _beside(blocks, position)
+            if chosen and used + piece.size > room * 1.1:
+                continue
+            chosen[position] = piece
+            used += piece.size
+    pieces = tuple(chosen[position] for position in sorted(chosen))
+    return Group(view=view, path=section.path, pieces=pieces, more=False)
+
+
+def _block_score(one: Cited, relevance: Relevance) -> float:
+    part = max((relevance.share(text) for text in _parts(one)), default=0.0)
+    practical = 0.15 if relevance.how_to and one.block.kind in ("code", "list") else 0.0
+    return part + 0.3 * relevance.share(one.block.text) + practical + (0.1 if one.matched else 0.0)
+
+
+def _with_neighbours(blocks: Sequence[Cited], index: int, relevance: Relevance) -> list[int]:
+    """The block, the introduction in front of it, and what it introduces."""
+    positions = [index]
+    before = index - 1
+    if before >= 0 and blocks[before].block.kind == "paragraph" and blocks[index].block.kind != "paragraph":
+        positions.append(before)
+    after = index + 1
+    while after < len(blocks) and (_introduces(blocks[after - 1]) or _runs_into_code(blocks, after, relevance)):
+        positions.append(after)
+        after += 1
+    return positions
+
+
+def _runs_into_code(blocks: Sequence[Cited], after: int, relevance: Relevance) -> bool:
+    return relevance.how_to and blocks[after].block.kind == "code" and blocks[after - 1].block.kind == "paragraph"
+
+
+def _introduces(one: Cited) -> bool:
+    return one.block.kind == "paragraph" and one.block.text.rstrip(" *_`").endswith(_COLON)
+
+
+def _beside(blocks: Sequence[Cited], position: int) -> Piece:
+    """A neighbour: of a paragraph in front only its last sentence when it is long."""
+    one = blocks[position]
+    if one.block.kind == "paragraph" and size_of(one.block.text) > INTRODUCTION:
+        return Piece(cited=one, spans=(sentences(one.block.text)[-1],))
+    return _code(one) if one.block.kind == "code" else _all(one)
+
+
+def _all(one: Cited) -> Piece:
+    return Piece(cited=one, spans=((0, len(one.block.text)),))
+
+
+def _code(one: Cited) -> Piece:
+    """Code whole, up to a limit; beyond it, its first lines."""
+    text = one.block.text
+    if len(text) <= LONGEST_CODE:
+        return _all(one)
+    return Piece(cited=one, spans=((0, text.rfind("\n", 0, LONGEST_CODE)),))
+
+
+def _best_of(one: Cited, relevance: Relevance, room: int) -> Piece:
+    """The block whole when it is of a bearable size, else its best parts."""
+    text, kind = one.block.text, one.block.kind
+    if kind in ("code", "quote"):
+        return _code(one)
+    limit = LONG_PARAGRAPH if kind == "paragraph" else min(WHOLE_BLOCK, max(room, WHOLE_SECTION))
+    if size_of(text) <= limit:
+        return _all(one)
+    if kind == "paragraph":
+        return Piece(cited=one, spans=_best_sentences(text, relevance))
+    spans = _rows(text) if kind == "table" else items(text)
+    scores = [relevance.share(text[start:end]) for start, end in spans]
+    best = max(scores, default=0.0)
+    head = 2 if kind == "table" else 0
+    chosen: list[tuple[int, int]] = []
+    used = 0
+    for index in sorted(range(head, len(spans)), key=lambda each: (-scores[each], each)):
+        size = size_of(text[slice(*spans[index])])
+        if chosen and (scores[index] < best * NEAR_BEST or used + size > WHOLE_BLOCK):
+            break
+        chosen.append(spans[index])
+        used += size
+    return Piece(cited=one, spans=(*spans[:head], *sorted(chosen)))
+
+
+def _best_sentences(text: str, relevance: Relevance) -> tuple[tuple[int, int], ...]:
+    """The best sentence, those nearly as good, and the one before a sentence that leans on it; at most five."""
+    spans = sentences(text)
+    scores = [relevance.share(text[start:end]) for start, end in spans]
+    best = max(scores)
+    ranked = sorted(range(len(spans)), key=lambda index: (-scores[index], index))
+    chosen = {index for index in ranked[:3] if scores[index] >= best * NEAR_BEST}
+    for index in sorted(chosen):
+        start, end = spans[index]
+        if index and _LEANS.match(text[start:end]):
+            chosen.add(index - 1)
+        if index + 1 < len(spans) and (size_of(text[start:end]) < 60 or text[start:end].endswith(_COLON)):
+            chosen.add(index + 1)
+    joined: list[tuple[int, int]] = []
+    for index in sorted(chosen):
+        if joined and index - 1 in chosen:
+            joined[-1] = (joined[-1][0], spans[index][1])
+        else:
+            joined.append(spans[index])
+    return tuple(joined)
+
+
+def _rows(text: str) -> list[tuple[int, int]]:
+    spans = []
+    offset = 0
+    for line in text.splitlines(keepends=True):
+        spans.append((offset, offset + len(line.rstrip("\n"))))
+        offset += len(line)
+    return spans
+
+
+def _parts(one: Cited) -> list[str]:
+    """The sentences, items or rows of a block; a block of another kind is one part."""
+    text = one.block.text
+    if one.block.kind == "paragraph":
+        spans = sentences(text)
+    elif one.block.kind == "list":
+        spans = items(text)
+    elif one.block.kind == "table":
+        spans = _rows(text)[2:]
+    else:
+        spans = []
+    return [text[start:end] for start, end in spans] or [text]
+
+
+def same(first: Sequence[Group], second: Sequence[Group]) -> bool:
+    """Whether two extracts say nearly the same, such as one runbook kept in two places."""
+    words = [
+        {word for group in groups for piece in group.pieces for word in terms(piece.cited.block.text)}
+        for groups in (first, second)
+    ]
+    smaller = min(len(words[0]), len(words[1])) or 1
+    return len(words[0] & words[1]) / smaller > 0.75
