@@ -1,5 +1,7 @@
 """The web pages' entry: what every page has around it, then the page."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError, NotAllowed, Unavailable
@@ -11,7 +13,10 @@ from webui.style import apply_style
 
 def main() -> None:
     st.set_page_config(
-        page_title=t("app.name"), page_icon=":material/support_agent:", layout="wide", initial_sidebar_state="auto"
+        page_title=t("app.name"),
+        page_icon=str(Path(__file__).parent / "static" / "icon.svg"),
+        layout="wide",
+        initial_sidebar_state="auto",
     )
     apply_style()
     page = st.navigation([place(name) for name in ICONS], position="hidden")

@@ -1,5 +1,7 @@
 """The chat: one conversation, its sources beside it, and the input below."""
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from devops_chatbot.chat import Failure
@@ -7,7 +9,15 @@ from devops_chatbot.errors import ChatbotError, NotFound
 from devops_chatbot.wire import Message, NewMessage, Thread
 from webui import composer, conversation, passage, welcome
 from webui.live import Asked, LiveAnswer, View
-from webui.session import answers, client, has_text, open_client, plain, show_error, t
+from webui.session import answers, client, has_text, opener, plain, show_error, t
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A question whose answer ended too early, and what there was of it."""
+
+    asked: Asked
+    view: View
 
 
 def show() -> None:
@@ -81,7 +91,7 @@ def _ask(thread: Thread | None, message: NewMessage, text: str) -> None:
     if message.regenerate and thread:
         before = max((i for i, each in enumerate(thread.messages) if each.role == "user"), default=0)
     st.session_state.pop("failure", None)
-    answers().start(open_client, Asked(thread_id=thread_id, message=message, before=before, text=text))
+    answers().start(opener(), Asked(thread_id=thread_id, message=message, before=before, text=text))
     st.query_params["thread"] = thread_id
     st.session_state["panel_thread"] = thread_id
     st.rerun()
@@ -95,7 +105,8 @@ def _show_thread(thread: Thread, live: LiveAnswer | None) -> None:
     _show_messages(thread, thread.messages[: live.asked.before], writing=True)
     conversation.show_question(live.asked.text, key="live")
     view = conversation.follow(live)
-    _remember_failure(thread, view)
+    if view.failure is not None:
+        st.session_state["failure"] = Failed(asked=live.asked, view=view)
     answers().forget(thread.id)
     st.rerun()
 
@@ -118,28 +129,23 @@ def _show_messages(thread: Thread, messages: tuple[Message, ...], *, writing: bo
             _ask(thread, composer.message(regenerate=True, route=again or None), question)
 
 
-def _remember_failure(thread: Thread, view: View) -> None:
-    if view.failure is not None:
-        st.session_state["failure"] = (thread.id, view)
-
-
 def _show_failure(thread: Thread) -> None:
-    """What stopped the last answer, for as long as nothing else was asked."""
-    failed_thread, view = st.session_state.get("failure", ("", None))
-    if failed_thread != thread.id or view is None:
+    """What ended the last answer too early, for as long as nothing else was asked."""
+    failed: Failed | None = st.session_state.get("failure")
+    if failed is None or failed.asked.thread_id != thread.id:
         return
     last = thread.messages[-1] if thread.messages else None
     saved = last is not None and last.role == "assistant" and last.state != "complete"
     if not saved:
-        conversation.show_stopped(view)
-    if view.stopped:
-        if not saved:
-            st.html(f'<div class="cb-note">{t("chat.stopped")}</div>')
-    else:
-        _show_reason(view.failure)
-    asked = [message.text for message in thread.messages if message.role == "user"]
-    if not saved and asked and st.button(t("app.retry"), icon=":material/refresh:", key="retry_question"):
-        _ask(thread, composer.message(regenerate=True), asked[-1])
+        if last is None or last.text != failed.asked.text:
+            conversation.show_question(failed.asked.text, key="failed")
+        conversation.show_stopped(failed.view)
+    if failed.view.failure is not None and not failed.view.stopped:
+        _show_reason(failed.view.failure)
+    if not saved and st.button(t("app.retry"), icon=":material/refresh:", key="retry_question"):
+        known = last is not None and last.text == failed.asked.text
+        text = failed.asked.text
+        _ask(thread, composer.message("" if known else text, regenerate=known), text)
 
 
 def _show_reason(failure: Failure) -> None:

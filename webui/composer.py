@@ -45,7 +45,7 @@ def show_choices(bases: Sequence[KnowledgeBase], models: Sequence[ModelInfo], sc
         _choose_model(models)
         _choose_rest(scenarios)
         if _extractive(models):
-            st.html(f'<span class="cb-quiet cb-no-model">{t("chat.no_model")}</span>')
+            st.html(f'<span class="cb-quiet cb-no-model">{t("chat.no_model")}</span>', width="content")
 
 
 def _choose_knowledge(bases: Sequence[KnowledgeBase]) -> None:

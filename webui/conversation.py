@@ -44,7 +44,7 @@ def show_answer(message: Message, scenarios: Sequence[Scenario], *, last: bool) 
                 t("chat.regenerate"), icon=":material/refresh:", type="tertiary", key=f"again_{message.id}"
             ):
                 again = ""
-            st.html(f'<span class="cb-quiet">{escape(_cost(message))}</span>')
+            st.html(f'<span class="cb-quiet">{escape(_cost(message))}</span>', width="content")
     return again
 
 
@@ -66,10 +66,12 @@ def follow(live: LiveAnswer) -> View:
 
 
 def show_stopped(view: View) -> None:
-    """An answer that was stopped or broke off before the server could save anything of it."""
-    if view.text:
-        with st.container(key="answer_partial"):
+    """An answer that ended too early, of which the server has kept nothing."""
+    with st.container(key="answer_partial", gap="small"):
+        if view.text:
             st.markdown(answer_markdown(view.text, (), "live"))
+        if view.stopped:
+            st.html(f'<div class="cb-note">{escape(t("chat.stopped"))}</div>')
 
 
 def _numbers(view: View) -> Sequence[int]:
@@ -110,7 +112,10 @@ def _show_route(route: Route, scenarios: Sequence[Scenario], *, key: str, model:
             if last:
                 again = _other_routes(route, scenarios, key)
         if model == "extractive":
-            st.html(f'<span class="cb-tag" title="{escape(t("chat.extract_help"))}">{escape(t("chat.extract"))}</span>')
+            st.html(
+                f'<span class="cb-tag" title="{escape(t("chat.extract_help"))}">{escape(t("chat.extract"))}</span>',
+                width="content",
+            )
     return again
 
 
@@ -154,7 +159,8 @@ def _show_sources(citations: Sequence[Citation], token: str) -> None:
 def _show_copy(text: str) -> None:
     st.html(
         f'<button class="cb-copy" type="button" data-copy="{escape(text)}" title="{escape(t("chat.copy"))}" '
-        f'data-done="{escape(t("chat.copied"))}"><span>{escape(t("chat.copy"))}</span></button>'
+        f'data-done="{escape(t("chat.copied"))}"><span>{escape(t("chat.copy"))}</span></button>',
+        width="content",
     )
 
 

@@ -104,8 +104,8 @@ def _row(base: KnowledgeBase, document: Document, *, selected: bool) -> None:
         st.html(_cells(document))
         options = ["show_chunks", "prepare_download", "reindex", "remove"]
         chosen = st.menu_button(
-            "", options if document.chunks else options[1:], icon=":material/more_horiz:", type="tertiary",
-            key=f"file_menu_{document.id}", help=t("files.actions"),
+            t("files.actions"), options if document.chunks else options[1:], icon=":material/more_horiz:", type="tertiary",
+            key=f"file_menu_{document.id}",
             format_func=lambda option: t(f"files.{option}"),
         )  # fmt: skip
     if chosen == "show_chunks":

@@ -1,5 +1,7 @@
 """Knowledge bases: make one, fill it, look at what is in it, and try a search."""
 
+from html import escape
+
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
@@ -71,16 +73,16 @@ def _show_head(base: KnowledgeBase) -> None:
         size(base.bytes),
     )
     with st.container(key="base_head", horizontal=True, vertical_alignment="top"):
-        with st.container(gap=None):
-            st.subheader(plain(base.name), anchor=False)
-            if base.description:
-                st.text(base.description)
-            st.html(f'<p class="cb-quiet">{" · ".join(counts)}</p>')
+        description = f"<p>{escape(base.description)}</p>" if base.description else ""
+        st.html(
+            f'<div class="cb-base"><h2>{escape(base.name)}</h2>{description}'
+            f'<p class="cb-quiet">{escape(" · ".join(counts))}</p></div>'
+        )
         if st.button(t("knowledge.ask"), icon=":material/forum:", key="ask_base", disabled=not base.documents):
             st.session_state["ask_knowledge"] = [base.id]
             st.switch_page(place("chat"))
         chosen = st.menu_button(
-            "", ["edit", "delete"], icon=":material/more_horiz:", key="base_menu", help=t("knowledge.actions"),
+            t("knowledge.actions"), ["edit", "delete"], icon=":material/more_horiz:", key="base_menu",
             format_func=lambda option: t(f"knowledge.{option}"),
         )  # fmt: skip
     if chosen == "edit":

@@ -5,7 +5,7 @@ image address is a way to carry words out of here), no foreign links in passages
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from html import escape
 from pathlib import PurePosixPath
@@ -22,7 +22,10 @@ CITE = "#cite-"
 
 _CODE = re.compile(r"(^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\2[`~]*[ \t]*$|\Z)|(`+)(?!`).+?(?<!`)\3(?!`))", re.M | re.S)
 _MARKER = re.compile(r"[ \t]*(?<!!)\[(\d{1,3}(?:\s*[,，]\s*\d{1,3})*)\](?!\()")
+_REFERENCE = re.compile(r"(?<!\\)\[([^\[\]\d][^\[\]]*)\]\[[^\[\]\n]*\]")
+"""`[words][label]`, whose label is defined in another part of the document than the one at hand."""
 _DIRECTIVE = re.compile(r":(?=[a-zA-Z][\w-]*[\[:/])")
+_HEADINGS = re.compile(r"\A(?:\s*#{1,6} [^\n]*\n)+\s*")
 _MARKED_UP = frozenset({".md", ".markdown", ".mdx", ".rst", ".html", ".htm", ".xhtml"})
 _PROSE = frozenset({".txt", ".text", ".pdf", ""})
 _BLOCKS = frozenset({"paragraph_open", "heading_open", "tr_open", "fence", "code_block"})
@@ -30,12 +33,7 @@ _BLOCKS = frozenset({"paragraph_open", "heading_open", "tr_open", "fence", "code
 
 def answer_markdown(text: str, cited: Collection[int], token: str) -> str:
     """An answer for `st.markdown`: `[2]` becomes a link to `#cite-<token>-2` when 2 is among `cited`."""
-    parts: list[str] = []
-    at = 0
-    for code in _CODE.finditer(text):
-        parts += [_prose(text[at : code.start()], cited, token), code.group()]
-        at = code.end()
-    return "".join((*parts, _prose(text[at:], cited, token)))
+    return _outside_code(text, lambda part: _prose(part, cited, token))
 
 
 def passage_html(passage: OpenedPassage) -> str:
@@ -50,11 +48,22 @@ def passage_html(passage: OpenedPassage) -> str:
 
 
 def snippet_html(text: str) -> str:
-    """A passage without its surroundings, for lists of results."""
+    """A passage without its surroundings and without the headings it begins with, for lists of results."""
+    text = _HEADINGS.sub("", text) or text
     return f'<div class="cb-passage cb-marked cb-snippet">{_marked_up(text, 0, 0)}</div>'
 
 
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
+    parts: list[str] = []
+    at = 0
+    for code in _CODE.finditer(text):
+        parts += [change(text[at : code.start()]), code.group()]
+        at = code.end()
+    return "".join((*parts, change(text[at:])))
+
+
 def _prose(text: str, cited: Collection[int], token: str) -> str:
+    text = _REFERENCE.sub(r"\1", text)
     text = _DIRECTIVE.sub(r"\\:", text.replace("![", "[").replace("$", "\\$"))
 
     def links(match: re.Match[str]) -> str:
@@ -90,7 +99,7 @@ def _lines(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _marked_up(text: str, start: int, end: int) -> str:
     markdown = _markdown()
-    tokens = markdown.parse(text)
+    tokens = markdown.parse(_outside_code(text, lambda part: _REFERENCE.sub(r"\1", part)))  # keeps every line
     if end > start:
         while end > start and text[end - 1].isspace():
             end -= 1

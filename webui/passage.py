@@ -79,10 +79,7 @@ def show_panel() -> None:
         with st.container(key="passage_bar", horizontal=True, vertical_alignment="center", gap="small"):
             number = f'<span class="cb-number">{shown.number}</span>' if shown.number else ""
             st.html(f'<div class="cb-panel-title">{number}{escape(t("passage.title"))}</div>')
-            st.button(
-                "", icon=":material/close:", type="tertiary", key="passage_close", help=t("passage.close"),
-                on_click=close,
-            )  # fmt: skip
+            st.button(t("passage.close"), icon=":material/close:", type="tertiary", key="passage_close", on_click=close)
         with st.container(key="passage_body", gap="small"):
             _show(shown)
 

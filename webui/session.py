@@ -1,8 +1,9 @@
 """Who looks at the pages: their connection to the API, their language, and the words in it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import cast
 
 import streamlit as st
@@ -16,9 +17,9 @@ DEFAULT_URL = "http://127.0.0.1:8400"
 LANGUAGE_COOKIE = "chatbot_language"
 
 
-def open_client() -> Client:
-    """A client of this person's own; close it."""
-    return Client(_url(), key=_key())
+def opener() -> Callable[[], Client]:
+    """Opens clients of this person's, also outside a run of the script; close them."""
+    return partial(Client, _url(), key=_key())
 
 
 def client() -> Client:

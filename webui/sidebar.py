@@ -18,16 +18,12 @@ if TYPE_CHECKING:
     from streamlit.navigation.page import Page
 
 PAGE_SIZE = 30
-_MARK = (
-    '<svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="9"/>'
-    '<path d="M9 11.5h14M9 16h9M9 20.5h6" stroke-linecap="round"/><circle cx="22.5" cy="20" r="3.2"/></svg>'
-)
 
 
 def show(page: "Page") -> None:
     """Draw the sidebar; `page` is the one that is open."""
     with st.sidebar:
-        st.html(f'<div class="cb-brand">{_MARK}<span>{t("app.name")}</span></div>')
+        st.html(f'<div class="cb-brand"><span>{t("app.name")}</span></div>')
         with st.container(key="places", gap=None):
             for name in ("chat", "knowledge", "status"):
                 st.page_link(place(name), width="stretch")
@@ -72,12 +68,11 @@ def _row(thread: ThreadSummary, *, selected: bool) -> None:
         icon = ":material/progress_activity:" if _answering(thread.id) else None
         st.page_link(place("chat"), label=plain(title), icon=icon, width="stretch", query_params={"thread": thread.id})
         chosen = st.menu_button(
-            "",
+            t("threads.actions"),
             ["rename", "delete"],
             icon=":material/more_horiz:",
             type="tertiary",
             key=f"thread_menu_{thread.id}",
-            help=t("threads.actions"),
             format_func=lambda option: t(f"threads.{option}"),
         )
     if chosen == "rename":

@@ -11,6 +11,8 @@ from webui.session import client, plain, shown_errors, t
 from webui.words import role_label
 
 SECTIONS = ("health", "models", "jobs", "settings")
+UNASSIGNED = {"answer": "status.extractive", "route": "status.rules"}
+"""Who does a role that no model is named for."""
 EXAMPLE = """[models.local]
 provider = "openai-compatible"
 model = "qwen3:8b"
@@ -125,7 +127,7 @@ def _roles(models: Models) -> None:
         chosen = {
             role: st.multiselect(
                 role_label(role), names, default=[name for name in held if name in names], key=f"role_{role}",
-                placeholder=t("status.rules") if role == "route" else t("status.nobody"),
+                placeholder=t(UNASSIGNED.get(role, "status.nobody")),
             )
             for role, held in models.roles.items()
         }  # fmt: skip

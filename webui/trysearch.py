@@ -21,7 +21,7 @@ def show(base: KnowledgeBase) -> None:
             t("search.button"), placeholder=t("search.placeholder"), label_visibility="collapsed", key="search_text"
         ).strip()
         searched = st.form_submit_button(t("search.button"), type="primary", icon=":material/search:")
-    with st.container(key="search_choices", horizontal=True, vertical_alignment="bottom", gap="large"):
+    with st.container(key="search_choices", horizontal=True, vertical_alignment="top", gap="large"):
         mode = st.segmented_control(
             t("search.mode"), MODES, default="hybrid", required=True, format_func=lambda name: t(f"mode.{name}")
         )
