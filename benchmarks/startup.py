@@ -175,9 +175,12 @@ def _family(process: int) -> Iterator[int]:
 
 def _import_cost(module: str) -> dict[str, float]:
     code = (
-        "import time, resource\nb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nt = time.perf_counter()\n"
-        f"import {module}\ns = time.perf_counter() - t\n"
-        "print(s, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - b) / 1024)"
+        "import time\n"
+        "def resident():\n"
+        "    lines = open('/proc/self/status').read().splitlines()\n"
+        "    return int(next(line for line in lines if line.startswith('VmRSS')).split()[1]) * 1024 / 1e6\n"
+        f"before, begun = resident(), time.perf_counter()\nimport {module}\n"
+        "print(time.perf_counter() - begun, resident() - before)"
     )
     outputs = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
