@@ -83,7 +83,7 @@ class ScriptedModel:
                     scripted.left += 1
                     self.close_connection = True
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *args: object) -> None:
                 """Says nothing."""
 
         class Server(ThreadingHTTPServer):

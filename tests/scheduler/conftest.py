@@ -1,0 +1,114 @@
+"""A scheduler over real threads, a real router and the real clients, with a small library instead of a search engine."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from agents.docs import DocsAgent
+from agents.talk import TalkAgent
+from devops_chatbot.chat import FoundBy, Location, SearchMode
+from devops_chatbot.errors import StoreUnavailable
+from devops_chatbot.language import terms
+from devops_chatbot.llm import Models, RoleAssignments
+from devops_chatbot.records import open_records
+from devops_chatbot.router import CHAT, DOCS, Router
+from devops_chatbot.scheduler import Scheduler
+from devops_chatbot.settings import ModelSettings
+from devops_chatbot.threads import SqlThreads
+from devops_chatbot.writer import Writer
+from knowledge.model import Hit, Scope
+
+ROLES = ("answer", "route", "tools", "graph")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """A knowledge base as the router sees it."""
+
+    id: str
+    name: str = ""
+    chunks: int = 10
+
+
+@dataclass
+class Library:
+    """A retriever over a few pages: those that share most words with the query come first."""
+
+    pages: Mapping[str, str] = field(default_factory=dict)
+    queries: list[str] = field(default_factory=list)
+    fails: bool = False
+
+    def search(
+        self, query: str, *, scope: Scope, limit: int, mode: SearchMode = "hybrid", score_threshold: float = 0.0
+    ) -> list[Hit]:
+        self.queries.append(query)
+        if self.fails:
+            raise StoreUnavailable("The words index is locked.")
+        wanted = set(terms(query))
+        shared = {name: len(wanted & set(terms(f"{name} {text}"))) for name, text in self.pages.items()}
+        best = sorted((name for name in self.pages if shared[name]), key=lambda name: -shared[name])
+        return [self._hit(name, rank) for rank, name in enumerate(best[:limit], 1)] if scope.knowledge_bases else []
+
+    def _hit(self, name: str, rank: int) -> Hit:
+        title, text = name.removesuffix(".md"), self.pages[name]
+        return Hit(
+            ref=f"d{name}#v-0",
+            knowledge_base="kb1",
+            document=f"d{name}",
+            source_uri=name,
+            title=title,
+            heading_path=(title,),
+            text=text,
+            context=text,
+            location=Location(line_start=1, line_end=text.count("\n") + 1),
+            score=1 / rank,
+            found_by=(FoundBy(index="lexical", rank=rank, score=9.0),),
+        )
+
+
+@dataclass(kw_only=True)
+class House:
+    """Everything that a question meets."""
+
+    scheduler: Scheduler
+    threads: SqlThreads
+    models: Models
+    library: Library
+    bases: list[Base]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_records(tmp_path / "records.db")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def house(engine: Engine) -> Callable[..., House]:
+    """`house(models={"local": model.settings()}, answer=["local"])` builds a scheduler; pages by name in `pages`."""
+
+    def build(
+        *,
+        pages: Mapping[str, str] | None = None,
+        models: Mapping[str, Mapping[str, object]] | None = None,
+        embed: Callable[[str], Sequence[float]] | None = None,
+        **roles: Sequence[str],
+    ) -> House:
+        library, bases = Library(pages=pages or {}), [Base(id="kb1", name="Runbooks")]
+        threads = SqlThreads(engine)
+        named = {name: ModelSettings.model_validate(settings) for name, settings in (models or {}).items()}
+        chosen = Models(named, {role: roles.get(role, ()) for role in ROLES}, assignments=RoleAssignments(engine))
+        scheduler = Scheduler(
+            threads=threads,
+            models=chosen,
+            router=Router(knowledge_bases=lambda: bases, embed=embed),  # type: ignore[arg-type, return-value]
+            writer=Writer(),
+            team={DOCS: (DocsAgent(library),), CHAT: (TalkAgent(),)},
+        )
+        return House(scheduler=scheduler, threads=threads, models=chosen, library=library, bases=bases)
+
+    return build
