@@ -156,7 +156,7 @@ class Jobs:
 
     def _start(self, kind: JobKind, knowledge_base: str, argument: str) -> Job:
         order = Order(
-            id="j" + secrets.token_hex(8),
+            id=f"j{time.time_ns():016x}{secrets.token_hex(3)}",  # in order of time: DBOS breaks ties by id
             kind=kind,
             knowledge_base=knowledge_base,
             argument=argument,
