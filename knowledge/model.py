@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from devops_chatbot.chat import FoundBy, Location, SearchMode
+from knowledge.spoken import in_words
 
 
 def document_id(knowledge_base_id: str, source_uri: str) -> str:
@@ -78,7 +79,7 @@ class Chunk:
     """A small piece of a document, the unit that is matched: `text == document.text[start:end]`.
 
     `section_start`/`section_end` bound the section given to the writer as context (at most a few thousand characters).
-    `title` and `heading_path` go in front of the text when it is embedded or indexed: see `searchable`.
+    `title` and `heading_path` go in front of the text when it is indexed or embedded: see `searchable`, `embeddable`.
     """
 
     id: str
@@ -97,9 +98,17 @@ class Chunk:
 
     @property
     def searchable(self) -> str:
-        """What is embedded and indexed: title and headings, then the text."""
-        path = " > ".join(dict.fromkeys((self.title, *self.heading_path)))
-        return f"{path}\n{self.text}" if path else self.text
+        """What is indexed: title and headings, then the text."""
+        return f"{self._path}\n{self.text}" if self._path else self.text
+
+    @property
+    def embeddable(self) -> str:
+        """What is embedded: `searchable` with the identifiers in title and headings written as words."""
+        return f"{in_words(self._path)}\n{self.text}" if self._path else self.text
+
+    @property
+    def _path(self) -> str:
+        return " > ".join(dict.fromkeys((self.title, *self.heading_path)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,7 +118,7 @@ class Pipeline:
         }
         new = [chunk for each in slices for chunk in each.chunks if chunk.id not in known]
         if new:
-            vectors = self._embedder.embed_documents([chunk.searchable for chunk in new])
+            vectors = self._embedder.embed_documents([chunk.embeddable for chunk in new])
             known.update(zip((chunk.id for chunk in new), vectors, strict=True))
         for each in batch:
             if isinstance(each, Result):

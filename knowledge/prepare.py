@@ -23,7 +23,7 @@ from knowledge.tables import reading
 from knowledge.versions import NewVersion
 from knowledge.worklist import Item, Result
 
-PIPELINE = "1"
+PIPELINE = "2"
 """Raise it when this module gives other chunks for the same file, so that the next sync reads everything anew."""
 SETTLED_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again within the clock's resolution."""
@@ -193,7 +193,7 @@ class Preparation:
         )
 
     def _digest(self, chunk: Chunk) -> bytes:
-        return hashlib.blake2b(f"{self._model}\0{chunk.searchable}".encode(), digest_size=16).digest()
+        return hashlib.blake2b(f"{self._model}\0{chunk.embeddable}".encode(), digest_size=16).digest()
 
 
 def linked(source_uri: str, targets: Sequence[str]) -> Iterator[str]:
