@@ -7,7 +7,7 @@ import streamlit as st
 from devops_chatbot.errors import ChatbotError, NotAllowed, Unavailable
 from webui import bridge, sidebar
 from webui.places import ICONS, place
-from webui.session import client, plain, show_error, t, use_key
+from webui.session import client, plain, show_error, t, told, use_key
 from webui.style import apply_style
 
 
@@ -50,7 +50,7 @@ def _ask_for_key(refusal: NotAllowed) -> None:
 def _unreachable(error: Unavailable) -> None:
     with st.container(key="gate", border=True):
         st.subheader(t("error.unreachable"), anchor=False)
-        st.write(plain(str(error)))
+        st.write(plain(told(str(error))))
         st.button(t("app.retry"), icon=":material/refresh:", type="primary")
 
 

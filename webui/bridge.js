@@ -44,7 +44,9 @@ export default function (component) {
   const state = (window.__chatbotBridge ??= {})
 
   document.documentElement.lang = data.language
-  document.cookie = `chatbot_language=${data.language}; path=/; max-age=31536000; SameSite=Lax`
+  if (data.chosen) {
+    document.cookie = `chatbot_language=${data.chosen}; path=/; max-age=31536000; SameSite=Lax`
+  }
   if (data.theme && state.theme !== data.theme.nonce) {
     state.theme = data.theme.nonce
     if (!sessionStorage.getItem(`theme-${data.theme.nonce}`)) {

@@ -24,6 +24,7 @@ def mount() -> None:
         key=KEY,
         data={
             "language": language(),
+            "chosen": st.session_state.get("language"),
             "theme": st.session_state.get("theme_wanted"),
             "opened": panel.nonce if panel else None,
         },

@@ -9,7 +9,7 @@ from devops_chatbot.errors import ChatbotError, NotFound
 from devops_chatbot.wire import Message, NewMessage, Thread
 from webui import composer, conversation, passage, welcome
 from webui.live import Asked, LiveAnswer, View
-from webui.session import answers, client, has_text, opener, plain, show_error, t
+from webui.session import answers, client, has_text, opener, plain, show_error, t, told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,4 +151,4 @@ def _show_failure(thread: Thread) -> None:
 def _show_reason(failure: Failure) -> None:
     name = f"error.{failure.error}"
     title = t(name) if has_text(name) else t("chat.failed")
-    st.error(f"**{title}**  \n{plain(failure.detail)}", icon=":material/error:")
+    st.error(f"**{title}**  \n{plain(told(failure.detail))}", icon=":material/error:")

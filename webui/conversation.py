@@ -11,7 +11,7 @@ from devops_chatbot.wire import Message, Scenario
 from webui import passage
 from webui.live import LiveAnswer, View
 from webui.markup import answer_markdown
-from webui.session import has_text, language, plain, t
+from webui.session import language, plain, t, told
 from webui.words import scenario_label
 
 TICK_S = 0.25
@@ -90,8 +90,8 @@ def _progress(view: View) -> str:
         words = t("chat.found", count=len(view.evidence))
     elif view.route is None:
         words = t("chat.routing")
-    elif view.progress and has_text(f"chat.{view.progress.stage}"):
-        words = t(f"chat.{view.progress.stage}", count=view.progress.done or 0)
+    elif view.progress and view.progress.text:
+        words = view.progress.text
     else:
         words = t("chat.searching") if view.route.sources else t("chat.writing")
     route = f"<b>{escape(scenario_label(view.route.scenario))}</b>" if view.route else ""
@@ -127,11 +127,15 @@ def _other_routes(route: Route, scenarios: Sequence[Scenario], key: str) -> str 
     for scenario in sorted(others, key=lambda each: -weighed.get(each.name, 0)):
         ready = scenario.state in ("ready", "unknown")
         purpose = scenario.purpose.get(language()) or scenario.purpose.get("en", "")
-        hint = purpose if ready else t("route.not_ready", why=scenario.why)
-        if st.button(
-            plain(scenario_label(scenario.name)), key=f"route_{scenario.name}_{key}", help=plain(hint) or None,
-            disabled=not ready, width="stretch", icon=":material/subdirectory_arrow_right:",
-        ):  # fmt: skip
+        asked = st.button(
+            plain(scenario_label(scenario.name)),
+            key=f"route_{scenario.name}_{key}",
+            disabled=not ready,
+            width="stretch",
+            icon=":material/alt_route:",
+        )
+        st.html(f'<p class="cb-quiet">{escape(purpose if ready else told(scenario.why))}</p>')
+        if asked:
             return scenario.name
     return None
 

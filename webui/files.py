@@ -9,7 +9,7 @@ import streamlit as st
 from devops_chatbot.wire import Document, DocumentState, KnowledgeBase, Page
 from webui import passage
 from webui.jobs import state_badge
-from webui.session import client, plain, shown_errors, t
+from webui.session import client, plain, shown_errors, t, told
 from webui.words import ago, size
 
 PAGE_SIZE = 25
@@ -120,7 +120,7 @@ def _row(base: KnowledgeBase, document: Document, *, selected: bool) -> None:
 
 def _cells(document: Document) -> str:
     title = document.title if document.title and document.title != document.source_uri else ""
-    error = f'<div class="cb-bad">{escape(document.error)}</div>' if document.error else ""
+    error = f'<div class="cb-bad">{escape(told(document.error))}</div>' if document.error else ""
     return (
         f'<div class="cb-file"><div><b>{escape(document.source_uri)}</b>'
         + (f'<div class="cb-quiet">{escape(title)}</div>' if title else "")

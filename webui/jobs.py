@@ -6,7 +6,7 @@ import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.wire import Job
-from webui.session import client, has_text, plain, show_error, t
+from webui.session import client, has_text, plain, show_error, t, told
 from webui.words import ago
 
 EVERY_S = 0.4
@@ -51,11 +51,12 @@ def show_result(job: Job) -> None:
     elif job.state == "cancelled":
         st.warning(words, icon=":material/cancel:")
     else:
-        st.error(f"{words}  \n{plain(job.error or '')}", icon=":material/error:")
+        st.error(f"{words}  \n{plain(told(job.error or ''))}", icon=":material/error:")
     if job.errors:
         with st.expander(f"{t('job.errors')} ({job.failed or len(job.errors)})", expanded=len(job.errors) <= 5):
             rows = "".join(
-                f"<li><b>{escape(error.source_uri)}</b><span>{escape(error.reason)}</span></li>" for error in job.errors
+                f"<li><b>{escape(error.source_uri)}</b><span>{escape(told(error.reason))}</span></li>"
+                for error in job.errors
             )
             st.html(f'<ul class="cb-errors">{rows}</ul>')
 
@@ -72,7 +73,7 @@ def show_jobs(jobs: list[Job], names: dict[str, str]) -> None:
 def _row(job: Job, names: dict[str, str]) -> str:
     kind = t(f"job.kind_{job.kind}") if has_text(f"job.kind_{job.kind}") else job.kind
     detail = summary(job) if job.ended else _progress_text(job)
-    error = f'<div class="cb-bad">{escape(job.error)}</div>' if job.error else ""
+    error = f'<div class="cb-bad">{escape(told(job.error))}</div>' if job.error else ""
     return (
         f'<div class="cb-row"><div><b>{escape(kind)}</b> <span>{escape(names.get(job.knowledge_base, ""))}</span>'
         f'<div class="cb-quiet">{escape(detail)}</div>{error}</div>'

@@ -72,7 +72,7 @@ def _show_head(base: KnowledgeBase) -> None:
         t("knowledge.chunks", count=base.chunks),
         size(base.bytes),
     )
-    with st.container(key="base_head", horizontal=True, vertical_alignment="top"):
+    with st.container(key="base_head", horizontal=True, vertical_alignment="top", wrap=False):
         description = f"<p>{escape(base.description)}</p>" if base.description else ""
         st.html(
             f'<div class="cb-base"><h2>{escape(base.name)}</h2>{description}'

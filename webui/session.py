@@ -11,6 +11,7 @@ import streamlit as st
 from devops_chatbot.client import Client
 from devops_chatbot.errors import ChatbotError
 from webui.i18n import Language, catalogue, known, language_of, translate
+from webui.i18n.server import said
 from webui.live import LiveAnswers
 
 DEFAULT_URL = "http://127.0.0.1:8400"
@@ -33,9 +34,26 @@ def use_key(key: str) -> None:
 
 
 def language() -> Language:
-    """As chosen here, else as chosen in this browser before, else as the browser asks."""
+    """As chosen here, else as chosen in this browser before, else by the settings, else as the browser asks."""
     chosen = known(st.session_state.get("language")) or known(st.context.cookies.get(LANGUAGE_COOKIE))
-    return chosen or language_of(st.context.locale)
+    return chosen or known(_language_of_settings()) or language_of(st.context.locale)
+
+
+def _language_of_settings() -> str:
+    """`ui.language`, asked once a session."""
+    if "language_of_settings" not in st.session_state:
+        try:
+            settings = client().settings().settings
+        except ChatbotError:
+            return "auto"
+        value = next((setting.value for setting in settings if setting.key == "ui.language"), "auto")
+        st.session_state["language_of_settings"] = value
+    return str(st.session_state["language_of_settings"])
+
+
+def told(text: str) -> str:
+    """What the server said, in this person's language where we know it."""
+    return said(text, language())
 
 
 def t(key: str, **values: object) -> str:
@@ -56,7 +74,9 @@ def answers() -> LiveAnswers:
 def show_error(error: ChatbotError) -> None:
     """What went wrong, in the person's language, with the server's own words below."""
     name = f"error.{type(error).__name__}"
-    st.error(f"**{t(name) if has_text(name) else t('error.title')}**  \n{plain(str(error))}", icon=":material/error:")
+    st.error(
+        f"**{t(name) if has_text(name) else t('error.title')}**  \n{plain(told(str(error)))}", icon=":material/error:"
+    )
 
 
 @contextmanager

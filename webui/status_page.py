@@ -6,8 +6,9 @@ from html import escape
 import streamlit as st
 
 from devops_chatbot.wire import EmbeddingInfo, ModelInfo, Models, Setting, Test
+from webui.i18n.server import check_name, setting_description
 from webui.jobs import show_jobs, state_badge
-from webui.session import client, plain, shown_errors, t
+from webui.session import client, language, plain, shown_errors, t, told
 from webui.words import role_label
 
 SECTIONS = ("health", "models", "jobs", "settings")
@@ -48,8 +49,8 @@ def _health() -> None:
     words, state = (t("status.ready"), "ready") if readiness.ready else (t("status.not_ready"), "failed")
     st.html(f'<div class="cb-banner cb-{state}">{escape(words)}</div>')
     rows = "".join(
-        f'<div class="cb-row"><div><b>{escape(check.name)}</b>'
-        f'<div class="cb-quiet">{escape(check.why)}</div></div>'
+        f'<div class="cb-row"><div><b>{escape(check_name(check.name, language()))}</b>'
+        f'<div class="cb-quiet">{escape(told(check.why))}</div></div>'
         f"<div>{state_badge(check.state, t(f'status.state_{check.state}'))}</div></div>"
         for check in readiness.checks
     )
@@ -113,7 +114,7 @@ def _tested(
             shown = t(f"status.state_{state}")
         spot.html(
             f'<div class="cb-model"><div><b>{escape(name)}</b>{tags}</div><div class="cb-quiet">{escape(detail)}</div>'
-            f"<div>{state_badge(state, shown)}<span class='cb-quiet'>{escape(why)}</span></div></div>"
+            f"<div>{state_badge(state, shown)}<span class='cb-quiet'>{escape(told(why))}</span></div></div>"
         )
 
 
@@ -168,7 +169,7 @@ def _settings_table(settings: Sequence[Setting]) -> str:
         return f'<p class="cb-quiet cb-empty">{escape(t("status.no_match"))}</p>'
     rows = "".join(
         f'<div class="cb-row"><div><code>{escape(setting.key)}</code>'
-        f'<div class="cb-quiet">{escape(setting.description)}</div></div>'
+        f'<div class="cb-quiet">{escape(setting_description(setting.key, setting.description, language()))}</div></div>'
         f"<div>{_value(setting.value)}</div>"
         f'<div><span class="cb-tag cb-origin-{setting.origin}">{escape(t(f"status.origin_{setting.origin}"))}</span></div>'
         "</div>"

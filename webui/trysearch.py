@@ -31,7 +31,8 @@ def show(base: KnowledgeBase) -> None:
         st.session_state["searched"] = query
     if not st.session_state.get("searched"):
         return
-    with shown_errors():
+    result = None
+    with shown_errors(), st.spinner(t("search.running")):
         result = client().search(
             str(st.session_state["searched"]),
             knowledge_bases=[base.id],
@@ -39,6 +40,7 @@ def show(base: KnowledgeBase) -> None:
             limit=limit,
             score_threshold=threshold,
         )
+    if result is not None:
         _show(result)
 
 

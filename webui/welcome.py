@@ -6,7 +6,7 @@ from devops_chatbot.errors import ChatbotError, NotFound
 from devops_chatbot.wire import KnowledgeBase, Samples
 from webui.jobs import follow_job
 from webui.places import place
-from webui.session import client, language, plain, show_error, shown_errors, t
+from webui.session import client, language, plain, show_error, shown_errors, t, told
 
 
 def show() -> str | None:
@@ -57,7 +57,7 @@ def _show_building(job_id: str) -> None:
     if job is None or job.ended:
         st.session_state.pop("sample_job", None)
         if job is not None and job.state == "failed":
-            st.error(t("welcome.failed", error=plain(job.error or "")), icon=":material/error:")
+            st.error(t("welcome.failed", error=plain(told(job.error or ""))), icon=":material/error:")
         else:
             st.rerun()
 
