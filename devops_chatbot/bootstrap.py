@@ -17,6 +17,7 @@ from devops_chatbot.records import open_records
 from devops_chatbot.resync import Resync
 from devops_chatbot.router import CHAT, DOCS, Router
 from devops_chatbot.runs import Jobs
+from devops_chatbot.sandbox_bootstrap import open_sandbox
 from devops_chatbot.scheduler import Scheduler
 from devops_chatbot.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
 from devops_chatbot.threads import SqlThreads, Threads
@@ -33,6 +34,7 @@ from knowledge.originals import Originals
 from knowledge.search import HybridRetriever
 from knowledge.stores import Stores
 from knowledge.vector.chroma import ChromaVectors
+from sandbox.model import Sandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class Product:
     models: Models
     threads: Threads
     scheduler: Scheduler
+    sandbox: Sandbox
     closing: tuple[Callable[[], None], ...]
 
     def start(self) -> None:
@@ -105,6 +108,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     router = Router(knowledge_bases=catalogue.list, embed=lambda text: embeddings.of(BUNDLED).embed_query(text))
     team: dict[str, Sequence[Agent]] = {DOCS: (DocsAgent(retriever),), CHAT: (TalkAgent(),)}
     scheduler = Scheduler(threads=threads, models=models, router=router, writer=Writer(), team=team)
+    sandbox = open_sandbox(settings.sandbox, data_dir=data.path)
     return Product(
         version=version("devops-chatbot"),
         settings=settings,
@@ -118,7 +122,8 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         models=models,
         threads=threads,
         scheduler=scheduler,
-        closing=(resync.close, jobs.close, reader.close, stores.close, embeddings.close, engine.dispose),
+        sandbox=sandbox,
+        closing=(sandbox.close, resync.close, jobs.close, reader.close, stores.close, embeddings.close, engine.dispose),
     )
 
 

@@ -56,6 +56,11 @@ class Client:
             base_url=self.url, headers=headers, timeout=timeout_s, transport=transport, trust_env=False
         )
 
+    @property
+    def http(self) -> httpx.Client:
+        """The connection itself, for clients of single routes that are written elsewhere."""
+        return self._http
+
     def close(self) -> None:
         self._http.close()
 

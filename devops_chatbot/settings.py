@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from devops_chatbot.errors import ConfigError
+from devops_chatbot.sandbox_settings import SandboxSettings
 
 APP = "devops-chatbot"
 PREFIX = "CHATBOT_"
@@ -155,6 +156,7 @@ class Settings(BaseSettings):
     embeddings: dict[str, EmbeddingSettings] = {}
     knowledge: KnowledgeSettings = KnowledgeSettings()
     ui: UiSettings = UiSettings()
+    sandbox: SandboxSettings = SandboxSettings()
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":

@@ -11,7 +11,7 @@ from sandbox import frames
 from sandbox.channel import Channel, Conversation, Gone
 from sandbox.engine import Engine, Stream
 from sandbox.frames import BrokenFrames, Header
-from sandbox.hardening import Shape, container_options
+from sandbox.hardening import ContainerOptions, Shape
 from sandbox.model import Execution, FileEntry, Watch
 from sandbox.transcript import Transcript, entries, number
 
@@ -32,9 +32,7 @@ class Outlet(Protocol):
 class Box:
     """A started container. `Gone` from any method means that it has ended; `close` may be called at any time."""
 
-    def __init__(
-        self, engine: Engine, *, shape: Shape, image: str, folder: str, runtime: str | None, labels: dict[str, str]
-    ) -> None:
+    def __init__(self, engine: Engine, *, shape: Shape, options: ContainerOptions) -> None:
         """Start it and wait until it speaks. Raises `SandboxUnavailable`."""
         self.shape = shape
         self.started_at = time.monotonic()
@@ -42,7 +40,6 @@ class Box:
         self._outlet: Outlet | None = None
         self._closing = threading.Lock()
         self._closed = False
-        options = container_options(shape, image=image, folder=folder, runtime=runtime, labels=labels)
         self.container = engine.create(options)
         stream: Stream | None = None
         try:

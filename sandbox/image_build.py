@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from devops_chatbot.errors import ConfigError, SandboxUnavailable
 from sandbox.engine import LABEL, Engine
 
@@ -35,6 +37,15 @@ class Image:
     version: str
     base: str
     folder: str
+
+
+class ImageBody(BaseModel):
+    """An image's record, for programs."""
+
+    name: str
+    digest: str
+    version: str
+    base: str
 
 
 def languages() -> tuple[str, ...]:

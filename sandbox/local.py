@@ -5,7 +5,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from devops_chatbot.errors import LimitReached, NotFound, SandboxUnavailable
@@ -14,9 +14,9 @@ from sandbox.bounds import Bounds
 from sandbox.box import Box
 from sandbox.egress import Egress, Network
 from sandbox.engine import INSTANCE_LABEL, OWNER_LABEL, Engine
-from sandbox.hardening import Shape
+from sandbox.hardening import Shape, container_options
 from sandbox.image_build import Image
-from sandbox.model import DEFAULT_LANGUAGE, Limits, Readiness, SessionInfo
+from sandbox.model import DEFAULT_LANGUAGE, AttackResult, Limits, Readiness, SessionInfo
 from sandbox.pool import Pool
 from sandbox.session import LocalSession
 
@@ -141,6 +141,12 @@ class LocalSandbox:
             log.warning("removed %d containers that an earlier process left behind", len(left))
         return len(left)
 
+    def selftest(self, say: Callable[[AttackResult], None] = lambda _: None) -> Sequence[AttackResult]:
+        """See `Sandbox`."""
+        from sandbox import selftest
+
+        return selftest.run(self._engine, self._checked(), runtime=self._runtime, say=say)
+
     def close(self) -> None:
         """Close every session, and what waits."""
         with self._changed:
@@ -154,14 +160,14 @@ class LocalSandbox:
     def _make(self, shape: Shape) -> Box:
         image = self._checked()
         try:
-            box = Box(
-                self._engine,
-                shape=shape,
+            options = container_options(
+                shape,
                 image=image.digest,
                 folder=image.folder,
                 runtime=self._runtime,
                 labels={OWNER_LABEL: self._owner, INSTANCE_LABEL: self._instance},
             )
+            box = Box(self._engine, shape=shape, options=options)
         except SandboxUnavailable:
             self._image = None  # the engine may be another one now, or the image gone: look again next time
             raise

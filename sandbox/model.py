@@ -1,6 +1,6 @@
 """The words of the sandbox: what may be used, what came out, and the seams behind which code runs."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -129,6 +129,17 @@ class Readiness:
     capacity: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackResult:
+    """What became of one attack of the self-test. `control` says whether it succeeds where nothing holds it."""
+
+    attack: str
+    held: bool
+    detail: str
+    control: str
+    seconds: float
+
+
 Watch = Callable[[Chunk | Artifact], None]
 
 
@@ -178,7 +189,7 @@ class Sandbox(Protocol):
     `ready` raises `SandboxUnavailable` with the reason when nothing can run. `open` raises that too, `BadRequest` for
     limits over the operator's or a language that the image lacks, `NotAllowed` for a host that the operator does not
     allow, and `LimitReached` when the caller has too many sessions. `get` raises `NotFound` for an id that is not, or
-    no longer, there; a `caller` sees its own sessions only, `None` sees all.
+    no longer, there; a `caller` sees its own sessions only, `None` sees all. `selftest` takes a minute.
     """
 
     def ready(self) -> Readiness: ...
@@ -188,6 +199,8 @@ class Sandbox(Protocol):
     ) -> Session: ...
 
     def get(self, session_id: str, *, caller: str | None = None) -> Session: ...
+
+    def selftest(self, say: Callable[[AttackResult], None] = ...) -> Sequence[AttackResult]: ...
 
     def list(self, *, caller: str | None = None) -> list[SessionInfo]: ...
 

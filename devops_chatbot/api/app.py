@@ -16,6 +16,7 @@ from devops_chatbot.api import (
     messages,
     models,
     samples,
+    sandboxes,
     search,
     settings,
     sources,
@@ -28,6 +29,7 @@ from devops_chatbot.api.problems import on_chatbot_error, on_http, on_invalid
 from devops_chatbot.api.streams import Streams
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.errors import ChatbotError
+from devops_chatbot.sandbox_bootstrap import usual_limits
 
 ABOUT = """Answers from your own runbooks, with citations that open the passage.
 
@@ -65,6 +67,12 @@ def create_app(product: Product) -> FastAPI:
         },
     )
     app.state.context = context
+    app.state.sandbox_door = sandboxes.Door(
+        sandbox=product.sandbox,
+        usual=usual_limits(product.settings.sandbox),
+        streams=context.streams,
+        caller=lambda _: "local",
+    )
     for module in (
         knowledge_bases,
         documents,
@@ -76,6 +84,7 @@ def create_app(product: Product) -> FastAPI:
         models,
         settings,
         samples,
+        sandboxes,
         health,
     ):
         app.include_router(module.router)

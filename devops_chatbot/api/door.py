@@ -111,7 +111,7 @@ class Door:
 
 def _bounded(receive: Receive, headers: Headers) -> Receive:
     """Bounds a body that is held in memory; an upload bounds itself while it is written to disk."""
-    if headers.get("content-type", "").startswith("multipart/form-data"):
+    if headers.get("content-type", "").startswith(("multipart/form-data", "application/octet-stream")):
         return receive
     size = 0
 

@@ -11,7 +11,7 @@ from devops_chatbot.api.context import In, Of
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.datadir import free_bytes
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.wire import Check, JobState, Readiness
+from devops_chatbot.wire import Check, JobState, Readiness, State
 
 router = APIRouter(tags=["health"])
 
@@ -59,15 +59,21 @@ def _necessary(product: Product) -> Iterator[Check]:
 def _others(product: Product) -> Iterator[Check]:
     for embedding in product.embeddings.infos():
         yield Check(name=f"embedding {embedding.name}", state=embedding.state, why=embedding.why)
+    yield _tried("sandbox", lambda: _sandbox(product), otherwise="disabled")
     for model in product.models.names():
         yield Check(name=f"model {model.name}", state=model.state, why=model.why)
 
 
-def _tried(name: str, look: Callable[[], str]) -> Check:
+def _sandbox(product: Product) -> str:
+    ready = product.sandbox.ready()
+    return f"{ready.engine}, image version {ready.version}, runs {', '.join(ready.languages)}"
+
+
+def _tried(name: str, look: Callable[[], str], otherwise: State = "failed") -> Check:
     try:
         return Check(name=name, state="ready", why=look())
     except (ChatbotError, OSError) as error:
-        return Check(name=name, state="failed", why=str(error))
+        return Check(name=name, state=otherwise, why=str(error))
 
 
 def _data_directory(product: Product) -> str:

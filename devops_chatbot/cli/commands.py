@@ -10,7 +10,7 @@ from typer.exceptions import TyperException
 
 from devops_chatbot import settings as settings_module
 from devops_chatbot.chat import SearchMode
-from devops_chatbot.cli import kb, models
+from devops_chatbot.cli import kb, models, sandbox
 from devops_chatbot.cli.link import Link
 from devops_chatbot.cli.output import error, note, print_json, print_table, shown
 from devops_chatbot.errors import BadRequest, ChatbotError, ConfigError, LimitReached, Unavailable
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(kb.app, name="kb")
 app.add_typer(models.app, name="models")
+app.add_typer(sandbox.app, name="sandbox")
 
 Json = Annotated[bool, typer.Option("--json", help="Print what the route returned.")]
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from devops_chatbot.client import Client
 from devops_chatbot.datadir import open_data_directory, running_server
 from devops_chatbot.settings import load
+from sandbox.remote import RemoteSandbox
 
 PATIENCE_S = 5
 """Another command may own the data directory for a moment."""
@@ -17,6 +18,16 @@ class Link:
     def __init__(self, url: str | None) -> None:
         self._url = url
         self.where = ""
+
+    @contextmanager
+    def sandbox(self) -> Iterator[RemoteSandbox]:
+        """The sandbox behind the same routes; sessions that were opened through it end with it."""
+        with self.client() as client:
+            sandbox = RemoteSandbox(http=client.http)
+            try:
+                yield sandbox
+            finally:
+                sandbox.close()
 
     @contextmanager
     def client(self) -> Iterator[Client]:

@@ -131,8 +131,8 @@ def serve(
         tally.add(host, port, why=str(refusal))
         text = f"The sandbox's proxy refused: {refusal}\n".encode()
         size = f"Content-Length: {len(text)}"
-        head = (f"HTTP/1.1 {refusal.status}", "Content-Type: text/plain", size, "Connection: close", "\r\n")
-        client.sendall("\r\n".join(head).encode() + text)
+        lines = (f"HTTP/1.1 {refusal.status}", "Content-Type: text/plain", size, "Connection: close", "\r\n")
+        client.sendall("\r\n".join(lines).encode() + text)
 
 
 def _connected(host: str, port: int) -> socket.socket:

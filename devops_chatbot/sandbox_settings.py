@@ -1,0 +1,91 @@
+"""What the operator can set about the sandbox: the section `[sandbox]`."""
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SandboxLimits(_Section):
+    """What one session may use."""
+
+    seconds: float = Field(default=30, gt=0, description="longest run")
+    memory_mb: int = Field(default=512, ge=64, description="memory of a session, its folder included")
+    cpus: float = Field(default=1, gt=0)
+    processes: int = Field(default=64, ge=8)
+    disk_mb: int = Field(default=128, ge=1, description="size of a session's folder, which lies in memory")
+    open_files: int = Field(default=1024, ge=64)
+    output_bytes: int = Field(default=1_000_000, ge=0, description="most output of one run")
+    artifact_bytes: int = Field(default=8_000_000, ge=0, description="figures and tables of one run together")
+
+
+class SandboxMost(SandboxLimits):
+    """The most that a session may ask for."""
+
+    seconds: float = Field(default=600, gt=0)
+    memory_mb: int = Field(default=2048, ge=64)
+    cpus: float = Field(default=2, gt=0)
+    processes: int = Field(default=256, ge=8)
+    disk_mb: int = Field(default=1024, ge=1)
+    open_files: int = Field(default=4096, ge=64)
+    output_bytes: int = Field(default=10_000_000, ge=0)
+    artifact_bytes: int = Field(default=32_000_000, ge=0)
+
+
+class SandboxCredential(_Section):
+    """A header that the proxy adds to requests for one host; code in a session never sees it."""
+
+    host: str
+    header: str = "Authorization"
+    value: SecretStr
+
+
+class SandboxNetwork(_Section):
+    """What sessions may reach when they ask for it."""
+
+    allowed: tuple[str, ...] = Field(
+        default=(), description="hosts as host, host:port or *.domain; empty: no network at all"
+    )
+    credentials: tuple[SandboxCredential, ...] = ()
+    trusted: str = Field(
+        default="", description="file with further certificate authorities for hosts that get credentials"
+    )
+
+
+class SandboxServerAddress(_Section):
+    """A sandbox server that this product uses."""
+
+    url: str
+    token: SecretStr | None = None
+
+
+class SandboxServe(_Section):
+    """Where `devops-chatbot sandbox serve` listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8610, ge=0, le=65535)
+    token: SecretStr | None = Field(default=None, description="required to listen beyond loopback")
+    allowed_hosts: tuple[str, ...] = ()
+
+
+class SandboxSettings(_Section):
+    """Running code in containers."""
+
+    enabled: bool = True
+    engine: str = Field(default="", description="address of the Docker engine; empty: DOCKER_HOST or the usual socket")
+    servers: tuple[SandboxServerAddress, ...] = Field(
+        default=(), description="sandbox servers to use instead of an engine here"
+    )
+    image: str = Field(default="devops-chatbot-sandbox:latest", description="made by devops-chatbot sandbox build")
+    runtime: str = Field(default="", description="such as runsc; empty: the engine's own")
+    sessions: int = Field(default=32, ge=1, description="sessions of all callers together")
+    sessions_per_caller: int = Field(default=8, ge=1)
+    idle_minutes: float = Field(default=15, gt=0, description="a session that nobody uses for so long is closed")
+    longest_minutes: float = Field(default=240, gt=0, description="a session older than this is closed")
+    warm_least: int = Field(default=0, ge=0, description="sessions kept ready even when nobody uses them")
+    warm_most: int = Field(default=4, ge=0)
+    limits: SandboxLimits = SandboxLimits()
+    most: SandboxMost = SandboxMost()
+    network: SandboxNetwork = SandboxNetwork()
+    serve: SandboxServe = SandboxServe()

@@ -1,0 +1,41 @@
+"""The sandbox that is not there: says why, whatever it is asked."""
+
+# ruff: noqa: ARG002 - the arguments are those of the protocol
+
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from devops_chatbot.errors import NotFound, SandboxUnavailable
+from sandbox.model import DEFAULT_LANGUAGE, AttackResult, Limits, SessionInfo
+
+
+class NoSandbox:
+    """Implements `Sandbox` where code may not be run."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def ready(self) -> NoReturn:
+        """See `Sandbox`."""
+        raise SandboxUnavailable(self._why)
+
+    def open(
+        self, limits: Limits | None = None, *, language: str = DEFAULT_LANGUAGE, caller: str = "local"
+    ) -> NoReturn:
+        """See `Sandbox`."""
+        raise SandboxUnavailable(self._why)
+
+    def get(self, session_id: str, *, caller: str | None = None) -> NoReturn:
+        """See `Sandbox`."""
+        raise NotFound(f"There is no sandbox session {session_id!r}. {self._why}")
+
+    def selftest(self, say: Callable[[AttackResult], None] = lambda _: None) -> Sequence[AttackResult]:
+        """See `Sandbox`."""
+        raise SandboxUnavailable(self._why)
+
+    def list(self, *, caller: str | None = None) -> list[SessionInfo]:
+        """See `Sandbox`."""
+        return []
+
+    def close(self) -> None:
+        """See `Sandbox`."""

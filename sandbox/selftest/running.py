@@ -1,0 +1,262 @@
+"""Runs the attacks in real sessions, each with its control, and the ones that need more than one session."""
+
+import contextlib
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from devops_chatbot.errors import ChatbotError
+from sandbox.box import Box
+from sandbox.engine import OWNER_LABEL, Engine
+from sandbox.hardening import ContainerOptions, Shape, container_options
+from sandbox.image_build import Image
+from sandbox.model import AttackResult, Execution
+from sandbox.selftest.attacks import ATTACKS, LIMITS, SHAPE, Attack
+
+OWNER = "selftest"
+
+
+def run(
+    engine: Engine, image: Image, *, runtime: str | None = None, say: Callable[[AttackResult], None] = lambda _: None
+) -> list[AttackResult]:
+    """Try everything. Raises `SandboxUnavailable` when sessions cannot be had at all."""
+    field = _Field(engine, image, runtime)
+    results: list[AttackResult] = []
+    with _listener() as port:
+        tries: list[Callable[[], AttackResult]] = [_Try(field, replace_port(attack, port)) for attack in ATTACKS]
+        tries += [_Session(field, name) for name in _SESSIONS]
+        for each in tries:
+            results.append(each())
+            say(results[-1])
+    return results
+
+
+def replace_port(attack: Attack, port: int) -> Attack:
+    """The attack with the port of this host that waits to be reached."""
+    return replace(attack, code=attack.code.replace("PORT", str(port)))
+
+
+class _Field:
+    """Where the attacks run."""
+
+    def __init__(self, engine: Engine, image: Image, runtime: str | None) -> None:
+        self._engine = engine
+        self._image = image
+        self._runtime = runtime
+
+    @contextlib.contextmanager
+    def box(
+        self, shape: Shape = SHAPE, relax: Callable[[ContainerOptions], ContainerOptions] = lambda options: options
+    ) -> Iterator[Box]:
+        options = container_options(
+            shape,
+            image=self._image.digest,
+            folder=self._image.folder,
+            runtime=self._runtime,
+            labels={OWNER_LABEL: OWNER},
+        )
+        box = Box(self._engine, shape=shape, options=relax(options))
+        try:
+            box.open("python")
+            yield box
+        finally:
+            box.close()
+
+
+def _execute(
+    box: Box, code: str, *, seconds: float = LIMITS.seconds, output_bytes: int = LIMITS.output_bytes
+) -> Execution:
+    return box.run(code.encode(), language="python", seconds=seconds, output_bytes=output_bytes, artifact_bytes=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """One attack of the list."""
+
+    field: _Field
+    attack: Attack
+
+    def __call__(self) -> AttackResult:
+        begun = time.monotonic()
+        attack = self.attack
+        with self.field.box() as box:
+            execution = _execute(box, attack.code)
+            after = _execute(box, "print('next')") if box.gone is None else None
+        lines = execution.stdout.split("\n")
+        tried = lines[0] == "tried"
+        verdict = next((line for line in lines if line.startswith(("held", "broke"))), "")
+        if not verdict and attack.ends_by_force and execution.exit_code in (1, 137):
+            verdict = f"held {execution.why or 'ended by the kernel'}"
+        held = tried and verdict.startswith("held") and after is not None and after.stdout == "next\n"
+        if not tried:
+            detail = f"the attack did not run: {execution.stderr[-200:] or execution.why}"
+        elif held:
+            detail = verdict.removeprefix("held").strip()
+        else:
+            detail = verdict or execution.stderr[-200:] or execution.why
+        return AttackResult(
+            attack=attack.name, held=held, detail=detail, control=self._control(), seconds=time.monotonic() - begun
+        )
+
+    def _control(self) -> str:
+        attack = self.attack
+        if attack.no_control:
+            return f"not shown: {attack.no_control}"
+        try:
+            with self.field.box(attack.control_shape or SHAPE, attack.relax or (lambda options: options)) as box:
+                control = _execute(box, attack.code)
+        except ChatbotError as error:
+            return f"could not run: {error}"
+        return "succeeds" if "broke" in control.stdout else f"did not succeed: {control.stdout[-80:].strip()}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One of the attacks that need a word from outside."""
+
+    field: _Field
+    name: str
+
+    def __call__(self) -> AttackResult:
+        begun = time.monotonic()
+        held, detail, control = _SESSIONS[self.name](self.field)
+        return AttackResult(
+            attack=self.name, held=held, detail=detail, control=control, seconds=time.monotonic() - begun
+        )
+
+
+def _output_flood(field: _Field) -> tuple[bool, str, str]:
+    code = "import sys\nsys.stdout.write('x' * 3_000_000); None"
+    with field.box() as box:
+        flooded = _execute(box, code)
+        free = _execute(box, code, output_bytes=4_000_000)
+    held = flooded.truncated and len(flooded.stdout) == LIMITS.output_bytes
+    return held, f"{len(flooded.stdout)} of 3000000 bytes came out", _shown(len(free.stdout) == 3_000_000)
+
+
+_BURN = """
+import os, time
+end = time.monotonic() + 1.5
+children = []
+for _ in range(1):
+    pid = os.fork()
+    if pid == 0:
+        while time.monotonic() < end: pass
+        os._exit(0)
+    children.append(pid)
+while time.monotonic() < end: pass
+for pid in children: os.waitpid(pid, 0)
+own = os.times()
+print('tried'); print((own.user + own.system + own.children_user + own.children_system) / 1.5)
+"""
+
+
+def _cpu_flood(field: _Field) -> tuple[bool, str, str]:
+    with field.box(replace(SHAPE, cpus=0.5)) as box:
+        used = float(_execute(box, _BURN).stdout.split()[-1])
+    with field.box(replace(SHAPE, cpus=2)) as box:
+        free = float(_execute(box, _BURN).stdout.split()[-1])
+    return (
+        used < 0.7,
+        f"two busy processes with cpus=0.5 used {used:.2f} of a CPU",
+        _shown(free > 0.7) if free > 0.7 else "not shown: the host is busy",
+    )
+
+
+def _ignoring_signals(field: _Field) -> tuple[bool, str, str]:
+    code = (
+        "import signal, time\nfor n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(n, signal.SIG_IGN)\n"
+        "print('tried', flush=True)\nwhile True:\n    try: time.sleep(1)\n    except BaseException: pass"
+    )
+    with field.box() as box:
+        longer = _execute(box, code, seconds=2)
+        begun = time.monotonic()
+        ended = _execute(box, code, seconds=0.5)
+        took = time.monotonic() - begun
+        after = _execute(box, "print('next')")
+    held = ended.timed_out and ended.stdout == "tried\n" and took < 5 and after.stdout == "next\n"
+    return held, f"ended {took:.1f} s after its start with a deadline of 0.5 s", _shown(longer.seconds > 1.9)
+
+
+_LEAVE = """
+import os, signal, time
+print('tried', flush=True)
+for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(n, signal.SIG_IGN)
+for _ in range(5):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            while True: time.sleep(1)
+        os._exit(0)
+"""
+_COUNT = """
+import glob
+def state(path):
+    try: return open(path).read().rpartition(') ')[2][:1]
+    except OSError: return 'Z'
+print(sum(state(path) != 'Z' for path in glob.glob('/proc/[0-9]*/stat')))
+"""
+
+
+def _leaving_processes(field: _Field) -> tuple[bool, str, str]:
+    with field.box() as box:
+        few = int(_execute(box, _COUNT).stdout)
+        _execute(box, _LEAVE)
+        left = int(_execute(box, _COUNT).stdout)
+        _execute(box, "import time\ntime.sleep(9)", seconds=0.3)
+        after = int(_execute(box, _COUNT).stdout)
+    return after <= few, f"{left} processes before the next deadline, {after} after it", _shown(left >= few + 5)
+
+
+def _reading_another_session(field: _Field) -> tuple[bool, str, str]:
+    secret = "the-neighbours-secret"  # noqa: S105 - it is meant to be looked for
+    look = (
+        "import glob\nprint('tried')\ndef read(p):\n    try: return open(p, 'rb').read(1 << 16)\n    except OSError: return b''\n"
+        f"found = any({secret[:12]!r}.encode() + {secret[12:]!r}.encode() in read(p) "
+        "for p in glob.glob('/proc/[0-9]*/environ') + "
+        "glob.glob('/work/*') + glob.glob('/tmp/*') + glob.glob('/dev/shm/*'))\nprint(found)"
+    )
+    with field.box() as theirs, field.box() as ours:
+        for folder in ("/work", "/tmp", "/dev/shm"):  # noqa: S108 - paths inside a container
+            _execute(theirs, f"open('{folder}/note', 'w').write('{secret}'); None")
+        seen, own = _execute(ours, look).stdout, _execute(theirs, look).stdout
+    return seen == "tried\nFalse\n", "nothing of it is seen", _shown(own == "tried\nTrue\n")
+
+
+def _starving_a_neighbour(field: _Field) -> tuple[bool, str, str]:
+    work = "import time\nbegun = time.perf_counter()\nsum(i * i for i in range(1_000_000))\nprint(time.perf_counter() - begun)"
+    with field.box() as flooder, field.box() as neighbour:
+        alone = statistics.median(float(_execute(neighbour, work).stdout) for _ in range(3))
+        spin = "        while True: pass\nwhile True: pass"
+        flood = "import os\nprint('tried', flush=True)\nfor _ in range(30):\n    if os.fork() == 0:\n" + spin
+        thread = threading.Thread(target=_execute, args=(flooder, flood), kwargs={"seconds": 4}, daemon=True)
+        thread.start()
+        time.sleep(1)
+        beside = statistics.median(float(_execute(neighbour, work).stdout) for _ in range(3))
+        thread.join()
+    detail = f"its work takes {beside / alone:.1f} times as long beside 31 busy processes"
+    return beside < 4 * alone + 0.1, detail, "not shown: it would starve the host"
+
+
+_SESSIONS: dict[str, Callable[[_Field], tuple[bool, str, str]]] = {
+    "output flood": _output_flood,
+    "CPU flood": _cpu_flood,
+    "ignoring signals": _ignoring_signals,
+    "leaving processes behind": _leaving_processes,
+    "reading another session": _reading_another_session,
+    "starving a neighbour": _starving_a_neighbour,
+}
+
+
+def _shown(success: bool) -> str:
+    return "succeeds" if success else "did not succeed"
+
+
+@contextlib.contextmanager
+def _listener() -> Iterator[int]:
+    """A port of this host that anybody who reaches the host can reach, for as long as the self-test runs."""
+    with socket.create_server(("0.0.0.0", 0)) as server:  # noqa: S104 - it is the bait
+        yield int(server.getsockname()[1])
