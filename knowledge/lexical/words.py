@@ -7,12 +7,13 @@ No stemming and no stop words: on technical text both cost more than they give (
 import re
 import unicodedata
 
-_WORD = re.compile(
-    r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]+|[^\W_]+(?:[._:/@-]+[^\W_]+|_+[^\W_]*)*"
-)
-_CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]")
-_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
-_SEPARATOR = re.compile(r"[._:/@-]+|_+")
+_UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+"""Chinese, Japanese and Korean characters: writing that does not part words with spaces, or not everywhere."""
+_RUN = f"[{_UNSPACED}]+"
+_LETTERS = f"[^\\W_{_UNSPACED}]"
+_WORD = re.compile(f"({_RUN})|{_LETTERS}+(?:[._:/@-]+{_LETTERS}+|_+{_LETTERS}*)*")
+_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_SEPARATOR = re.compile(r"[._:/@-]+")
 LONGEST = 200
 """Longer words (base64, minified code) are cut: nobody searches for them."""
 
@@ -21,25 +22,29 @@ def words(text: str) -> list[str]:
     """The words of a text or of a query, lower case, in order.
 
     `KubePodCrashLooping` gives itself and its parts, so do `http_requests_total` and `spec.template.metadata`; a run of
-    Chinese characters gives its bigrams (a single character stays one).
+    Chinese characters gives its bigrams (a single character stays one), also where it touches other writing.
     """
     found: list[str] = []
     for match in _WORD.finditer(unicodedata.normalize("NFKC", text)):
         word = match.group()
-        if _CJK.match(word):
+        if match.group(1):
             found += [word] if len(word) == 1 else [word[i : i + 2] for i in range(len(word) - 1)]
-            continue
-        _add(word[:LONGEST], found)
+        else:
+            _add(word[:LONGEST], found)
     return found
 
 
+def is_single(word: str) -> bool:
+    """Whether a word of a query is one Chinese character, which the index knows only inside of bigrams."""
+    return len(word) == 1 and re.fullmatch(_RUN, word) is not None
+
+
 def _add(word: str, found: list[str]) -> None:
-    whole = word.lower()
     pieces = [piece for piece in _SEPARATOR.split(word) if piece]
-    found.append(whole if len(pieces) != 1 else pieces[0].lower())
+    if len(pieces) > 1:
+        found.append(word.lower().strip("_"))
     for piece in pieces:
-        parts = _PART.findall(piece)
-        if len(pieces) > 1:
-            found.append(piece.lower())
+        found.append(piece.lower())
+        parts = _PART.findall(piece) if piece.isascii() else []
         if len(parts) > 1:
             found += [part.lower() for part in parts]

@@ -3,30 +3,42 @@
 One collection a knowledge base, because a filter inside one costs 20 times more.
 """
 
+import contextlib
+import re
+import shutil
+import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from devops_chatbot.errors import StoreUnavailable
+from devops_chatbot.errors import ConfigError
+from knowledge.faults import translated
 from knowledge.model import Chunk, Match, Scope
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
 
+NAME = "vector store"
 BATCH = 5000
 """Chroma refuses more than 5,461 rows at once."""
 PARALLEL = 4
 PREFIX = "kb-"
+EF_SEARCH = 100
+"""Candidates that HNSW keeps while it searches: recall 0.99 of the nearest 100 (measured on clustered vectors)."""
+
+_SEGMENT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 T = TypeVar("T")
 
 
 class ChromaVectors:
-    """A `VectorStore` below the folder `path`, opened on first use."""
+    """A `VectorStore` below the folder `path`, opened on first use.
+
+    Raises `ConfigError` for vectors of another length than those that are stored: the embedding model is another one.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,58 +48,59 @@ class ChromaVectors:
         self._pool: ThreadPoolExecutor | None = None
 
     def add(self, knowledge_base: str, chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]]) -> None:
+        import numpy as np
+
         if not chunks:
             return
-        with self._translated():
-            collection = self._collection(knowledge_base, create=True)
-            assert collection is not None  # noqa: S101 `create` makes it
-            for start in range(0, len(chunks), BATCH):
-                rows = slice(start, start + BATCH)
-                collection.upsert(ids=[chunk.id for chunk in chunks[rows]], embeddings=list(vectors[rows]))
+        matrix = np.asarray(vectors, np.float32)
+        ids = [chunk.id for chunk in chunks]
+        if len(matrix) != len(ids):
+            raise ValueError(f"{len(ids)} chunks with {len(matrix)} vectors")
+
+        def write(collection: "Collection") -> None:
+            for start in range(0, len(ids), BATCH):
+                collection.upsert(ids=ids[start : start + BATCH], embeddings=matrix[start : start + BATCH])
+
+        self._with(knowledge_base, write, missing=None, create=True)
 
     def remove(self, knowledge_base: str, chunk_ids: Sequence[str]) -> None:
-        with self._translated():
-            collection = self._collection(knowledge_base)
-            if collection is None:
-                return
+        def delete(collection: "Collection") -> None:
             for start in range(0, len(chunk_ids), BATCH):
                 collection.delete(ids=list(chunk_ids[start : start + BATCH]))
 
+        self._with(knowledge_base, delete, missing=None)
+
     def vectors(self, knowledge_base: str, chunk_ids: Sequence[str]) -> dict[str, list[float]]:
-        found: dict[str, list[float]] = {}
-        with self._translated():
-            collection = self._collection(knowledge_base)
-            if collection is None or not chunk_ids:
-                return found
+        import numpy as np
+
+        def read(collection: "Collection") -> dict[str, list[float]]:
+            found: dict[str, list[float]] = {}
             for start in range(0, len(chunk_ids), BATCH):
                 rows = collection.get(ids=list(chunk_ids[start : start + BATCH]), include=["embeddings"])
-                stored = rows["embeddings"]
-                if stored is not None:
-                    found |= {key: [float(v) for v in row] for key, row in zip(rows["ids"], stored, strict=True)}
-        return found
+                found.update(zip(rows["ids"], np.asarray(rows["embeddings"]).tolist(), strict=True))
+            return found
+
+        return self._with(knowledge_base, read, missing={}) if chunk_ids else {}
 
     def search(self, vector: Sequence[float], *, scope: Scope, limit: int) -> list[Match]:
         if limit < 1:
             return []
-        with self._translated():
-            found = self._each(lambda kb: self._search_one(kb, vector, limit), scope.knowledge_bases)
-        matches = [match for part in found for match in part]
+        parts = self._each(lambda kb: self._search_one(kb, vector, limit), list(dict.fromkeys(scope.knowledge_bases)))
+        matches = [match for part in parts for match in part]
         return sorted(matches, key=lambda match: (-match.score, match.chunk_id))[:limit]
 
     def ids(self, knowledge_base: str) -> set[str]:
-        with self._translated():
-            collection = self._collection(knowledge_base)
-            return set() if collection is None else set(collection.get(include=[])["ids"])
+        return self._with(knowledge_base, lambda collection: set(collection.get(include=[])["ids"]), missing=set())
 
     def drop(self, knowledge_base: str) -> None:
         from chromadb.errors import NotFoundError
 
-        with self._translated():
+        with translated(NAME, self._path):
+            client = self._opened()
             self._collections.pop(knowledge_base, None)
-            try:
-                self._opened().delete_collection(PREFIX + knowledge_base)
-            except NotFoundError:
-                return
+            with contextlib.suppress(NotFoundError):
+                client.delete_collection(PREFIX + knowledge_base)
+            self._free()
 
     def close(self) -> None:
         with self._opening:
@@ -105,19 +118,17 @@ class ChromaVectors:
     def _search_one(self, knowledge_base: str, vector: Sequence[float], limit: int) -> list[Match]:
         import numpy as np
 
-        collection = self._collection(knowledge_base)
-        if collection is None:
-            return []
-        rows = collection.query(
-            query_embeddings=np.asarray([vector], np.float32), n_results=limit, include=["distances"]
-        )
-        distances = rows["distances"]
-        if not distances:
-            return []
-        return [
-            Match(chunk_id=key, score=1.0 - distance)
-            for key, distance in zip(rows["ids"][0], distances[0], strict=True)
-        ]
+        def query(collection: "Collection") -> list[Match]:
+            rows = collection.query(
+                query_embeddings=np.asarray([vector], np.float32), n_results=limit, include=["distances"]
+            )
+            distances = rows["distances"] or [[]]
+            return [
+                Match(chunk_id=key, score=1.0 - distance)
+                for key, distance in zip(rows["ids"][0], distances[0], strict=True)
+            ]
+
+        return self._with(knowledge_base, query, missing=[])
 
     def _each(self, search: Callable[[str], T], knowledge_bases: Sequence[str]) -> list[T]:
         if len(knowledge_bases) < 2:
@@ -125,51 +136,68 @@ class ChromaVectors:
         with self._opening:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="vectors")
-        return list(self._pool.map(search, knowledge_bases))
+            pool = self._pool
+        return list(pool.map(search, knowledge_bases))
 
-    def _collection(self, knowledge_base: str, *, create: bool = False) -> "Collection | None":
-        from chromadb.errors import NotFoundError
+    def _with(self, knowledge_base: str, work: Callable[["Collection"], T], *, missing: T, create: bool = False) -> T:
+        """What `work` makes of the collection; `missing` when there is none, also when it is dropped meanwhile."""
+        from chromadb.errors import InvalidArgumentError, NotFoundError
 
+        with translated(NAME, self._path):
+            for _ in range(2):  # a collection that is remembered may have been dropped: look again once
+                try:
+                    collection = self._collection(knowledge_base, create=create)
+                    return work(collection)
+                except NotFoundError:
+                    self._collections.pop(knowledge_base, None)
+                except InvalidArgumentError as error:
+                    if "dimension" not in str(error):
+                        raise
+                    raise ConfigError(
+                        f"The embedding model of the knowledge base was changed: {error}. Set it back in the settings, "
+                        "or make a new knowledge base and add the documents again."
+                    ) from error
+            return missing
+
+    def _collection(self, knowledge_base: str, *, create: bool) -> "Collection":
         known = self._collections.get(knowledge_base)
         if known is not None:
             return known
         name = PREFIX + knowledge_base
-        try:
-            if create:
-                opened = self._opened().get_or_create_collection(
-                    name, embedding_function=None, configuration={"hnsw": {"space": "cosine", "ef_search": 100}}
-                )
-            else:
-                opened = self._opened().get_collection(name, embedding_function=None)
-        except NotFoundError:
-            return None
+        if create:
+            opened = self._opened().get_or_create_collection(
+                name, embedding_function=None, configuration={"hnsw": {"space": "cosine", "ef_search": EF_SEARCH}}
+            )
+        else:
+            opened = self._opened().get_collection(name, embedding_function=None)
         self._collections[knowledge_base] = opened
         return opened
 
     def _opened(self) -> "ClientAPI":
         with self._opening:
             if self._client is None:
-                import chromadb
-                from chromadb.config import Settings
+                from chromadb.api import ServerAPI
+                from chromadb.api.client import Client
+                from chromadb.config import Settings, System
 
                 self._path.mkdir(parents=True, exist_ok=True)
-                self._client = chromadb.PersistentClient(
-                    path=str(self._path), settings=Settings(anonymized_telemetry=False, allow_reset=False)
+                settings = Settings(
+                    is_persistent=True,
+                    persist_directory=str(self._path),
+                    anonymized_telemetry=False,
+                    allow_reset=False,
                 )
+                # chromadb.PersistentClient would remember a system that did not start, and go on with it next time
+                system = System(settings)
+                system.instance(ServerAPI)  # type: ignore[type-abstract]
+                system.start()
+                self._client = Client.from_system(system)
             return self._client
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except StoreUnavailable:
-            raise
-        except (OSError, RuntimeError, ValueError) as error:
-            raise StoreUnavailable(f"the vector store in {self._path} failed: {error}") from error
-        except Exception as error:
-            if type(error).__module__.startswith(("chromadb", "pyo3")):
-                raise StoreUnavailable(
-                    f"the vector store in {self._path} failed: {error}. Check the free disk space and that no "
-                    "other program uses this folder."
-                ) from error
-            raise
+    def _free(self) -> None:
+        """Remove the folders of vectors that Chroma leaves behind when it deletes a collection."""
+        with contextlib.closing(sqlite3.connect(f"file:{self._path / 'chroma.sqlite3'}?mode=ro", uri=True)) as records:
+            living = {row[0] for row in records.execute("SELECT id FROM segments")}
+        for folder in self._path.iterdir():
+            if _SEGMENT.fullmatch(folder.name) and folder.name not in living:
+                shutil.rmtree(folder)

@@ -1,0 +1,51 @@
+"""Says what is wrong with a store's files, and what to do about it."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from devops_chatbot.errors import ChatbotError, StoreUnavailable
+
+_FULL = ("disk is full", "no space left", "quota exceeded", "os error 28")
+_LOCKED = ("locked", "lockbusy", "lock busy", "already in use", "os error 11")
+_DENIED = ("permission denied", "readonly", "read-only", "unable to open database", "os error 13", "os error 30")
+
+
+@contextmanager
+def translated(store: str, folder: Path) -> Iterator[None]:
+    """Whatever a storage library raises inside the block leaves it as `StoreUnavailable`; errors of ours pass.
+
+    Storage libraries written in Rust have no common error class, and on a damaged file some of them panic, which reaches
+    Python as a `BaseException`.
+    """
+    try:
+        yield
+    except ChatbotError:
+        raise
+    except Exception as error:
+        raise unavailable(store, folder, error) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise unavailable(store, folder, error) from error
+
+
+def unavailable(store: str, folder: Path, error: BaseException) -> StoreUnavailable:
+    """What is to be raised for `error`."""
+    return StoreUnavailable(f"The {store} in {folder} failed: {error}. {_advice(error)}")
+
+
+def _advice(error: BaseException) -> str:
+    text = str(error).lower()
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT) or any(sign in text for sign in _FULL):
+        return "The disk is full: free some space, then try again."
+    if number in (errno.EAGAIN, errno.EBUSY) or any(sign in text for sign in _LOCKED):
+        return "Another program uses this folder: end it, then try again."
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS) or any(sign in text for sign in _DENIED):
+        return "Make the folder writable for the user that runs this program, then try again."
+    return (
+        "If it stays so, the files are damaged: put the folder back from a backup, or delete the knowledge base and add "
+        "its documents again."
+    )
