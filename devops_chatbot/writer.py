@@ -99,7 +99,8 @@ class _Answer:
                     yield Token(text=text)
         rest = self._say(self._filter.end())
         if not self.begun and not rest.strip():
-            raise ModelUnavailable(f"The model {self._model.name!r} gave an empty answer. Try again.")
+            why = "refused, or had nothing to say"
+            raise ModelUnavailable(f"The model {self._model.name!r} gave no answer ({why}). Ask in other words.")
         if self._cut:
             note = _CUT[self._language].format(limit=self._model.max_output, name=self._model.name)
             rest += self._say(note)
@@ -113,8 +114,7 @@ class _Answer:
             self._output += chunk.usage_metadata["output_tokens"]
         self._cut = self._cut or chunk.response_metadata.get("finish_reason") in ("length", "max_tokens")
         self._quoted = citations_of(chunk.additional_kwargs) or self._quoted
-        refusal = chunk.additional_kwargs.get("refusal")
-        text = str(chunk.text) or (refusal if isinstance(refusal, str) else "")
+        text = str(chunk.text)
         if self._model.extractive:  # it cites what it was given, and quotes brackets of documents as they are
             return self._say(text)
         return self._say(self._filter.add(text if self.begun else text.lstrip()))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 RETRIES = 1
 """Of one call, by the provider's own client, when it is answered 429 or 5xx; after that the next model has its turn."""
+CONNECT_S = 10
 LONGEST_DETAIL = 300
 
 _HOMES: dict[Provider, str] = {
@@ -74,7 +75,7 @@ class Remote:
             return ModelUnavailable(f"{who} has failed inside (status {status}). Try again in a moment.")
         if isinstance(status, int) and status >= 400:
             return ModelUnavailable(f"{who} refuses the request (status {status}): {self._short(error)}")
-        if "Timeout" in type(error).__name__ or isinstance(error, TimeoutError):
+        if any("Timeout" in kind.__name__ for kind in type(error).__mro__):
             return ModelUnavailable(f"{who} did not answer within {self._settings.timeout_s:g} s. Try again.")
         if _is_connection(error):
             return ModelUnavailable(f"{who} cannot be reached at {where}. Check that it runs.")
@@ -90,7 +91,8 @@ class Remote:
 
 
 def _is_connection(error: Exception) -> bool:
-    return isinstance(error, ConnectionError) or type(error).__name__ in ("APIConnectionError", "ConnectError")
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"ConnectionError", "APIConnectionError", "ConnectError"})
 
 
 def _openai(settings: ModelSettings) -> "BaseChatModel":
@@ -154,11 +156,13 @@ def _ollama(settings: ModelSettings) -> "BaseChatModel":
 
 
 def _openai_options(settings: ModelSettings) -> dict[str, Any]:
+    import httpx2
+
     return {
         "model": settings.model,
         "api_key": settings.api_key,
         "temperature": settings.temperature,
-        "timeout": settings.timeout_s,
+        "timeout": httpx2.Timeout(settings.timeout_s, connect=min(CONNECT_S, settings.timeout_s)),
         "max_retries": RETRIES,
         "stream_usage": True,
     }

@@ -1,15 +1,17 @@
 """A scheduler over real threads, a real router and the real clients, with a small library instead of a search engine."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from agents.docs import DocsAgent
 from agents.talk import TalkAgent
-from devops_chatbot.chat import FoundBy, Location, SearchMode
+from devops_chatbot.chat import Event, FoundBy, Location, Question, SearchMode
 from devops_chatbot.errors import StoreUnavailable
 from devops_chatbot.language import terms
 from devops_chatbot.llm import Models, RoleAssignments
@@ -78,6 +80,17 @@ class House:
     models: Models
     library: Library
     bases: list[Base]
+    run: Callable[[Coroutine[Any, Any, Any]], Any]
+    """On the one event loop of this test, as a server has one."""
+
+    def ask(self, text: str, **options: Any) -> list[Event]:
+        """All events of one question."""
+
+        async def listen() -> list[Event]:
+            return [event async for event in self.scheduler.ask(Question(text=text, **options))]
+
+        events: list[Event] = self.run(listen())
+        return events
 
 
 @pytest.fixture
@@ -88,7 +101,13 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def house(engine: Engine) -> Callable[..., House]:
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture
+def house(engine: Engine, runner: asyncio.Runner) -> Callable[..., House]:
     """`house(models={"local": model.settings()}, answer=["local"])` builds a scheduler; pages by name in `pages`."""
 
     def build(
@@ -109,6 +128,6 @@ def house(engine: Engine) -> Callable[..., House]:
             writer=Writer(),
             team={DOCS: (DocsAgent(library),), CHAT: (TalkAgent(),)},
         )
-        return House(scheduler=scheduler, threads=threads, models=chosen, library=library, bases=bases)
+        return House(scheduler=scheduler, threads=threads, models=chosen, library=library, bases=bases, run=runner.run)
 
     return build
