@@ -1,32 +1,31 @@
 """Says what is wrong with a store's files, and what to do about it."""
 
 import errno
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from devops_chatbot.errors import ChatbotError, StoreUnavailable
+from devops_chatbot.errors import StoreUnavailable
 
 _FULL = ("disk is full", "no space left", "quota exceeded", "os error 28")
 _LOCKED = ("locked", "lockbusy", "lock busy", "already in use", "os error 11")
 _DENIED = ("permission denied", "readonly", "read-only", "unable to open database", "os error 13", "os error 30")
+_LIBRARIES = ("chromadb", "chromadb_rust_bindings", "pyo3_runtime")
 
 
 @contextmanager
 def translated(store: str, folder: Path) -> Iterator[None]:
-    """Whatever a storage library raises inside the block leaves it as `StoreUnavailable`; errors of ours pass.
+    """What a storage library raises inside the block leaves it as `StoreUnavailable`.
 
-    Storage libraries written in Rust have no common error class, and on a damaged file some of them panic, which reaches
-    Python as a `BaseException`.
+    On a damaged file libraries written in Rust panic, which reaches Python as a `BaseException` of `pyo3_runtime`.
     """
     try:
         yield
-    except ChatbotError:
-        raise
-    except Exception as error:
+    except (OSError, ValueError, RuntimeError, sqlite3.Error) as error:
         raise unavailable(store, folder, error) from error
     except BaseException as error:
-        if type(error).__name__ != "PanicException":
+        if type(error).__module__.partition(".")[0] not in _LIBRARIES:
             raise
         raise unavailable(store, folder, error) from error
 

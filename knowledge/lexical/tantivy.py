@@ -38,7 +38,7 @@ class TantivyWords:
 
         with self._writer(knowledge_base) as writer:
             for chunk in {chunk.id: chunk for chunk in chunks}.values():
-                writer.delete_documents("id", chunk.id)
+                writer.delete_documents_by_term("id", chunk.id)
                 writer.add_document(tantivy.Document(id=[chunk.id], words=[" ".join(words(chunk.searchable))]))
 
     def remove(self, knowledge_base: str, chunk_ids: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ class TantivyWords:
                 return
         with self._writer(knowledge_base) as writer:
             for chunk_id in chunk_ids:
-                writer.delete_documents("id", chunk_id)
+                writer.delete_documents_by_term("id", chunk_id)
 
     def search(self, text: str, *, scope: Scope, limit: int) -> list[Match]:
         counted = Counter(words(text)).most_common(MOST_TERMS)

@@ -1,0 +1,105 @@
+"""Chroma as a vector store."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from contracts.chunks import chunk, unit_vectors
+from contracts.vector_contract import EAST, HERE, VectorStoreContract
+
+from stores.conftest import NoRoom
+
+from devops_chatbot.errors import StoreUnavailable
+from knowledge.vector.chroma import ChromaVectors
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Iterator[ChromaVectors]:
+    store = ChromaVectors(tmp_path / "vectors")
+    yield store
+    store.close()
+
+
+class TestChroma(VectorStoreContract):
+    pass
+
+
+def test_nothing_is_made_before_the_first_use(tmp_path: Path) -> None:
+    ChromaVectors(tmp_path / "vectors").close()
+    assert not (tmp_path / "vectors").exists()
+
+
+def test_another_process_start_finds_what_was_written(tmp_path: Path) -> None:
+    first = ChromaVectors(tmp_path)
+    first.add("kbase1", [chunk(1)], [EAST])
+    second = ChromaVectors(tmp_path)
+    assert second.ids("kbase1") == {chunk(1).id}
+    first.close()
+    assert second.search(EAST, scope=HERE, limit=1)[0].chunk_id == chunk(1).id
+    second.close()
+
+
+def test_more_chunks_than_chroma_takes_at_once(vectors: ChromaVectors) -> None:
+    chunks, matrix = [chunk(number) for number in range(6000)], unit_vectors(6000, 4)
+    vectors.add("kbase1", chunks, matrix)
+    ids = [each.id for each in chunks]
+    assert len(vectors.vectors("kbase1", ids)) == 6000
+    assert len(vectors.search(matrix[0], scope=HERE, limit=200)) == 200
+    vectors.remove("kbase1", ids)
+    assert vectors.ids("kbase1") == set()
+
+
+def test_dropping_a_knowledge_base_frees_its_files(tmp_path: Path, vectors: ChromaVectors) -> None:
+    for name in ("kbase1", "kbase2"):
+        vectors.add(name, [chunk(number) for number in range(1100)], unit_vectors(1100, 8))
+    folders = {path.name for path in (tmp_path / "vectors").iterdir() if path.is_dir()}
+    assert len(folders) == 2
+    vectors.drop("kbase1")
+    left = {path.name for path in (tmp_path / "vectors").iterdir() if path.is_dir()}
+    assert len(left) == 1
+    assert left < folders
+    assert len(vectors.ids("kbase2")) == 1100
+
+
+def test_damaged_records_are_told_every_time(tmp_path: Path) -> None:
+    (tmp_path / "chroma.sqlite3").write_bytes(b"this is no database" * 500)
+    store = ChromaVectors(tmp_path)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="backup"):
+            store.search(EAST, scope=HERE, limit=1)
+    store.close()
+    (tmp_path / "chroma.sqlite3").unlink()  # put right while the program runs
+    assert store.ids("kbase1") == set()
+    store.close()
+
+
+def test_a_damaged_index_is_told_and_can_be_dropped(tmp_path: Path) -> None:
+    store = ChromaVectors(tmp_path)
+    store.add("kbase1", [chunk(number) for number in range(1100)], unit_vectors(1100, 8))
+    store.close()
+    for path in tmp_path.rglob("*.bin"):
+        path.write_bytes(b"junk")
+    with pytest.raises(StoreUnavailable, match="delete the knowledge base"):
+        store.search(unit_vectors(1, 8)[0], scope=HERE, limit=1)
+    store.drop("kbase1")
+    store.add("kbase1", [chunk(1)], [EAST])
+    assert store.search(EAST, scope=HERE, limit=1)[0].chunk_id == chunk(1).id
+    store.close()
+
+
+def test_a_path_that_is_a_file_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="vector store"):
+        ChromaVectors(tmp_path / "file").ids("kbase1")
+
+
+def test_a_write_for_which_there_is_no_room_leaves_what_was_there(tmp_path: Path, no_room: NoRoom) -> None:
+    store = ChromaVectors(tmp_path)
+    matrix = unit_vectors(1000, 64)
+    store.add("kbase1", [chunk(0)], matrix[:1])
+    with no_room(), pytest.raises(StoreUnavailable, match="vector store"):
+        store.add("kbase1", [chunk(number) for number in range(1, 1000)], matrix[1:])
+    assert store.ids("kbase1") == {chunk(0).id}
+    store.add("kbase1", [chunk(number) for number in range(1, 1000)], matrix[1:])
+    assert len(store.ids("kbase1")) == 1000
+    store.close()
