@@ -1,0 +1,204 @@
+"""The pages in a real browser, against the running product."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Product
+    from playwright.sync_api import Browser, Locator, Page
+
+pytestmark = pytest.mark.service
+
+CITATION = 'a[href^="#cite-"]'
+
+
+def ask(page: "Page", text: str) -> None:
+    page.get_by_test_id("stChatInputTextArea").fill(text)
+    page.keyboard.press("Enter")
+
+
+def answered(page: "Page") -> "Locator":
+    """The newest answer, once it is whole."""
+    page.get_by_role("button", name="Answer again").wait_for()
+    return page.locator('[class*="st-key-answer_"]').last
+
+
+def test_first_start_builds_the_sample_and_answers_one_of_its_questions(fresh: "Product", page: "Page") -> None:
+    page.goto(fresh.ui)
+    page.get_by_role("heading", name="Ask your own runbooks").wait_for()
+    page.get_by_role("button", name="Build the sample knowledge base").click()
+    page.get_by_text("Questions to try").wait_for(timeout=90_000)
+    questions = page.locator(".st-key-try_questions button")
+    assert questions.count() == 3
+    questions.filter(has_text="CrashLoopBackOff").click()
+    answer = answered(page)
+    assert "Extract" in answer.inner_text()
+    answer.locator(CITATION).first.click()
+    panel = page.locator(".st-key-passage_panel")
+    panel.locator(".hit").first.wait_for()
+    assert "CrashLoop" in panel.inner_text()
+
+
+def test_a_knowledge_base_is_made_from_files_and_says_which_could_not_be_read(
+    spoken: "Product", page: "Page", tmp_path: Path
+) -> None:
+    good, bad = tmp_path / "NodeClockSkew.md", tmp_path / "empty.md"
+    good.write_text("# NodeClockSkew\n\nThe clocks of two nodes differ. Restart chronyd on the node.\n")
+    bad.write_bytes(b"")
+    page.goto(f"{spoken.ui}/knowledge")
+    page.get_by_role("button", name="New knowledge base").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("时钟 & clocks")
+    page.get_by_role("dialog").get_by_role("button", name="Create").click()
+    page.get_by_role("heading", name="时钟 & clocks").wait_for()
+    page.locator('input[type="file"]').set_input_files([good, bad])
+    page.get_by_role("button", name="Add 2 files").click()
+    page.get_by_text("The file is empty.").first.wait_for(timeout=60_000)
+    page.get_by_text("1 added · 1 not readable").wait_for()
+    page.get_by_text("Documents", exact=True).last.click()
+    page.locator(".cb-file", has_text="NodeClockSkew.md").get_by_text("ready").wait_for()
+    page.locator(".cb-file", has_text="empty.md").get_by_text("not readable").wait_for()
+
+
+def test_a_question_streams_and_its_inline_citation_opens_the_passage_highlighted(
+    spoken: "Product", page: "Page"
+) -> None:
+    page.goto(spoken.ui)
+    ask(page, "Why is etcd slow?")
+    answer = answered(page)
+    text = answer.inner_text()
+    assert "The disk of etcd is slow" in text
+    assert "etcdctl check perf --load=s" in text
+    assert "$5 or $6, and :red[nothing] else" in text
+    answer.locator(CITATION).first.click()
+    panel = page.locator(".st-key-passage_panel")
+    panel.locator(".hit").first.wait_for()
+    assert panel.get_by_text("EtcdSlowDisk", exact=True).first.is_visible()
+    beside, source = answer.bounding_box(), panel.bounding_box()
+    assert beside is not None
+    assert source is not None
+    assert beside["x"] + beside["width"] <= source["x"]
+    panel.get_by_role("button", name="Close the source").click()
+    panel.wait_for(state="detached")
+    answer.get_by_role("button", name=re.compile("1 EtcdSlowDisk")).click()
+    page.locator(".st-key-passage_panel .hit").first.wait_for()
+
+
+def test_an_answer_grows_while_it_is_written_and_stop_ends_the_work(spoken: "Product", page: "Page") -> None:
+    left = spoken.model.left
+    page.goto(spoken.ui)
+    ask(page, "Please speak slowly")
+    live = page.locator(".st-key-answer_live")
+    live.get_by_text("word word").first.wait_for()
+    early = len(live.inner_text())
+    page.wait_for_timeout(800)
+    assert len(live.inner_text()) > early
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped. What had been said is kept.").wait_for()
+    assert spoken.model.until_left(5)
+    assert spoken.model.left == left + 1
+    assert page.get_by_role("button", name="Stop").count() == 0
+    last = spoken.client.thread(page.url.partition("thread=")[2]).messages[-1]
+    assert last.state == "stopped"
+    assert "word word" in last.text
+
+
+def test_a_reload_finds_the_conversation_and_the_answer_on_its_way(spoken: "Product", page: "Page") -> None:
+    page.goto(spoken.ui)
+    ask(page, "Please speak slowly once more")
+    page.locator(".st-key-answer_live").get_by_text("word word").first.wait_for()
+    page.reload()
+    page.locator(".st-key-answer_live").get_by_text("word word").first.wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped. What had been said is kept.").wait_for()
+    page.reload()
+    page.get_by_text("Stopped. What had been said is kept.").wait_for()
+    assert page.locator('[class*="st-key-question_"]').inner_text() == "Please speak slowly once more"
+    page.goto(spoken.ui)
+    page.locator(".st-key-threads").get_by_text("Please speak slowly once more").click()
+    page.get_by_text("Stopped. What had been said is kept.").wait_for()
+
+
+def test_leaving_the_page_stops_the_work(spoken: "Product", browser: "Browser") -> None:
+    left = spoken.model.left
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(spoken.ui)
+    ask(page, "Speak slowly to nobody, speak slowly")
+    page.locator(".st-key-answer_live").get_by_text("word word").first.wait_for()
+    context.close()
+    assert spoken.model.until_left(30) if left == 0 else _left_more(spoken, left)
+
+
+def _left_more(spoken: "Product", left: int) -> bool:
+    import time
+
+    deadline = time.monotonic() + 30
+    while spoken.model.left == left and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return spoken.model.left > left
+
+
+def test_another_route_is_one_click_away(spoken: "Product", page: "Page") -> None:
+    page.goto(spoken.ui)
+    ask(page, "What about EtcdSlowDisk?")
+    answer = answered(page)
+    answer.get_by_role("button", name=re.compile("Documents")).click()
+    page.get_by_text("Why this route").wait_for()
+    page.get_by_role("button", name="Plain chat").click()
+    page.locator('[class*="st-key-why_"]').get_by_text("Plain chat").wait_for()
+    thread = spoken.client.thread(page.url.partition("thread=")[2])
+    assert [message.role for message in thread.messages] == ["user", "assistant"]
+    assert thread.messages[-1].route is not None
+    assert thread.messages[-1].route.scenario == "chat"
+
+
+def test_chinese_pages_speak_chinese(spoken: "Product", browser: "Browser") -> None:
+    context = browser.new_context(locale="zh-CN")
+    page = context.new_page()
+    for path, heading in (("", "今天要解决什么问题？"), ("/knowledge", "知识库"), ("/status", "状态与设置")):
+        page.goto(spoken.ui + path)
+        page.get_by_role("heading", name=heading).wait_for()
+        assert not set(re.findall(r"[A-Za-z]{4,}", page.locator("body").inner_text())) & ENGLISH
+    assert page.evaluate("document.documentElement.lang") == "zh"
+    context.close()
+
+
+ENGLISH = {"Chat", "Knowledge", "Status", "Settings", "Search", "Documents", "Upload", "Browse", "Drag", "ready"} | {
+    "default", "Refresh", "Preferences", "conversation", "limit", "file", "opened", "free", "Press", "Choose"
+}  # fmt: skip
+
+
+def test_language_and_theme_are_remembered_by_the_browser(spoken: "Product", page: "Page") -> None:
+    page.goto(spoken.ui)
+    page.get_by_role("button", name="Preferences").click()
+    page.get_by_text("中文", exact=True).click()
+    page.get_by_role("heading", name="今天要解决什么问题？").wait_for()
+    page.reload()
+    page.get_by_role("heading", name="今天要解决什么问题？").wait_for()
+    page.get_by_role("button", name="偏好").click()
+    with page.expect_navigation():
+        page.get_by_text("深色", exact=True).click()
+    page.get_by_role("heading", name="今天要解决什么问题？").wait_for()
+    page.wait_for_function("getComputedStyle(document.querySelector('.stApp')).backgroundColor === 'rgb(18, 20, 26)'")
+
+
+def test_on_a_narrow_screen_the_source_covers_the_page_and_closes_by_escape(
+    spoken: "Product", browser: "Browser"
+) -> None:
+    context = browser.new_context(locale="en-GB", viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(spoken.ui)
+    ask(page, "Why is etcd slow, in short?")
+    answered(page).locator(CITATION).first.click()
+    panel = page.locator(".st-key-passage_panel")
+    panel.locator(".hit").first.wait_for()
+    box = panel.bounding_box()
+    assert box is not None
+    assert (box["x"], box["width"]) == (0, 390)
+    page.keyboard.press("Escape")
+    panel.wait_for(state="detached")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()

@@ -1,0 +1,65 @@
+"""The catalogue: both languages say everything, and everything is said somewhere."""
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+import webui
+from webui.i18n import LANGUAGES, catalogue, language_of, translate
+from webui.i18n.server import check_name, said, setting_description
+
+FOLDER = Path(str(webui.__file__)).parent
+BUILT = re.compile(r't\(f"([a-z]+\.[a-z_]*)\{')
+PLAIN = re.compile(r't\(\s*"([a-z]+\.[A-Za-z_]+)"')
+QUOTED = re.compile(r'"([a-z]+\.[A-Za-z_]+)"')
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for form in text.split("|") for _, name, _, _ in string.Formatter().parse(form) if name}
+
+
+def test_both_languages_have_the_same_texts_with_the_same_placeholders() -> None:
+    english, chinese = catalogue("en"), catalogue("zh")
+    assert english.keys() == chinese.keys()
+    for key, text in english.items():
+        assert placeholders(text) == placeholders(chinese[key]), key
+        assert text.strip()
+        assert chinese[key].strip()
+
+
+def test_chinese_texts_are_chinese() -> None:
+    same = {key for key, text in catalogue("zh").items() if not re.search(r"[\u4e00-\u9fff]", text)}
+    assert same == {"app.name", "add.folder_placeholder", "job.running"}
+
+
+def test_every_text_that_the_pages_name_exists_and_every_text_is_used() -> None:
+    source = "\n".join(path.read_text("utf-8") for path in FOLDER.rglob("*.py"))
+    keys = set(catalogue("en"))
+    named = set(PLAIN.findall(source))
+    assert named <= keys
+    begun = tuple(BUILT.findall(source))
+    unused = {key for key in keys - set(QUOTED.findall(source)) if not key.startswith(begun)}
+    assert unused == set()
+
+
+@pytest.mark.parametrize(("count", "text"), [(1, "1 document"), (2, "2 documents"), (0, "0 documents")])
+def test_one_and_many(count: int, text: str) -> None:
+    assert translate("knowledge.documents", "en", count=count) == text
+
+
+def test_the_browsers_locale_chooses_the_language() -> None:
+    assert [language_of(locale) for locale in ("zh-CN", "zh", "de-DE", None)] == ["zh", "zh", "en", "en"]
+    assert list(LANGUAGES) == ["en", "zh"]
+
+
+def test_what_the_server_says_is_said_in_chinese_where_we_know_it() -> None:
+    assert said("The file is empty.", "zh") == "文件是空的。"
+    assert said("The file is empty.", "en") == "The file is empty."
+    assert said("3 knowledge bases", "zh") == "3 个知识库"
+    assert said("Nobody has translated this.", "zh") == "Nobody has translated this."
+    assert check_name("embedding bundled", "zh") == "嵌入模型 bundled"
+    assert check_name("data directory", "en") == "Data directory"
+    assert setting_description("server.port", "0 picks a free port", "zh") == "0 表示自动选择空闲端口"
+    assert setting_description("models.x.model", "its name", "zh") == "its name"
