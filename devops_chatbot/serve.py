@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 from devops_chatbot.datadir import Address, DataDirectory, open_data_directory
 from devops_chatbot.errors import ConfigError, Unavailable
 from devops_chatbot.loopback import is_loopback, reachable
+from devops_chatbot.memory import bound_arenas, give_back_forever
 from devops_chatbot.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ async def _run(
     announce: Callable[[Started], None],
 ) -> None:
     begun = time.monotonic()
+    bound_arenas()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -76,6 +78,7 @@ async def _run(
         server = asyncio.create_task(_serve_api(settings, data, api, stop))
         watch = asyncio.create_task(pages.keep() if pages else stop.wait())
         started = asyncio.create_task(_answering(api_url, pages))
+        memory = asyncio.create_task(give_back_forever())
         stack.push_async_callback(_ended, server, stop)
         await asyncio.wait({server, watch, started}, return_when=asyncio.FIRST_COMPLETED)
         if started.done() and not started.exception() and not server.done():
@@ -83,7 +86,7 @@ async def _run(
             data.publish(Address(api=api_url, ui=ui_url, pid=os.getpid()))
             announce(Started(api=api_url, ui=ui_url, seconds=time.monotonic() - begun))
             await asyncio.wait({server, watch}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (watch, started):
+        for task in (watch, started, memory):
             task.cancel()
         for task in (server, watch, started):
             if task.done() and not task.cancelled() and (error := task.exception()):
