@@ -22,7 +22,7 @@ _IDENTIFIER = re.compile(
 )
 
 _STOP_EN = frozenset(
-    """a about actually after all also am an and any are as at be been before being but by can cannot could did do does
+    """a about actually after all almost already also am an and any are as at be been before being but by can cannot could did do does
     doing done for from get gets getting give given go going had has have having here how i if in into is it its just
     know let like make me might more most much must my need no not now of off on once one only or other our out over
     please possible same say see shall should show so some such tell than that the their them then there these they
@@ -74,6 +74,9 @@ def stem(word: str) -> str:
             if ending in ("ing", "ed") and word[-1] == word[-2] and word[-1] not in "lsz":
                 word = word[:-1]
             break
+    for ending in ("ation", "ate", "ion"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
     return word[:-1] if word.endswith("e") and len(word) > 3 else word
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from devops_chatbot.language import is_chinese, terms
 from devops_chatbot.llm.extract.blocks import items, sentences
-from devops_chatbot.llm.extract.relevance import Relevance
+from devops_chatbot.llm.extract.relevance import Relevance, promised
 from devops_chatbot.llm.extract.views import Cited, Section, View
 
 WHOLE_SECTION = 900
@@ -14,7 +14,10 @@ WHOLE_SECTION = 900
 WHOLE_BLOCK = 1100
 """A list or table up to this size stays whole even where one line of it would do; code always does, up to its limit."""
 LONGEST_CODE = 2400
-LONG_PARAGRAPH = 500
+WHOLE_PROSE = 420
+LONG_PARAGRAPH = 360
+ABOUT = 0.6
+"""Share of a question's topic in a document's title and beginning from which the question is about the document."""
 NEAR_BEST = 0.72
 """Parts that fit the question nearly as well as the best one are taken too."""
 INTRODUCTION = 240
@@ -71,8 +74,8 @@ def choose(view: View, relevance: Relevance, *, room: int, focused: bool = False
     asked = [] if focused else _asked(scored, view, relevance, best)
     if asked:
         return _filled(view, asked, relevance, room)
-    near = [section for score, section in scored if score >= best * 0.9 or score == best]
-    ranked = sorted(near, key=lambda one: -_score(one, view, relevance))
+    near = [(score, section) for score, section in scored if score >= best * 0.92]
+    ranked = [section for _, section in sorted(near, key=lambda each: -each[0])]
     groups: list[Group] = []
     left = room
     for section in ranked[: 1 if focused else 2]:
@@ -89,31 +92,42 @@ def _score(section: Section, view: View, relevance: Relevance) -> float:
     """How well a section fits: its words, its best part, its heading, and whether the search found it."""
     headings = " ".join((view.title, *section.path))
     share = relevance.share(f"{headings}\n{section.text}")
-    part = max(relevance.share(f"{text}") for one in section.blocks for text in _parts(one))
+    part = max(relevance.share(f"{text}") for one in section.blocks for text in parts_of(one))
     ranks = [one.number for one in section.blocks if one.matched]
     found = 0.35 / min(ranks) if ranks else 0.0
     promised = 0.5 if relevance.promises(section.path) else 0.0
-    thin = 0.6 if size_of(section.text) < 60 else 1.0
+    thin = 0.6 if size_of(section.text) < 60 or _points_elsewhere(section) else 1.0
     return (0.5 * share + 0.8 * part + found + promised) * thin
 
 
 def _asked(scored: Sequence[tuple[float, Section]], view: View, relevance: Relevance, best: float) -> list[Section]:
-    """The sections whose headings promise what is asked, when the question is about the whole document; a question
-    that is nothing but the document's name gets all of it, from the start.
+    """The sections that a question about the whole document wants: those whose headings promise what is asked, or all
+    of them, from the start, when it is the document's name or its symptom alone.
     """
-    if relevance.topic_share(view.title + " " + " ".join(view.sections[0].path[:1])) < 0.75:
+    first = view.sections[0]
+    if relevance.topic_share(f"{view.title} {' '.join(first.path[:1])} {first.text[:400]}") < ABOUT:
         return []
     if not relevance.kinds and not relevance.how_to:
-        return [section for _, section in scored]
-    kinds = [kind for kind in relevance.kinds if any(relevance.promises(section.path) for _, section in scored)]
+        return [section for _, section in scored] if _only_the_topic(view, first, relevance) else []
     wanted = [section for score, section in scored if relevance.promises(section.path) and score > 0.4 * best]
-    if "meaning" in relevance.kinds and "meaning" not in {
-        kind for section in wanted for kind in relevance.promises(section.path)
-    }:
-        first = view.sections[0]
-        if first not in wanted:
-            wanted.insert(0, first)
-    return wanted if kinds or wanted else []
+    if not wanted:
+        wanted = [section for _, section in scored if any(promised(kind, section.path) for kind in relevance.instead())]
+    if "meaning" in relevance.kinds and not any(promised("meaning", section.path) for section in wanted):
+        wanted = [first, *(section for section in wanted if section is not first)]
+    if not wanted and _only_the_topic(view, first, relevance):
+        wanted = [section for _, section in scored]
+    return [section for section in wanted if not _points_elsewhere(section)] or wanted
+
+
+def _only_the_topic(view: View, first: Section, relevance: Relevance) -> bool:
+    """Whether the question says nothing beyond what the document is about."""
+    return relevance.topic_share(f"{view.title} {' '.join(first.path)} {first.text[:400]}") >= 0.75
+
+
+def _points_elsewhere(section: Section) -> bool:
+    """A section that is nothing but "see there"."""
+    text = section.text.strip()
+    return size_of(text) < 160 and bool(re.match(r"(?:[-*+] )?(?:see|refer to|参见|请参考|见)\b", text, re.IGNORECASE))
 
 
 def _filled(view: View, sections: Sequence[Section], relevance: Relevance, room: int) -> list[Group]:
@@ -151,9 +165,10 @@ def _whole(view: View, section: Section, room: int, relevance: Relevance) -> Gro
 
 def _focused(view: View, section: Section, relevance: Relevance, room: int) -> Group:
     """The best block of a section with what belongs to it, and others that fit nearly as well."""
-    if size_of(section.text) <= min(WHOLE_SECTION, room):
-        return _whole(view, section, room, relevance)
     blocks = section.blocks
+    small = min(WHOLE_SECTION, room) if any(one.block.kind != "paragraph" for one in blocks) else WHOLE_PROSE
+    if size_of(section.text) <= small:
+        return _whole(view, section, room, relevance)
     scores = [_block_score(one, relevance) for one in blocks]
     best = max(scores)
     order = sorted(range(len(blocks)), key=lambda index: -scores[index])
@@ -175,7 +190,7 @@ def _focused(view: View, section: Section, relevance: Relevance, room: int) -> G
 
 
 def _block_score(one: Cited, relevance: Relevance) -> float:
-    part = max((relevance.share(text) for text in _parts(one)), default=0.0)
+    part = max((relevance.share(text) for text in parts_of(one)), default=0.0)
     practical = 0.15 if relevance.how_to and one.block.kind in ("code", "list") else 0.0
     return part + 0.3 * relevance.share(one.block.text) + practical + (0.1 if one.matched else 0.0)
 
@@ -198,7 +213,9 @@ def _runs_into_code(blocks: Sequence[Cited], after: int, relevance: Relevance) -
 
 
 def _introduces(one: Cited) -> bool:
-    return one.block.kind == "paragraph" and one.block.text.rstrip(" *_`").endswith(_COLON)
+    text = one.block.text.strip()
+    bold = text.startswith("**") and text.endswith("**") and "**" not in text[2:-2]
+    return one.block.kind == "paragraph" and (bold or text.rstrip(" *_`").endswith(_COLON))
 
 
 def _beside(blocks: Sequence[Cited], position: int) -> Piece:
@@ -277,7 +294,7 @@ def _rows(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _parts(one: Cited) -> list[str]:
+def parts_of(one: Cited) -> list[str]:
     """The sentences, items or rows of a block; a block of another kind is one part."""
     text = one.block.text
     if one.block.kind == "paragraph":

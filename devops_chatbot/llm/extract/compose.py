@@ -1,19 +1,21 @@
 """Composes an answer out of evidence: what fits best first, then what other documents add."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from devops_chatbot.chat import Citation, Evidence
 from devops_chatbot.language import Language, language_of
-from devops_chatbot.llm.extract.choose import Group, choose, same
+from devops_chatbot.llm.extract.choose import Group, choose, parts_of, same
 from devops_chatbot.llm.extract.relevance import Relevance
-from devops_chatbot.llm.extract.render import body, heading, quoted
-from devops_chatbot.llm.extract.views import View, views
+from devops_chatbot.llm.extract.render import body, heading, piece_text, quoted
+from devops_chatbot.llm.extract.views import Section, View, squashed, views
 
 ROOM = 1600
 """Characters for the first document (see `choose`), and for each of the others."""
 ROOM_OTHERS = 500
 OTHERS = 2
+FITS = 0.6
+"""What another document must hold of the question to be added to the first."""
 WEAK = 0.3
 """Below this share of the question's words, and with no near meaning, nothing fits."""
 NEAR_MEANING = 0.45
@@ -69,11 +71,13 @@ def compose(query: str, evidence: Sequence[Evidence] | None) -> Extract:
     chosen = [choose(ranked[0], relevance, room=ROOM_OTHERS if weak else ROOM, focused=weak)]
     if not weak:
         chosen += _others(ranked, relevance, chosen[0])
-    groups = [group for each in chosen for group in each]
+    groups = _once([group for each in chosen for group in each])
     places = _places(groups)
     parts = [_SAYS["weak" if weak else "extracts"][language]]
+    named: View | None = None
     for group in groups:
-        parts.append(heading(group, place=places.get(id(group), "")))
+        parts.append(heading(group, again=group.view is named, place=places.get(id(group), "")))
+        named = group.view
         parts.append(body(group, more=_SAYS["more"][language]))
     return Extract(text="\n\n".join(parts), citations=quoted(groups))
 
@@ -90,8 +94,19 @@ def _ranked(found: Sequence[View], relevance: Relevance) -> list[View]:
 
 
 def _fit(view: View, relevance: Relevance) -> float:
-    """The question's words in the best section of a document, its title included."""
-    return max(relevance.share(" ".join((view.title, *section.path, section.text))) for section in view.sections)
+    """The question's words in the best section of a document, and in its best part alone: who says it shortly, says it
+    best.
+    """
+    return max(
+        0.5 * relevance.share(" ".join((view.title, *section.path, section.text)))
+        + 0.5 * _best_part(view, section, relevance)
+        for section in view.sections
+    )
+
+
+def _best_part(view: View, section: Section, relevance: Relevance) -> float:
+    named = " ".join((view.title, *section.path))
+    return max(relevance.share(f"{named} {text}") for one in section.blocks for text in parts_of(one))
 
 
 def _meaning(view: View) -> float:
@@ -109,14 +124,30 @@ def _others(ranked: Sequence[View], relevance: Relevance, first: Sequence[Group]
     for view in ranked[1:]:
         if len(chosen) > OTHERS:
             break
-        if _fit(view, relevance) < best * 0.8 or (
-            named and not any(name in view.text.lower() for name in relevance.names)
-        ):
+        if _fit(view, relevance) < max(best * 0.85, FITS):
+            continue
+        if named and not any(name in view.title.lower() for name in relevance.names):
             continue
         groups = choose(view, relevance, room=ROOM_OTHERS, focused=True)
         if groups and not any(same(groups, before) for before in chosen):
             chosen.append(groups)
     return chosen[1:]
+
+
+def _once(groups: Sequence[Group]) -> list[Group]:
+    """Without pieces that say again, word for word, what stands above (a table that two passages share)."""
+    said: set[str] = set()
+    kept: list[Group] = []
+    for group in groups:
+        pieces = []
+        for piece in group.pieces:
+            words = squashed(piece_text(piece))
+            if words not in said:
+                said.add(words)
+                pieces.append(piece)
+        if pieces:
+            kept.append(replace(group, pieces=tuple(pieces)))
+    return kept
 
 
 def _places(groups: Sequence[Group]) -> dict[int, str]:

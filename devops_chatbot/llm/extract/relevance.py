@@ -27,7 +27,7 @@ _KINDS: dict[str, tuple[str, str]] = {
     ),
     "fix": (
         r"\b(?:fix|resolv|mitigat|solv|remed|recover|repair|restor|clear|get rid|work ?around|handle|deal with|respond|react)"
-        r"|\bwhat (?:should|can|must|do|to)\b.{0,20}\bdo\b|\bwhat to do\b"
+        r"|\bwhat (?:should|can|must|do|to)\b.{0,20}\bdo\b|\bwhat to do\b|\bwhat now\b|\bhelp\b|\bfree (?:up|some|disk|space)"
         r"|解决|处理|修复|怎么办|恢复|缓解|应对|消除",
         r"mitigat|resol|fix|solution|solv|remed|recover|repair|restor|work ?around|what to do|action|response|steps|procedure"
         r"|处理|解决|修复|恢复|步骤|方案|操作|缓解|措施|办法|方法",
@@ -48,10 +48,18 @@ _HOW_TO = re.compile(
     re.IGNORECASE,
 )
 _WORDS_OF_KINDS = re.compile(
-    r"mean|meaning|explain|describ|description|definition|check|diagnos\w*|debug\w*|investigat\w*|troubleshoot\w*|fix|resolv|resolution"
-    r"|mitigat\w*|solv|solution|handl|cause|caus|reason|impact|happen|step|action|alert|fire|fir|issue|problem"
-    r"|意思|含义|处理|解决|修复|怎么|么办|检查|排查|诊断|原因|影响|告警|报警|步骤"
+    r"mean|explain|explan|describ|descript|definit|check|diagnos\w*|debug\w*|investig\w*|troubleshoot\w*|fix|resol\w*|mitig\w*"
+    r"|solv|solut|handl|caus|reason|impact|effect|happen|step|action|alert|fire|fir|issue|problem|help|now|command"
+    r"|意思|含义|处理|解决|修复|么办|检查|排查|诊断|原因|影响|告警|报警|步骤|方法"
 )
+_OTHERWISE = {
+    "cause": ("check", "meaning"),
+    "fix": ("check",),
+    "check": ("fix",),
+    "impact": ("meaning",),
+    "meaning": (),
+}
+"""Where to look when no heading promises what is asked."""
 
 
 class Relevance:
@@ -71,8 +79,12 @@ class Relevance:
         }
         self._total = sum(self._weights.values()) or 1.0
         self._pairs = set(pairwise(asked))
-        self.kinds = tuple(kind for kind, (asks, _) in _KINDS.items() if re.search(asks, question, re.IGNORECASE))
+        kinds = tuple(kind for kind, (asks, _) in _KINDS.items() if re.search(asks, question, re.IGNORECASE))
+        if len(kinds) > 1 and not re.search(r"mean|explain|意思|含义|解释", question, re.IGNORECASE):
+            kinds = tuple(kind for kind in kinds if kind != "meaning")  # "what is the impact of …"
+        self.kinds = kinds
         self.how_to = bool(_HOW_TO.search(question))
+        self._known: dict[str, tuple[frozenset[str], frozenset[tuple[str, str]]]] = {}
         self.names = names
 
     @property
@@ -82,24 +94,38 @@ class Relevance:
 
     def share(self, text: str) -> float:
         """How much of the question the text holds, in [0, 1]; a little more where words stand together as asked."""
-        found = terms(text)
-        words = set(found)
+        words, pairs = self._words(text)
         held = sum(weight for word, weight in self._weights.items() if word in words) / self._total
         if not self._pairs:
             return held
-        together = len(self._pairs & set(pairwise(found))) / len(self._pairs)
+        together = len(self._pairs & pairs) / len(self._pairs)
         return held + PHRASE * together * held
 
     def topic_share(self, text: str) -> float:
         """`share` of those words that say what the question is about, leaving out the ones that say what is asked of
         it (mean, fix, check …). 1 when there are none.
         """
-        words = set(terms(text))
+        words, _ = self._words(text)
         topic = {word: weight for word, weight in self._weights.items() if not _WORDS_OF_KINDS.fullmatch(word)}
         total = sum(topic.values())
         return sum(weight for word, weight in topic.items() if word in words) / total if total else 1.0
 
     def promises(self, headings: Sequence[str]) -> tuple[str, ...]:
         """The kinds asked for that these headings promise."""
-        path = " / ".join(headings)
-        return tuple(kind for kind in self.kinds if re.search(_KINDS[kind][1], path, re.IGNORECASE))
+        return tuple(kind for kind in self.kinds if promised(kind, headings))
+
+    def instead(self) -> tuple[str, ...]:
+        """The kinds to look for where none of those asked for is promised by any heading."""
+        others = [other for kind in self.kinds for other in _OTHERWISE[kind]]
+        return tuple(dict.fromkeys(others)) if self.kinds else ("fix",) if self.how_to else ()
+
+    def _words(self, text: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+        if text not in self._known:
+            found = terms(text)
+            self._known[text] = frozenset(found), frozenset(pairwise(found))
+        return self._known[text]
+
+
+def promised(kind: str, headings: Sequence[str]) -> bool:
+    """Whether headings promise this kind of thing."""
+    return bool(re.search(_KINDS[kind][1], " / ".join(headings), re.IGNORECASE))

@@ -23,29 +23,44 @@ _TAG = re.compile(
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)")
 
 
-def heading(group: Group, *, place: str = "") -> str:
-    """The document and the headings that lead to a group, in bold on one line; `place` tells two of one name apart."""
+def heading(group: Group, *, again: bool = False, place: str = "") -> str:
+    """The document and the headings that lead to a group, in bold on one line; `again`: the document was just named.
+    `place` tells two documents of one name apart.
+    """
     names: list[str] = []
     for name in (group.view.title, *group.path):
-        plain = " ".join(_TAG.sub("", name).split())
+        plain = " ".join(_TAG.sub("", name).replace("*", "").split())
         if plain and _bare(plain) not in [_bare(one) for one in names]:
             names.append(plain)
-    line = f"**{' › '.join(names)}**"
-    return f"{line} ({place})" if place else line
+    line = f"**{' › '.join(names[1:] if again and len(names) > 1 else names)}**"
+    return f"{line} ({place})" if place and not again else line
 
 
 def body(group: Group, *, more: str) -> str:
-    """The pieces of a group with the number of their evidence behind the last piece of each run."""
+    """The pieces of a group; the number of their evidence stands behind the last words of each run, before code."""
     paragraphs: list[str] = []
+    run: list[int] = []
     for index, piece in enumerate(group.pieces):
-        text = piece_text(piece)
+        run.append(len(paragraphs))
+        paragraphs.append(piece_text(piece))
         following = group.pieces[index + 1] if index + 1 < len(group.pieces) else None
-        if following is None or following.cited.number != piece.cited.number:
-            text = _marked(text, piece)
-        paragraphs.append(text)
+        if following is not None and following.cited.number == piece.cited.number:
+            continue
+        words = [position for position in run if not _solid(paragraphs[position])]
+        mark = f"[{piece.cited.number}]"
+        if words:
+            paragraphs[words[-1]] = _marked(paragraphs[words[-1]], mark)
+        else:
+            paragraphs.append(mark)
+        run = []
     if group.more:
         paragraphs.append(f"*{more}*")
     return "\n\n".join(paragraphs)
+
+
+def _solid(text: str) -> bool:
+    """Code or a table, where a mark cannot stand."""
+    return text.rstrip().endswith("```") or text.lstrip().startswith("|")
 
 
 def piece_text(piece: Piece) -> str:
@@ -61,7 +76,7 @@ def piece_text(piece: Piece) -> str:
         text = "\n".join(
             textwrap.dedent(_first_indent(block.text, start) + part) for (start, _), part in _zip(piece, parts)
         )
-        return _tidied(text if piece.whole else f"{text}")
+        return re.sub(r"\n(?:[ \t]*\n){2,}", "\n\n", _tidied(text))
     if block.kind == "quote":
         return _tidied("\n".join(line.strip() for line in parts[0].splitlines()))
     return " … ".join(_one_line(_tidied(part)) for part in parts)
@@ -94,12 +109,9 @@ def _quote(pieces: Sequence[Piece]) -> str:
     )
 
 
-def _marked(text: str, piece: Piece) -> str:
-    mark = f"[{piece.cited.number}]"
-    if piece.cited.block.kind in ("code", "table") or text.rstrip().endswith("```"):
-        return f"{text}\n\n{mark}"
-    last = text.rsplit("\n", 1)[-1]
-    return f"{text}{'' if (last and is_chinese(last[-1])) or last.endswith(('。', '！', '？')) else ' '}{mark}"
+def _marked(text: str, mark: str) -> str:
+    last = text[-1:]
+    return f"{text}{mark}" if is_chinese(last) or last in "。！？；：）" else f"{text} {mark}"
 
 
 def _code(text: str, piece: Piece) -> str:

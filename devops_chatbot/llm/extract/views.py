@@ -75,7 +75,7 @@ def _view(numbered: Sequence[tuple[int, Evidence]]) -> View:
         parsed = [Block(kind="code", text=one.text, path=path, start=0)] if language else blocks_of(text, path=path)
         for block in parsed:
             key = squashed(block.text)
-            if key in seen:
+            if key in seen or _label(block):
                 continue
             seen.add(key)
             number, matched = _cited_by(key, passages, next(n for n, e in numbered if e is one))
@@ -86,6 +86,18 @@ def _view(numbered: Sequence[tuple[int, Evidence]]) -> View:
         source_uri=best.source_uri,
         evidence=tuple(numbered),
         sections=tuple(Section(path=path, blocks=tuple(blocks)) for path, blocks in sections.items()),
+    )
+
+
+def _label(block: Block) -> bool:
+    """A word or two without an end, such as the caption of something that unfolds ("Full context")."""
+    words = block.text.split()
+    return (
+        block.kind == "paragraph"
+        and len(words) <= 3
+        and block.text.isascii()
+        and block.text[-1:].isalpha()
+        and (len(block.text) < 20 and "`" not in block.text)
     )
 
 
