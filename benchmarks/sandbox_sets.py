@@ -1,0 +1,226 @@
+"""Public sets of programs whose verdicts are known: HumanEval, HumanEval-X, MBPP-X, published generations, InterCode."""
+
+import contextlib
+import gzip
+import io
+import json
+import re
+import tarfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.table import Cell
+from sandbox.engine import Engine
+from sandbox.image_build import FOLDER_LABEL, TAG, VERSION_LABEL, find
+from sandbox.local import Keeping, LocalSandbox
+from sandbox.model import Execution, Limits
+
+AT_ONCE = 2
+SECONDS = 20.0
+OWNER = "benchmark-sets"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program, and whether it has to pass."""
+
+    name: str
+    code: str
+    passes: bool
+    language: str = "python"
+
+
+def sets(engine: Engine, data: Path, intercode: Path | None) -> list[dict[str, Cell]]:
+    """Every set below `data`, each program in a session of its own."""
+    sandbox = LocalSandbox(engine, owner=OWNER, keeping=Keeping(warm_least=2, warm_most=4, per_caller=8))
+    rows = [_verdicts(sandbox, name, programs) for name, programs in _sets(data)]
+    sandbox.close()
+    trajectories = data / "intercode_bash" / "gpt4_trajectories.jsonl.gz"
+    if intercode is not None and trajectories.exists():
+        rows.append(_shell(engine, _lines(trajectories), intercode))
+    return rows
+
+
+def _sets(data: Path) -> Iterator[tuple[str, list[Program]]]:
+    human = data / "humaneval" / "HumanEval.jsonl.gz"
+    if human.exists():
+        problems = _lines(human)
+        tail = "\ncheck({entry_point})\n"
+        yield (
+            "HumanEval, solutions",
+            [
+                Program(p["task_id"], p["prompt"] + p["canonical_solution"] + p["test"] + tail.format(**p), True)
+                for p in problems
+            ],
+        )
+        yield (
+            "HumanEval, wrong body",
+            [
+                Program(p["task_id"], p["prompt"] + "    return None\n" + p["test"] + tail.format(**p), False)
+                for p in problems
+            ],
+        )
+    more = data / "codefuse_eval"
+    if not more.exists():
+        return
+    preamble = json.loads((more / "expected_verdicts_CodeFuse-13B.json").read_text("utf-8"))
+    for name, file, language, broken in (
+        ("HumanEval-X JavaScript", "humaneval_js", "node", {"JavaScript/162"}),
+        ("HumanEval-X Java", "humaneval_java", "java", set()),
+        ("HumanEval-X Python", "humaneval_python", "python", set()),
+        ("HumanEval-X Python, Chinese", "humaneval_python_cn", "python", {"Python/142"}),
+    ):
+        head = preamble["preamble"] if language == "python" else ""
+        yield (
+            name,
+            [
+                Program(
+                    p["task_id"],
+                    head
+                    + p["prompt"]
+                    + ("\n" if file.endswith("cn") else "")
+                    + p["canonical_solution"]
+                    + "\n"
+                    + p["test"],
+                    p["task_id"] not in broken,
+                    language,
+                )
+                for p in _lines(more / f"{file}.jsonl.gz")
+            ],
+        )
+    yield (
+        "MBPP-X",
+        [
+            Program(
+                p["task_id"],
+                preamble["preamble"] + "\n".join([p["canonical_solution"], p["test_setup"], *p["test"]]),
+                p["task_id"] != "Python/367",
+            )
+            for p in _lines(more / "mbpp_x.jsonl.gz")
+        ],
+    )
+    passed = set(preamble["passed"])
+    yield (
+        "published generations, CodeFuse-13B",
+        [
+            Program(
+                p["task_id"],
+                preamble["preamble"] + p["prompt"] + p["generation"] + "\n" + p["test"],
+                p["task_id"] in passed,
+            )
+            for p in _lines(more / "published_outputs_CodeFuse-13B.jsonl.gz")
+        ],
+    )
+
+
+def _verdicts(sandbox: LocalSandbox, name: str, programs: list[Program]) -> dict[str, Cell]:
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        ends = list(threads.map(lambda program: _run(sandbox, program), programs))
+    seconds = time.perf_counter() - begun
+    wrong = [p.name for p, end in zip(programs, ends, strict=True) if _passed(p, end) is not p.passes]
+    return {
+        "set": name,
+        "programs": len(programs),
+        "must pass": sum(program.passes for program in programs),
+        "right verdicts": len(programs) - len(wrong),
+        "wrong": ", ".join(wrong[:6]),
+        "seconds": seconds,
+    }
+
+
+def _run(sandbox: LocalSandbox, program: Program) -> Execution:
+    session = sandbox.open(Limits(seconds=SECONDS), language=program.language)
+    try:
+        return session.run(program.code)
+    finally:
+        session.close()
+
+
+def _passed(program: Program, execution: Execution) -> bool:
+    """As the sets' own harness has it: `console.assert` only speaks, so JavaScript passes when it is silent."""
+    silent = program.language != "node" or not execution.stderr
+    return execution.exit_code == 0 and not execution.timed_out and silent
+
+
+def _shell(engine: Engine, tasks: list[dict[str, Any]], clone: Path) -> dict[str, Cell]:
+    """Recorded shell actions, here and through the engine's own `exec` in the same image, side by side."""
+    import docker
+
+    client = docker.from_env()
+    begun = time.perf_counter()
+    actions = same = ours_recorded = exec_recorded = 0
+    different: list[str] = []
+    for system, folder in ((1, "/testbed"), (2, "/system")):
+        script = (clone / "docker" / "bash_scripts" / f"setup_nl2b_fs_{system}.sh").read_text("utf-8")
+        tag = _image(engine, system, folder, script)
+        sandbox = LocalSandbox(engine, owner=OWNER, image=tag, keeping=Keeping(warm_least=1, warm_most=2))
+        for task in (each for each in tasks if each["fs"] == system):
+            session = sandbox.open()
+            session.run("bash /setup.sh >/dev/null 2>&1; cd /", language="shell")
+            beside = client.containers.run(
+                tag, entrypoint="sleep", command="900", detach=True, user="0:0", auto_remove=True
+            )
+            try:
+                beside.exec_run(["bash", "-c", "bash /setup.sh >/dev/null 2>&1; chown -R 10001:10001 " + folder])
+                place = "/"
+                for action, recorded in zip(task["actions"], task["observations"], strict=False):
+                    ours = session.run(action, language="shell", timeout_s=10)
+                    code, output = beside.exec_run(["/bin/bash", "-c", f"cd {place} && {action}"], user="10001:10001")
+                    if action.startswith("cd ") and code == 0:
+                        place = action[3:].strip()
+                    theirs = output.decode("utf-8", "replace")
+                    actions += 1
+                    equal = _lines_of(ours.stdout + ours.stderr) == _lines_of(theirs)
+                    same += equal
+                    if not equal:
+                        different.append(f"{task['task_id']}: {action[:60]}")
+                    ours_recorded += _lines_of(ours.stdout + ours.stderr) == _lines_of(recorded)
+                    exec_recorded += _lines_of(theirs) == _lines_of(recorded)
+            finally:
+                session.close()
+                beside.remove(force=True)
+        sandbox.close()
+    for line in different:
+        print("differs from docker exec:", line)
+    return {
+        "set": f"InterCode shell: as docker exec ({exec_recorded} as recorded by exec, {ours_recorded} by us)",
+        "programs": actions,
+        "must pass": actions,
+        "right verdicts": same,
+        "wrong": "; ".join(different[:3]),
+        "seconds": time.perf_counter() - begun,
+    }
+
+
+def _image(engine: Engine, system: int, folder: str, script: str) -> str:
+    """Our image, with the set's files where the recording had them."""
+    tag = f"devops-chatbot-benchmark-intercode-{system}:latest"
+    steps = f"FROM {TAG}\nUSER root\nCOPY setup.sh /setup.sh\nRUN mkdir -p {folder} && chmod a+rx /setup.sh\nUSER 10001:10001\n"
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, text in (("Dockerfile", steps), ("setup.sh", script)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text.encode())
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    packed.seek(0)
+    labels = {VERSION_LABEL: find(engine).version, FOLDER_LABEL: folder}
+    for _ in engine.build(packed, tag=tag, labels=labels, arguments={}):
+        pass
+    return tag
+
+
+def _lines_of(text: str) -> list[str]:
+    """The lines without what depends on who runs them: where bash says it is, times and process ids."""
+    text = re.sub(r"^(/bin/)?bash: (-c: )?(eval: )?(line \d+: )?", "bash: ", text, flags=re.MULTILINE)
+    text = re.sub(r"\b\d{1,2}:\d\d(:\d\d)?(\.\d+)?\b", "TIME", text)
+    return sorted(line.rstrip() for line in text.split("\n") if line.strip())
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    with contextlib.closing(gzip.open(path, "rt", encoding="utf-8")) as file:
+        return [json.loads(line) for line in file]
