@@ -7,6 +7,7 @@ import streamlit as st
 
 from devops_chatbot.chat import SearchMode
 from devops_chatbot.wire import KnowledgeBase, ModelInfo, NewMessage, Scenario
+from webui.places import place
 from webui.session import plain, t
 from webui.words import scenario_label
 
@@ -45,7 +46,9 @@ def show_choices(bases: Sequence[KnowledgeBase], models: Sequence[ModelInfo], sc
         _choose_model(models)
         _choose_rest(scenarios)
         if _extractive(models):
-            st.html(f'<span class="cb-quiet cb-no-model">{t("chat.no_model")}</span>', width="content")
+            with st.container(key="no_model", horizontal=True, gap=None, vertical_alignment="center", width="content"):
+                st.html(f'<span class="cb-quiet">{t("chat.no_model")}</span>', width="content")
+                st.page_link(place("status"), label=t("chat.connect_model"), query_params={"section": "models"})
 
 
 def _choose_knowledge(bases: Sequence[KnowledgeBase]) -> None:

@@ -118,7 +118,8 @@ def _mark(tokens: Sequence["Token"], first: int, last: int) -> None:
         if token.map is None or token.type not in _BLOCKS or token.map[0] > last or token.map[1] <= first:
             continue
         if token.type in ("fence", "code_block"):
-            token.meta["lines"] = (first - token.map[0] - (token.type == "fence"), last - token.map[0])
+            top = token.map[0] + (token.type == "fence")
+            token.meta["lines"] = (first - top, last - top)
         (items[-1] if token.hidden and items else token).attrSet("class", "hit")
 
 

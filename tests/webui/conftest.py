@@ -72,7 +72,10 @@ def product(folder: Path, embedding_cache: Path, *, model: ScriptedModel | None)
     }
     lines = [""]
     if model:
-        lines = ['[models.scripted]\nprovider = "openai-compatible"\nmodel = "scripted"', f'base_url = "{model.base_url}"']
+        lines = [
+            '[models.scripted]\nprovider = "openai-compatible"\nmodel = "scripted"',
+            f'base_url = "{model.base_url}"',
+        ]
         lines += ["timeout_s = 10", '[roles]\nanswer = ["scripted"]']
     (folder / "chatbot.toml").write_text("\n".join(lines))
     log = (folder / "serve.log").open("w+")

@@ -85,7 +85,7 @@ def until_ended(live: LiveAnswer) -> list[str]:
     """Every text that somebody who looks sees."""
     seen, version = [], -1
     while True:
-        view = live.wait(version, 5)
+        view = live.wait(version, 0.1)
         version = view.version
         seen.append(view.text)
         if view.ended:
