@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from devops_chatbot.errors import NotFound
+from devops_chatbot.records import reading, writing
 from devops_chatbot.runs.work import Progress
 
 JobKind = Literal["upload", "folder", "reindex"]
@@ -117,7 +118,7 @@ class JobRecords:
             "state": order.state,
             "created_at": time.time(),
         }
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(insert(_jobs).values(row))
 
     def order(self, job: str) -> Order:
@@ -127,24 +128,24 @@ class JobRecords:
     def unfinished(self) -> list[Order]:
         """Oldest first."""
         statement = select(_jobs).where(_jobs.c.state.not_in(ENDED)).order_by(_jobs.c.created_at)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [_order(row) for row in connection.execute(statement)]
 
     def claim(self, job: str) -> bool:
         """Mark a job as running; False when it has ended already."""
         waiting = (_jobs.c.id == job) & _jobs.c.state.in_(("queued", "running"))
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             return connection.execute(update(_jobs).where(waiting).values(state="running")).rowcount == 1
 
     def planned(self, job: str) -> None:
         """Its files are listed."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(update(_jobs).where(_jobs.c.id == job).values(planned=1))
 
     def stop(self, job: str) -> bool:
         """Note that a job is to stop; True when that ended it, because it had not begun."""
         waiting = (_jobs.c.id == job) & (_jobs.c.state == "queued")
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(update(_jobs).where(_jobs.c.id == job).values(stopping=1))
             ended = update(_jobs).where(waiting).values(state="cancelled", finished_at=time.time())
             return connection.execute(ended).rowcount == 1
@@ -164,7 +165,7 @@ class JobRecords:
             "finished_at": time.time(),
         }
         running = (_jobs.c.id == job) & _jobs.c.state.not_in(ENDED)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(update(_jobs).where(running).values(values))
 
     def job(self, job: str, progress: Progress) -> Job:
@@ -176,20 +177,20 @@ class JobRecords:
         statement = select(_jobs.c.id).order_by(_jobs.c.created_at.desc()).limit(KEPT)
         if knowledge_base is not None:
             statement = statement.where(_jobs.c.knowledge_base == knowledge_base)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.execute(statement).scalars().all()
 
     def prune(self) -> Sequence[str]:
         """Forget jobs that ended long ago; gives their ids."""
         old = select(_jobs.c.id).where(_jobs.c.state.in_(ENDED)).order_by(_jobs.c.created_at.desc()).offset(KEPT)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             ids = connection.execute(old).scalars().all()
             if ids:
                 connection.execute(delete(_jobs).where(_jobs.c.id.in_(ids)))
         return ids
 
     def _row(self, job: str) -> Row[tuple[object, ...]]:
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(select(_jobs).where(_jobs.c.id == job)).first()
         if row is None:
             raise NotFound(f"There is no job {job!r}. Jobs that ended long ago are forgotten.")
