@@ -92,7 +92,7 @@ def _score(section: Section, view: View, relevance: Relevance) -> float:
     """How well a section fits: its words, its best part, its heading, and whether the search found it."""
     headings = " ".join((view.title, *section.path))
     share = relevance.share(f"{headings}\n{section.text}")
-    part = max(relevance.share(f"{text}") for one in section.blocks for text in parts_of(one))
+    part = max(part_score(text, relevance) for one in section.blocks for text in parts_of(one))
     ranks = [one.number for one in section.blocks if one.matched]
     found = 0.35 / min(ranks) if ranks else 0.0
     promised = 0.5 if relevance.promises(section.path) else 0.0
@@ -151,9 +151,9 @@ def _whole(view: View, section: Section, room: int, relevance: Relevance) -> Gro
     for index, one in enumerate(section.blocks):
         piece = _all(one) if one.block.kind != "code" else _code(one)
         together = piece.size
-        if _introduces(one) and index + 1 < len(section.blocks):
+        if introduces(one) and index + 1 < len(section.blocks):
             together += size_of(section.blocks[index + 1].block.text)
-        if taken and used + together > room * 1.15 and not _introduces(taken[-1].cited):
+        if taken and used + together > room * 1.15 and not introduces(taken[-1].cited):
             break
         if not taken and piece.size > room * 1.5 and one.block.kind in ("list", "table", "paragraph"):
             piece = _best_of(one, relevance, room)
@@ -190,7 +190,7 @@ def _focused(view: View, section: Section, relevance: Relevance, room: int) -> G
 
 
 def _block_score(one: Cited, relevance: Relevance) -> float:
-    part = max((relevance.share(text) for text in parts_of(one)), default=0.0)
+    part = max(part_score(text, relevance) for text in parts_of(one))
     practical = 0.15 if relevance.how_to and one.block.kind in ("code", "list") else 0.0
     return part + 0.3 * relevance.share(one.block.text) + practical + (0.1 if one.matched else 0.0)
 
@@ -202,7 +202,7 @@ def _with_neighbours(blocks: Sequence[Cited], index: int, relevance: Relevance) 
     if before >= 0 and blocks[before].block.kind == "paragraph" and blocks[index].block.kind != "paragraph":
         positions.append(before)
     after = index + 1
-    while after < len(blocks) and (_introduces(blocks[after - 1]) or _runs_into_code(blocks, after, relevance)):
+    while after < len(blocks) and (introduces(blocks[after - 1]) or _runs_into_code(blocks, after, relevance)):
         positions.append(after)
         after += 1
     return positions
@@ -212,7 +212,7 @@ def _runs_into_code(blocks: Sequence[Cited], after: int, relevance: Relevance) -
     return relevance.how_to and blocks[after].block.kind == "code" and blocks[after - 1].block.kind == "paragraph"
 
 
-def _introduces(one: Cited) -> bool:
+def introduces(one: Cited) -> bool:
     text = one.block.text.strip()
     bold = text.startswith("**") and text.endswith("**") and "**" not in text[2:-2]
     return one.block.kind == "paragraph" and (bold or text.rstrip(" *_`").endswith(_COLON))
@@ -292,6 +292,11 @@ def _rows(text: str) -> list[tuple[int, int]]:
         spans.append((offset, offset + len(line.rstrip("\n"))))
         offset += len(line)
     return spans
+
+
+def part_score(text: str, relevance: Relevance, *, named: str = "") -> float:
+    """How well a part fits; a long one holds many words by chance. `named` are the headings above it."""
+    return relevance.share(f"{named} {text}" if named else text) / (1 + max(0, len(text) - LONG_PARAGRAPH) / 3000)
 
 
 def parts_of(one: Cited) -> list[str]:

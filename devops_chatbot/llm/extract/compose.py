@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from devops_chatbot.chat import Citation, Evidence
 from devops_chatbot.language import Language, language_of
-from devops_chatbot.llm.extract.choose import Group, choose, parts_of, same
+from devops_chatbot.llm.extract.choose import Group, choose, introduces, part_score, parts_of, same
 from devops_chatbot.llm.extract.relevance import Relevance
 from devops_chatbot.llm.extract.render import body, heading, piece_text, quoted
 from devops_chatbot.llm.extract.views import Section, View, squashed, views
@@ -88,9 +88,17 @@ def _ranked(found: Sequence[View], relevance: Relevance) -> list[View]:
     def order(position: int) -> float:
         view = found[position]
         named = any(name in view.title.lower() for name in relevance.names)
-        return _fit(view, relevance) + 0.5 / (1 + position) + (1.0 if named else 0.0)
+        return (
+            _fit(view, relevance) + 0.4 * relevance.share(view.title) + 0.5 / (1 + position) + (1.0 if named else 0.0)
+        )
 
     return [found[position] for position in sorted(range(len(found)), key=lambda position: -order(position))]
+
+
+def _is_named(view: View, relevance: Relevance) -> bool:
+    """Whether the question holds the document's name: an identifier that is most of its title."""
+    title = squashed(view.title).lower()
+    return any(name in title and len(name) > len(title) / 2 for name in relevance.names)
 
 
 def _fit(view: View, relevance: Relevance) -> float:
@@ -106,7 +114,7 @@ def _fit(view: View, relevance: Relevance) -> float:
 
 def _best_part(view: View, section: Section, relevance: Relevance) -> float:
     named = " ".join((view.title, *section.path))
-    return max(relevance.share(f"{named} {text}") for one in section.blocks for text in parts_of(one))
+    return max(part_score(text, relevance, named=named) for one in section.blocks for text in parts_of(one))
 
 
 def _meaning(view: View) -> float:
@@ -119,14 +127,14 @@ def _meaning(view: View) -> float:
 def _others(ranked: Sequence[View], relevance: Relevance, first: Sequence[Group]) -> list[list[Group]]:
     """What other documents add: short, and only where they fit nearly as well and say something else."""
     best = _fit(ranked[0], relevance)
-    named = any(name in ranked[0].title.lower() for name in relevance.names)
+    named = _is_named(ranked[0], relevance)
     chosen: list[list[Group]] = [list(first)]
     for view in ranked[1:]:
         if len(chosen) > OTHERS:
             break
-        if _fit(view, relevance) < max(best * 0.85, FITS):
+        if _fit(view, relevance) < max(best * 0.9, FITS):
             continue
-        if named and not any(name in view.title.lower() for name in relevance.names):
+        if named and not _is_named(view, relevance):
             continue
         groups = choose(view, relevance, room=ROOM_OTHERS, focused=True)
         if groups and not any(same(groups, before) for before in chosen):
@@ -142,9 +150,11 @@ def _once(groups: Sequence[Group]) -> list[Group]:
         pieces = []
         for piece in group.pieces:
             words = squashed(piece_text(piece))
-            if words not in said:
+            if words and words not in said:
                 said.add(words)
                 pieces.append(piece)
+        while len(pieces) > 1 and introduces(pieces[-1].cited):
+            pieces.pop()
         if pieces:
             kept.append(replace(group, pieces=tuple(pieces)))
     return kept

@@ -8,6 +8,7 @@ from devops_chatbot.chat import Evidence
 from devops_chatbot.llm.extract.blocks import Block, blocks_of, code_language
 
 _ORDINAL = re.compile(r"-(\d+)$")
+_LINK = re.compile(r"\[[^\]]*\]\([^\s]*\)+|https?://\S+")
 _SPACE = re.compile(r"\s+")
 
 
@@ -75,7 +76,7 @@ def _view(numbered: Sequence[tuple[int, Evidence]]) -> View:
         parsed = [Block(kind="code", text=one.text, path=path, start=0)] if language else blocks_of(text, path=path)
         for block in parsed:
             key = squashed(block.text)
-            if key in seen or _label(block):
+            if key in seen or _label(block) or _links_only(block):
                 continue
             seen.add(key)
             number, matched = _cited_by(key, passages, next(n for n, e in numbered if e is one))
@@ -99,6 +100,11 @@ def _label(block: Block) -> bool:
         and block.text[-1:].isalpha()
         and (len(block.text) < 20 and "`" not in block.text)
     )
+
+
+def _links_only(block: Block) -> bool:
+    """A list of references with no word of its own."""
+    return block.kind == "list" and not re.search(r"[^\W\d_]", _LINK.sub("", block.text))
 
 
 def _contexts(evidence: Sequence[Evidence]) -> list[Evidence]:
