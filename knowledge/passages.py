@@ -103,8 +103,8 @@ def open_passage(engine: Engine, ref: str, quote: str) -> OpenedPassage:
     """See `Catalogue.open_passage`."""
     cited = passages(engine, [ref]).get(ref)
     if cited is not None:
-        found = find_quote(cited.text, quote) or (0, len(cited.text))
-        return _opened(engine, cited, cited.start + found[0], cited.start + found[1], changed=False)
+        start, end = _cited_words(cited, quote)
+        return _opened(engine, cited, start, end, changed=False)
     document = document_of(ref)
     text = read_text(engine, document, 0, None)
     start, end = find_quote(text, quote) or (0, 0)
@@ -119,14 +119,32 @@ def find_quote(text: str, quote: str) -> tuple[int, int] | None:
     words = quote.split()
     if not words:
         return None
+    whole = _whole_quote(text, quote)
+    if whole:
+        return whole
+    lines = [line.strip() for line in quote.splitlines() if line.strip()]
+    return find_quote(text, max(lines, key=len)) if len(lines) > 1 else None
+
+
+def _whole_quote(text: str, quote: str) -> tuple[int, int] | None:
     start = text.find(quote)
     if start >= 0:
         return start, start + len(quote)
-    found = re.search(r"\s+".join(map(re.escape, words)), text, re.IGNORECASE)
-    if found:
-        return found.span()
-    lines = [line.strip() for line in quote.splitlines() if line.strip()]
-    return find_quote(text, max(lines, key=len)) if len(lines) > 1 else None
+    found = re.search(r"\s+".join(map(re.escape, quote.split())), text, re.IGNORECASE)
+    return found.span() if found else None
+
+
+def _cited_words(cited: Passage, quote: str) -> tuple[int, int]:
+    """Where the quote stands in the document: in the passage, else in the section around it (the writer has read both),
+    else the passage itself.
+    """
+    places = ((cited.text, cited.start), (cited.context, cited.context_start))
+    for find in (_whole_quote, find_quote):
+        for text, offset in places if quote.split() else ():
+            found = find(text, quote)
+            if found:
+                return offset + found[0], offset + found[1]
+    return cited.start, cited.end
 
 
 def _opened(engine: Engine, passage: Passage, start: int, end: int, *, changed: bool) -> OpenedPassage:
