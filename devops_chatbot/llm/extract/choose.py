@@ -16,6 +16,8 @@ WHOLE_BLOCK = 1100
 LONGEST_CODE = 2400
 WHOLE_PROSE = 420
 LONG_PARAGRAPH = 360
+SHORT_SENTENCE = 200
+"""A single sentence below this size takes the next one along."""
 ABOUT = 0.6
 """Share of a question's topic in a document's title and beginning from which the question is about the document."""
 NEAR_BEST = 0.72
@@ -105,6 +107,8 @@ def _asked(scored: Sequence[tuple[float, Section]], view: View, relevance: Relev
     of them, from the start, when it is the document's name or its symptom alone.
     """
     first = view.sections[0]
+    if len(view.sections) == 1 and all(one.block.kind == "paragraph" for one in first.blocks):
+        return []  # plain prose: the sentences that answer say more than all of it
     if relevance.topic_share(f"{view.title} {' '.join(first.path[:1])} {first.text[:400]}") < ABOUT:
         return []
     if not relevance.kinds and not relevance.how_to:
@@ -276,6 +280,9 @@ def _best_sentences(text: str, relevance: Relevance) -> tuple[tuple[int, int], .
             chosen.add(index - 1)
         if index + 1 < len(spans) and (size_of(text[start:end]) < 60 or text[start:end].endswith(_COLON)):
             chosen.add(index + 1)
+    last = max(chosen)
+    if len(chosen) == 1 and last + 1 < len(spans) and size_of(text[slice(*spans[last])]) < SHORT_SENTENCE:
+        chosen.add(last + 1)
     joined: list[tuple[int, int]] = []
     for index in sorted(chosen):
         if joined and index - 1 in chosen:

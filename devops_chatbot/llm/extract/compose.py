@@ -87,10 +87,8 @@ def _ranked(found: Sequence[View], relevance: Relevance) -> list[View]:
 
     def order(position: int) -> float:
         view = found[position]
-        named = any(name in view.title.lower() for name in relevance.names)
-        return (
-            _fit(view, relevance) + 0.4 * relevance.share(view.title) + 0.5 / (1 + position) + (1.0 if named else 0.0)
-        )
+        fit = 0.8 * _fit(view, relevance) + 0.4 * relevance.share(view.title)
+        return fit + 0.6 / (1 + position) + (1.0 if _is_named(view, relevance) else 0.0)
 
     return [found[position] for position in sorted(range(len(found)), key=lambda position: -order(position))]
 
