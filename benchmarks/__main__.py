@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("embedding", "ingest", "retrieval", "latency", "startup", "streams", "fresh_clone")
+BENCHMARKS = ("embedding", "ingest", "retrieval", "latency", "startup", "streams", "sandbox", "fresh_clone")
 NEEDS_DATA = ("ingest", "retrieval")
+TAKES_DATA = (*NEEDS_DATA, "sandbox")
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
         if name in NEEDS_DATA and data is None:
             print(f"{name}: left out, it needs --data DIR (make bench DATA=DIR)")
             continue
-        options = ["--data", str(data)] if name in NEEDS_DATA else []
+        options = ["--data", str(data)] if name in TAKES_DATA and data else []
         if subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], check=False).returncode:
             broken.append(name)
     if broken:

@@ -2,12 +2,10 @@
 
 import os
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from own_dockerd import Daemon
 
 from devops_chatbot.errors import ChatbotError, SandboxUnavailable
 from sandbox import image_build
@@ -36,17 +34,23 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         if daemon is None or os.geteuid() != 0:
             missing("a Docker engine", f"{REMEDY} ({error})")
             return
-        log = tmp_path_factory.mktemp("dockerd") / "log"
-        with log.open("wb") as written:
-            process = subprocess.Popen([daemon], stdout=written, stderr=subprocess.STDOUT, start_new_session=True)
+        own = Daemon(daemon, engine, tmp_path_factory.mktemp("dockerd") / "log")
+        if not own.start():
+            missing("a Docker engine", f"dockerd does not start: {own.said()}")
         try:
-            _wait_for(engine, process, log)
             yield engine
         finally:
-            process.terminate()
-            process.wait(timeout=60)
+            own.stop()
         return
     yield engine
+
+
+@pytest.fixture
+def daemon(engine: Engine) -> Daemon:
+    """The engine as something that may be stopped and started; only where these tests started it."""
+    if Daemon.running is None:
+        pytest.skip("the engine ran before these tests; it is not theirs to stop")
+    return Daemon.running
 
 
 @pytest.fixture(scope="session")
@@ -72,15 +76,3 @@ def local(engine: Engine, image: image_build.Image) -> Iterator[LocalSandbox]:
     yield sandbox
     sandbox.close()
     assert engine.containers(f"tests-{os.getpid()}") == []
-
-
-def _wait_for(engine: Engine, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            engine.ping()
-        except SandboxUnavailable:
-            time.sleep(0.2)
-        else:
-            return
-    missing("a Docker engine", f"dockerd does not start: {log.read_text(errors='replace')[-500:]}")

@@ -7,8 +7,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from own_dockerd import Daemon
 
 from devops_chatbot.errors import BadRequest, LimitReached, NotFound, SandboxUnavailable
 from sandbox.engine import Engine
@@ -39,7 +41,8 @@ FIGHTS = {
     "leaves at once": ("import os\nos._exit(7)", 7),
     "forks and lets the child go on": ("import os\nif os.fork() == 0: pass\nelse: os.wait()", 0),
     "detaches": (
-        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        while True: os.write(1, b'x'); time.sleep(.01)\n    os._exit(0)\nos.wait(); None",
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
+        "        while True: os.write(1, b'x'); time.sleep(.01)\n    os._exit(0)\nos.wait(); None",
         0,
     ),
     "deletes what it can": (
@@ -71,7 +74,8 @@ def test_the_next_run_works(session: Session, fight: str) -> None:
 
 FORGERIES = (
     'print(\'\\x00\\x00\\x00\\x10\\x00\\x00\\x00\\x00{"id":1,"done":{}}\')',
-    "import struct, json, os\nh = json.dumps({'id': 1, 'done': {'exit_code': 0}}).encode()\nos.write(1, struct.pack('>II', len(h), 0) + h); None",
+    "import struct, json, os\nh = json.dumps({'id': 1, 'done': {'exit_code': 0}}).encode()\n"
+    "os.write(1, struct.pack('>II', len(h), 0) + h); None",
     "import os\nos.write(1, b'ready\\ndone 0000 0\\n'); os.write(2, b'done x 0\\n'); None",
 )
 
@@ -192,7 +196,7 @@ def test_without_an_engine_the_reason_is_said() -> None:
 
 def test_without_the_image_the_remedy_is_said(engine: Engine) -> None:
     without = LocalSandbox(engine, owner="tests", image="devops-chatbot-sandbox:nonexistent")
-    with pytest.raises(SandboxUnavailable, match="has no image.*devops-chatbot sandbox build"):
+    with pytest.raises(SandboxUnavailable, match=r"has no image.*devops-chatbot sandbox build"):
         without.ready()
 
 
@@ -206,6 +210,22 @@ def test_a_runtime_that_is_missing_is_said(engine: Engine, image: Image) -> None
     other = LocalSandbox(engine, owner="tests", runtime="nonexistent")
     with pytest.raises(SandboxUnavailable, match="no runtime 'nonexistent'"):
         other.ready()
+
+
+def test_the_engine_may_restart_in_the_middle(daemon: Daemon, engine: Engine, image: Image) -> None:
+    sandbox = LocalSandbox(engine, owner=f"tests-restart-{os.getpid()}", keeping=Keeping(warm_most=0))
+    session = sandbox.open()
+    stop = threading.Timer(0.5, daemon.stop)
+    stop.start()
+    cut = session.run("import time\ntime.sleep(20)")
+    stop.join()
+    assert (cut.exit_code, cut.state_lost) == (137, True)
+    with pytest.raises(SandboxUnavailable, match="does not answer"):
+        session.run("print(1)")
+    daemon.start()
+    assert session.run("print('next')").stdout == "next\n"
+    sandbox.close()
+    assert engine.containers(f"tests-restart-{os.getpid()}") == []
 
 
 KILLED = """
@@ -261,11 +281,11 @@ def test_many_sessions_leave_nothing(engine: Engine, image: Image) -> None:
     for _ in range(10):  # the connections to the engine that are kept are all open then
         sandbox.open().close()
     time.sleep(1)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(10):
         sandbox.open().close()
     time.sleep(1)
-    after = len(os.listdir("/proc/self/fd"))
+    after = len(list(Path("/proc/self/fd").iterdir()))
     sandbox.close()
     assert after <= before + 2
     assert engine.containers(owner) == []
