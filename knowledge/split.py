@@ -39,7 +39,7 @@ _CUT = {
 """What a cut costs, in chunks: a chunk costs 1."""
 _OPENS = 3.0
 _SMALL, _EVEN = 6.0, 0.3
-_JOIN, _JOIN_BELOW, _JOIN_APART, _JOIN_PARTLY = 1.1, 0.9, 1.6, 0.8
+_JOIN, _JOIN_BELOW, _JOIN_APART, _JOIN_PARTLY = 1.1, 0.9, 1.6, 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Splitter:
                     hard = list(_hard(unit, budgets[unit.section]))
                     whole.update((one.block.start, one.block.end) for one in hard)
                     after.extend(hard)
-            units = after
+            units = _gathered(after, self._budget // 20)
         return units
 
     def _cheapest(
@@ -196,6 +196,27 @@ def _over(units: Sequence[_Unit], budgets: Sequence[int], whole: set[tuple[int, 
         needed = unit.tokens + (leading if leading <= budget // 2 else 0)
         if needed > budget and unit.tokens > budget // 8 and (unit.block.start, unit.block.end) not in whole:
             found.append(number)
+    return found
+
+
+def _gathered(units: Sequence[_Unit], tiny: int) -> list[_Unit]:
+    """Neighbouring parts of one block together up to `tiny` tokens: a cut between two words is as good as the next."""
+    found: list[_Unit] = []
+    for unit in units:
+        last = found[-1] if found else None
+        if (
+            last
+            and last.tokens + unit.tokens <= tiny
+            and last.section == unit.section
+            and unit.block.border in ("word", "line", "row", "item", "sentence")
+            and last.block.border != "block"
+            and not last.block.opens
+            and not unit.block.opens
+        ):
+            block = Block(last.block.start, unit.block.end, last.block.kind, last.block.border)
+            found[-1] = _Unit(block, last.tokens + unit.tokens, unit.section)
+        else:
+            found.append(unit)
     return found
 
 

@@ -1,21 +1,30 @@
 """Bytes to text, and what bytes that are no text look like."""
 
 import codecs
+import re
 
 from devops_chatbot.errors import UnsupportedFile
 
 _MAGIC = (
     (b"%PDF-", "pdf"),
     (b"PK\x03\x04", "a zip archive or an Office document"),
+    (b"PK\x05\x06", "an empty zip archive"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document"),
+    (b"{\\rtf", "a rich text document"),
     (b"\x1f\x8b", "gzip-compressed"),
     (b"BZh", "bzip2-compressed"),
     (b"\xfd7zXZ\x00", "xz-compressed"),
+    (b"\x28\xb5\x2f\xfd", "zstd-compressed"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),
+    (b"II*\0", "a picture"),
+    (b"MM\0*", "a picture"),
     (b"\x7fELF", "a program"),
+    (b"MZ\x90\0", "a program"),
+    (b"\xca\xfe\xba\xbe", "a compiled program"),
     (b"SQLite format 3\x00", "a database"),
 )
 _MARKS = (
@@ -27,7 +36,15 @@ _MARKS = (
 )
 _SAMPLE = 65536
 _CONTROL_SHARE = 0.02
+_STRAY_SHARE = 0.001
+"""A UTF-8 text may hold this share of bytes that are none: a log with a broken line is still UTF-8."""
 _BINARY = "The file is binary, not text. Convert it to text, HTML or PDF first."
+_DECLARED = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?\s*([\w-]{2,30})""", re.I)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+_COLOUR = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[()][A-Z0-9])")
+_SMART = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin-1": "cp1252", "ascii": "cp1252"}
+"""What a name of an encoding means in practice (WHATWG Encoding Standard)."""
+_CANDIDATES = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1250", "cp1251", "koi8_r"]
 
 
 def looks_like(data: bytes) -> str | None:
@@ -35,43 +52,82 @@ def looks_like(data: bytes) -> str | None:
     for magic, what in _MAGIC:
         if data.startswith(magic):
             return what
+    if data[4:12] in (b"ftypheic", b"ftypavif", b"ftypmp42", b"ftypisom") or (
+        data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    ):
+        return "a picture" if data[4:8] != b"ftyp" or data[8:12] in (b"heic", b"avif") else "a video"
     # a PDF may have up to a kilobyte of anything in front (PDF 1.7, appendix H)
-    return "pdf" if b"%PDF-" in data[:1024] else None
+    return "pdf" if b"\n%PDF-" in data[:1024] else None
 
 
-def decode(data: bytes) -> str:
-    """The text in `data` with `\\n` line ends: by its byte order mark, else UTF-8, else the likeliest encoding.
+def decode(data: bytes, *, html: bool = False) -> str:
+    """The text in `data` with `\\n` line ends and without colours of a terminal.
 
-    Raises `UnsupportedFile` for bytes that are no text.
+    By its byte order mark, else as UTF-8, else as an HTML page declares, else by the likeliest encoding. Raises
+    `UnsupportedFile` for bytes that are no text.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             try:
-                return _lines(data.decode(encoding))
+                return _clean(data.decode(encoding))
             except UnicodeDecodeError as error:
                 raise UnsupportedFile(
-                    f"The file begins like {encoding} but is broken at byte {error.start}."
+                    f"The file begins like {encoding.removesuffix('-sig').upper()} but is broken at byte {error.start}. "
+                    "Save it again as UTF-8."
                 ) from error
-    if b"\0" in data[:_SAMPLE]:
-        raise UnsupportedFile(_BINARY)
+    sample = data[:_SAMPLE]
+    if b"\0" in sample:
+        return _clean(_without_mark(data, sample))
     try:
-        return _lines(data.decode("utf-8"))
+        return _clean(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+    if text.count("\ufffd") <= max(1, _STRAY_SHARE * len(text)) and not text.isascii() and len(text) > 200:
+        return _clean(text)
+    declared = _DECLARED.search(data[:2048]) if html else None
+    if declared:
+        try:
+            name = declared[1].decode("ascii").lower()
+            return _clean(data.decode(_SMART.get(name, name), "replace"))
+        except LookupError:
+            pass  # no such encoding: guess
+    return _clean(data.decode(_guess(sample), "replace"))
+
+
+def _without_mark(data: bytes, sample: bytes) -> str:
+    """UTF-16 without its mark, as programs on Windows write it: every other byte of Latin text is zero."""
+    half = len(sample) // 2
+    if len(sample) > 8:
+        for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+            zeros, others = sample[offset::2].count(0), sample[1 - offset :: 2].count(0)
+            if zeros > 0.4 * half and others == 0:
+                return data[: len(data) // 2 * 2].decode(encoding, "replace")
+    raise UnsupportedFile(_BINARY)
+
+
+def _guess(sample: bytes) -> str:
+    """The likeliest encoding of text that is not UTF-8."""
+    try:
+        chinese = sample.decode("gb18030")
     except UnicodeDecodeError as error:
-        if error.start >= len(data) - 3:  # cut inside the last character
-            return _lines(data[: error.start].decode("utf-8"))
+        chinese = sample[: error.start].decode("gb18030") if error.start >= len(sample) - 3 else ""
+    wide = [c for c in chinese if c > "\x7f"]
+    # the 3,755 everyday characters of GB 2312 (level 1) begin with bytes B0 to D7; other encodings rarely fall there
+    everyday = sum(
+        1 for c in wide if b"\xb0\xa1" <= c.encode("gb18030") <= b"\xd7\xfe" or c in "，。、；：？！“”（）《》—…·　"
+    )
+    if wide and everyday > 0.9 * len(wide):
+        return "gb18030"
     from charset_normalizer import from_bytes
 
-    best = from_bytes(
-        data[:_SAMPLE], cp_isolation=["gb18030", "big5", "shift_jis", "euc_kr", "cp1252", "cp1251"]
-    ).best()
-    if best is None:
-        raise UnsupportedFile(_BINARY)
-    text = data.decode(best.encoding, errors="replace")
-    control = sum(1 for c in text[:_SAMPLE] if c < " " and c not in "\t\n\r\f\x1b")
-    if control > _CONTROL_SHARE * min(len(text), _SAMPLE):
-        raise UnsupportedFile(_BINARY)
-    return _lines(text)
+    best = from_bytes(sample, cp_isolation=_CANDIDATES).best()
+    return best.encoding if best else "cp1252"
 
 
-def _lines(text: str) -> str:
+def _clean(text: str) -> str:
+    head = text[:_SAMPLE]
+    if len(_CONTROL.findall(head)) > _CONTROL_SHARE * len(head):
+        raise UnsupportedFile(_BINARY)
+    if "\x1b" in text:
+        text = _COLOUR.sub("", text)
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")

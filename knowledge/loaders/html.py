@@ -4,23 +4,34 @@ import re
 from typing import Any
 
 from devops_chatbot.errors import UnsupportedFile
-from knowledge.loaders.markdown import load_markdown
-from knowledge.loaders.sections import title_of
+from knowledge.loaders.markdown import document
 from knowledge.model import Link, ParsedDocument
 
-_DROPPED = (
-    "script", "style", "noscript", "template", "svg", "nav", "footer", "aside", "form", "iframe", "button", "head", "dialog",
-    "[role=navigation]", "[role=banner]", "[role=search]", "[aria-hidden=true]", ".headerlink", ".sidebar", ".breadcrumb",
-    ".breadcrumbs", ".toc", "#toc",
+_NEVER = (
+    "script", "style", "noscript", "template", "svg", "iframe", "head", "dialog", "object", "canvas", "audio", "video",
 )  # fmt: skip
-_MAIN = ("main", "[role=main]", "article", "#content", "#main", ".content", "body")
+_AROUND = (
+    "nav", "footer", "form", "button", "select", "[role=navigation]", "[role=banner]", "[role=search]",
+    "[role=contentinfo]", "[aria-hidden=true]", "[hidden]", ".headerlink", ".anchor-link", ".sidebar", ".breadcrumb",
+    ".breadcrumbs", ".toc", "#toc", ".toctree-wrapper", ".sphinxsidebar", ".navbar", ".skip-link", ".edit-this-page",
+    ".copy-button", ".linenos", ".lineno", ".gutter", ".sr-only", ".visually-hidden", "#footer", ".footer",
+    ".cookie-banner", ".pagination", ".related",
+)  # fmt: skip
+_MAIN = (
+    "main", "[role=main]", "article", "#content", "#main", "#main-content", ".markdown-body", ".document", ".content",
+    "body",
+)  # fmt: skip
 _ENOUGH = 0.4
 """An element is the main content when it holds this share of the body's text."""
+_TOO_MUCH = 0.5
+"""What stands around the content is left in when it holds this share of the text: some pages are one form."""
 _BLOCKS = frozenset(
-    "p div section article main header body html blockquote figure figcaption details summary dl dt dd address fieldset "
-    "center hgroup".split()
+    "p div section article main header body html figure figcaption details summary address fieldset center hgroup aside "
+    "form dl".split()
 )
-_DEEPEST = 200
+_LANGUAGE = re.compile(r"(?:language|lang|highlight|highlight-source|brush:|sourceCode|src)[-: ]+([\w+#-]{1,20})", re.I)
+_LOOKS_LIKE_MARK = re.compile(r"^(#{1,6}\s|[-+*]\s|>\s|```|~~~|={3,}$|-{3,}$|\d{1,9}[.)]\s|\|)")
+_DEEPEST = 150
 
 
 def load_html(text: str, name: str) -> ParsedDocument:
@@ -29,121 +40,243 @@ def load_html(text: str, name: str) -> ParsedDocument:
 
     tree = LexborHTMLParser(text)
     found = tree.css_first("title")
-    title = " ".join(found.text().split()) if found else ""
-    for selector in _DROPPED:
-        for node in tree.css(selector):
-            node.decompose()
-    body = tree.body
-    if body is None or not body.text().strip():
-        raise UnsupportedFile("The HTML page has no text. Perhaps it is drawn by a script: save it from the browser.")
-    links = tuple(
+    declared = " ".join(found.text().split()) if found else ""
+    _without(tree, _NEVER)
+    if tree.body is None or not tree.body.text().strip():
+        raise UnsupportedFile(
+            "The HTML page has no text. Perhaps it is drawn by a script: save it from the browser as a PDF."
+        )
+    whole = len(tree.body.text())
+    _without(tree, _AROUND, most=_TOO_MUCH * whole)
+    main = _main(tree)
+    links = [
         Link(target=target, text=" ".join(node.text().split()))
-        for node in tree.css("a[href]")
-        if (target := str(node.attributes.get("href") or ""))
-    )
-    written = _Writer()
-    written.children(_main(tree, body), 0)
-    markdown = re.sub(r"\n{3,}", "\n\n", "".join(written.parts)).strip() + "\n"
-    parsed = load_markdown(markdown, name)
-    own = parsed.title if parsed.sections and parsed.sections[0].heading_path else ""
-    return ParsedDocument(
-        text=markdown,
-        title=own or title or title_of(name),
-        loader="html",
-        sections=parsed.sections,
-        links=links,
-    )
+        for node in main.css("a[href]")
+        if (target := str(node.attributes.get("href") or "").strip())
+        and not target.lower().startswith(("javascript:", "data:"))
+    ]
+    writer = _Writer()
+    writer.children(main, 0)
+    markdown = writer.text()
+    if not markdown.strip():
+        raise UnsupportedFile("The HTML page has no text besides its menus. Save the page that it leads to.")
+    return document(markdown, name, loader="html", declared=declared, links=tuple(dict.fromkeys(links)))
 
 
-def _main(tree: Any, body: Any) -> Any:
-    whole = len(body.text())
+def _without(tree: Any, selectors: tuple[str, ...], *, most: float | None = None) -> None:
+    for selector in selectors:
+        for node in tree.css(selector):
+            if most is None or len(node.text()) <= most:
+                node.decompose()
+
+
+def _main(tree: Any) -> Any:
+    whole = len(tree.body.text().strip())
     for selector in _MAIN:
         node = tree.css_first(selector)
-        if node is not None and len(node.text()) >= _ENOUGH * whole:
+        if node is not None and len(node.text().strip()) >= _ENOUGH * whole:
             return node
-    return body
+    return tree.body
 
 
 class _Writer:
-    """Writes elements as Markdown into `parts`."""
+    """Writes elements as Markdown."""
 
     def __init__(self) -> None:
-        self.parts: list[str] = []
+        self._blocks: list[str] = []
+        self._line: list[str] = []
+
+    def text(self) -> str:
+        self._end()
+        return "\n\n".join(self._blocks) + "\n"
 
     def children(self, node: Any, depth: int) -> None:
         child = node.child
         while child is not None:
-            self.node(child, depth)
+            self._node(child, depth)
             child = child.next
 
-    def node(self, node: Any, depth: int) -> None:
+    def _node(self, node: Any, depth: int) -> None:
         tag = node.tag
         if tag == "-text":
-            self._inline(re.sub(r"\s+", " ", node.text_content or ""))
-        elif tag is None or tag.startswith(("-", "!", "_")) or depth > _DEEPEST:
+            self._line.append(re.sub(r"\s+", " ", node.text_content or ""))
+        elif tag is None or tag.startswith(("-", "!", "_")):
             return
+        elif depth > _DEEPEST:
+            self._line.append(" ".join(node.text().split()))
         elif len(tag) == 2 and tag[0] == "h" and tag[1] in "123456":
-            heading = " ".join(node.text().split())
-            if heading:
-                self._block("#" * int(tag[1]) + " " + heading)
+            self._heading(node, int(tag[1]))
         elif tag == "pre":
-            self._block("```\n" + node.text().strip("\n") + "\n```")
-        elif tag in ("ul", "ol"):
+            self._end()
+            self._code(node)
+        elif tag in ("ul", "ol", "menu"):
+            self._end()
             self._list(node, depth)
         elif tag == "table":
-            self._table(node)
-        elif tag in ("code", "kbd", "samp", "tt"):
-            self._inline("`" + " ".join(node.text().split()) + "`")
-        elif tag == "br":
-            self.parts.append("\n")
-        elif tag == "hr":
-            self._gap()
-        elif tag in _BLOCKS:
-            self._gap()
+            self._end()
+            self._table(node, depth)
+        elif tag == "blockquote":
+            self._end()
+            self._nested(node, depth, "> ", "> ")
+        elif tag == "dt":
+            self._end()
+            self._line.append(f"**{' '.join(node.text().split()).replace('*', '')}**")
+            self._end()
+        elif tag == "dd":
+            self._end()
             self.children(node, depth + 1)
-            self._gap()
+            self._end()
+        elif tag in ("code", "kbd", "samp", "tt", "var"):
+            self._inline_code(node, depth)
+        elif tag in ("b", "strong"):
+            self._strong(node, depth)
+        elif tag == "br":
+            self._line.append("\n")
+        elif tag == "img":
+            self._line.append(_picture(node))
+        elif tag == "hr" or tag in _BLOCKS:
+            self._end()
+            self.children(node, depth + 1)
+            self._end()
         else:
             self.children(node, depth + 1)
 
-    def _inline(self, text: str) -> None:
-        if text.startswith(" ") and self.parts and self.parts[-1][-1:] in ("\n", " "):
-            text = text[1:]
-        if text:
-            self.parts.append(text)
+    def _end(self) -> None:
+        """The line that is being written becomes a paragraph."""
+        rows = (re.sub(r" {2,}", " ", row).strip() for row in "".join(self._line).split("\n"))
+        self._line.clear()
+        paragraph = "\n".join(
+            "\\" + row if _LOOKS_LIKE_MARK.match(row) and row[0] not in "0123456789" else row for row in rows if row
+        )
+        if paragraph:
+            self._blocks.append(paragraph)
 
-    def _block(self, text: str) -> None:
-        self._gap()
-        self.parts.append(text)
-        self._gap()
+    def _heading(self, node: Any, level: int) -> None:
+        self._end()
+        words = " ".join(node.text().split()).strip("¶#§ ")
+        if words:
+            self._blocks.append("#" * level + " " + words)
 
-    def _gap(self) -> None:
-        if self.parts and self.parts[-1] != "\n\n":
-            self.parts.append("\n\n")
+    def _inline_code(self, node: Any, depth: int) -> None:
+        if node.css_first("a, b, code") is not None and len(node.text()) > 300:
+            self.children(node, depth + 1)
+            return
+        words = " ".join(node.text().split())
+        if words:
+            tick = "``" if "`" in words else "`"
+            self._line.append(f"{tick}{words}{tick}")
+
+    def _strong(self, node: Any, depth: int) -> None:
+        words = " ".join(node.text().split())
+        if words and "*" not in words and node.css_first("p, div, code, pre, table, ul, img") is None:
+            raw = node.text()
+            self._line.append(f"{' ' if raw[:1].isspace() else ''}**{words}**{' ' if raw[-1:].isspace() else ''}")
+        else:
+            self.children(node, depth + 1)
+
+    def _code(self, node: Any) -> None:
+        for pause in node.css("br"):
+            pause.replace_with("\n")
+        code = node.text().replace("\xa0", " ").strip("\n").rstrip()
+        if not code.strip():
+            return
+        fence = "```"
+        while fence in code:
+            fence += "`"
+        self._blocks.append(f"{fence}{_language(node)}\n{code}\n{fence}")
 
     def _list(self, node: Any, depth: int) -> None:
-        self._gap()
-        number = 0
+        items: list[str] = []
+        number = int(start) if (start := str(node.attributes.get("start") or "1")).isdigit() else 1
         child = node.child
         while child is not None:
             if child.tag == "li":
-                number += 1
                 mark = f"{number}. " if node.tag == "ol" else "- "
+                number += 1
                 inner = _Writer()
                 inner.children(child, depth + 1)
-                body = re.sub(r"\n\s*\n\s*(?=(?:[-*]|\d+\.) )", "\n", "".join(inner.parts).strip())
-                self.parts.append(mark + body.replace("\n", "\n" + " " * len(mark)) + "\n")
+                items.append(_item(inner, mark))
+            elif child.tag in ("ul", "ol"):  # misplaced, yet common
+                inner = _Writer()
+                inner._list(child, depth + 1)
+                items.append(_item(inner, "  "))
             child = child.next
-        self._gap()
+        items = [item for item in items if item]
+        if items:
+            self._blocks.append(("\n\n" if any("\n\n" in item for item in items) else "\n").join(items))
 
-    def _table(self, node: Any) -> None:
-        rows = [
-            [" ".join(cell.text().split()).replace("|", "\\|") for cell in row.css("th, td")] for row in node.css("tr")
-        ]
+    def _nested(self, node: Any, depth: int, first: str, rest: str) -> None:
+        inner = _Writer()
+        inner.children(node, depth + 1)
+        lines = inner.text().rstrip().split("\n")
+        if any(lines):
+            self._blocks.append("\n".join(f"{rest if n else first}{line}".rstrip() for n, line in enumerate(lines)))
+
+    def _table(self, node: Any, depth: int) -> None:
+        if (
+            node.css_first("pre, table table, ul, ol, h1, h2, h3, h4") is not None
+        ):  # made for looks, or too rich for rows
+            for cell in _cells(node):
+                self.children(cell, depth + 1)
+                self._end()
+            return
+        rows = [[_cell(cell) for cell in row.css("th, td")] for row in node.css("tr")]
         rows = [row for row in rows if any(row)]
         if not rows:
             return
+        caption = node.css_first("caption")
+        if caption is not None and caption.text().strip():
+            self._blocks.append(" ".join(caption.text().split()))
         width = max(map(len, rows))
         padded = [row + [""] * (width - len(row)) for row in rows]
         lines = ["| " + " | ".join(row) + " |" for row in padded]
         lines.insert(1, "|" + " --- |" * width)
-        self._block("\n".join(lines))
+        self._blocks.append("\n".join(lines))
+
+
+def _item(inner: _Writer, mark: str) -> str:
+    """A list item; what stands in it directly below its first line follows without a gap unless it is code or prose."""
+    inner._end()
+    body = ""
+    for block in inner._blocks:
+        tight = re.match(r"(?:- |\d+\. |```)", block)
+        body += ("\n" if tight else "\n\n") * bool(body) + block
+    return (mark + body.replace("\n", "\n" + " " * len(mark))).rstrip() if body else ""
+
+
+def _cell(node: Any) -> str:
+    inner = _Writer()
+    inner.children(node, 0)
+    return " ".join(inner.text().split()).replace("|", "\\|")
+
+
+def _cells(table: Any) -> list[Any]:
+    """The cells of a table itself, not those of tables inside of it."""
+    found = []
+    for cell in table.css("th, td"):
+        above = cell.parent
+        while above is not None and above.tag != "table":
+            above = above.parent
+        if above is not None and above.mem_id == table.mem_id:
+            found.append(cell)
+    return found
+
+
+def _picture(node: Any) -> str:
+    alt = " ".join(str(node.attributes.get("alt") or "").split())
+    return (
+        alt
+        if len(alt) > 3 and not re.search(r"\.(?:png|jpe?g|gif|svg|webp)$|^(?:image|logo|icon)\b", alt, re.I)
+        else ""
+    )
+
+
+def _language(node: Any) -> str:
+    """The language that a class of the code or of what stands around it names."""
+    inner = node.css_first("code")
+    for one in (inner, node, node.parent, node.parent.parent if node.parent is not None else None):
+        classes = str(one.attributes.get("class") or "") if one is not None else ""
+        found = _LANGUAGE.search(classes)
+        if found and found[1].lower() not in ("default", "none", "plaintext", "text", "block"):
+            return found[1].lower()
+    return ""

@@ -75,6 +75,8 @@ def document(
 ) -> ParsedDocument:
     """A document of clean Markdown that begins at the offset `begin`; `declared` is the title that the file gives itself."""
     headings = _headings(text[begin:], begin)
+    if headings and not text[begin : headings[0].start].strip():
+        begin = headings[0].start
     return ParsedDocument(
         text=text,
         title=title_of(name, headings, declared),

@@ -1,4 +1,4 @@
-"""Text without structure, and source code with the names of what it defines."""
+"""Text without structure, data and settings by their lines, and source code with the names of what it defines."""
 
 import re
 
@@ -8,64 +8,135 @@ from knowledge.model import ParsedDocument
 CODE = {
     suffix: language
     for language, suffixes in {
-        "python": ".py .pyi", "go": ".go", "java": ".java", "javascript": ".js .mjs .cjs .jsx", "typescript": ".ts .tsx",
-        "c": ".c .h", "cpp": ".cc .cpp .cxx .hpp .hh .hxx", "rust": ".rs", "ruby": ".rb", "csharp": ".cs", "php": ".php",
-        "bash": ".sh .bash .zsh .ksh", "sql": ".sql", "hcl": ".tf .tfvars .hcl", "dockerfile": ".dockerfile",
-        "kotlin": ".kt .kts", "scala": ".scala", "swift": ".swift", "lua": ".lua", "perl": ".pl .pm", "r": ".r",
-        "powershell": ".ps1 .psm1", "groovy": ".groovy .gradle", "proto": ".proto", "css": ".css .scss .less",
-        "makefile": ".mk", "jsonnet": ".jsonnet .libsonnet", "rego": ".rego", "promql": ".promql", "vue": ".vue",
+        "python": ".py .pyi .pyx", "go": ".go", "java": ".java", "javascript": ".js .mjs .cjs .jsx",
+        "typescript": ".ts .tsx .mts", "c": ".c .h", "cpp": ".cc .cpp .cxx .hpp .hh .hxx", "rust": ".rs",
+        "ruby": ".rb .rake .gemspec", "csharp": ".cs", "php": ".php", "bash": ".sh .bash .zsh .ksh .bats .fish",
+        "sql": ".sql", "hcl": ".tf .tfvars .hcl .nomad", "dockerfile": ".dockerfile", "kotlin": ".kt .kts",
+        "scala": ".scala", "swift": ".swift", "lua": ".lua", "perl": ".pl .pm", "r": ".r", "bat": ".bat .cmd",
+        "powershell": ".ps1 .psm1", "groovy": ".groovy .gradle", "protobuf": ".proto", "css": ".css .scss .less",
+        "makefile": ".mk .mak", "cmake": ".cmake", "jsonnet": ".jsonnet .libsonnet", "rego": ".rego",
+        "promql": ".promql", "vue": ".vue", "svelte": ".svelte", "elixir": ".ex .exs", "erlang": ".erl",
+        "haskell": ".hs", "dart": ".dart", "clojure": ".clj", "julia": ".jl", "objective-c": ".m",
+        "graphql": ".graphql .gql", "nix": ".nix", "starlark": ".bzl .star", "jinja": ".j2 .tpl .tmpl .gotmpl",
+        "bicep": ".bicep", "cue": ".cue", "puppet": ".pp", "zig": ".zig",
     }.items()
     for suffix in suffixes.split()
 }  # fmt: skip
 NAMED_CODE = {
-    "dockerfile": "dockerfile",
-    "containerfile": "dockerfile",
-    "makefile": "makefile",
-    "jenkinsfile": "groovy",
-    "vagrantfile": "ruby",
-    "gemfile": "ruby",
-}
-_WORDS = (
-    r"(?:export|default|public|private|protected|internal|static|final|abstract|async|pub(?:\([a-z]+\))?|unsafe|open|data|sealed)"
-    r"\s+"
+    "dockerfile": "dockerfile", "containerfile": "dockerfile", "makefile": "makefile", "gnumakefile": "makefile",
+    "jenkinsfile": "groovy", "vagrantfile": "ruby", "gemfile": "ruby", "rakefile": "ruby", "cmakelists.txt": "cmake",
+    "tiltfile": "starlark", "justfile": "makefile", "procfile": "yaml", "caddyfile": "nginx", "corefile": "nginx",
+}  # fmt: skip
+LINES = {
+    suffix: language
+    for language, suffixes in {
+        "yaml": ".yaml .yml .rules", "json": ".json .jsonl .ndjson .json5 .tfstate .avsc", "toml": ".toml",
+        "csv": ".csv .tsv", "log": ".log .out .err", "xml": ".xml .xsd .wsdl .plist .pom .csproj", "diff": ".diff .patch",
+        "ini": ".ini .cfg .conf .properties .env .service .timer .socket .mount .editorconfig .desktop .repo",
+    }.items()
+    for suffix in suffixes.split()
+}  # fmt: skip
+"""Formats whose lines are records or settings: cut at lines, never at sentences."""
+
+_MODIFIERS = (
+    r"(?:(?:export|default|declare|public|private|protected|internal|static|final|abstract|async|unsafe|open|data|sealed"
+    r"|override|virtual|inline|partial|pub(?:\([a-z]{1,20}\))?)[ \t]+){0,6}"
 )
-_DEFINES = re.compile(
-    rf"^(?P<indent>[ \t]*)(?:{_WORDS})*"
-    r"(?:def|class|func|fn|function|interface|struct|enum|trait|impl|module|namespace|type|object|resource|CREATE\s+\w+)\s+"
-    r"(?:\([^)]*\)\s*)?[\"']?(?P<name>[A-Za-z_][\w.:\"' -]*?)[\"']?\s*(?:[(<{:=\[]|extends\b|implements\b|for\b|\(|AS\b|$)",
+_KEYWORDS = (
+    r"(?:def|class|func|fn|function\*?|interface|struct|enum|trait|impl|module|namespace|type|object|record|protocol|extension"
+    r"|message|service|rpc|resource|data|variable|output|provider|locals|local|defmodule|defp|sub|FROM"
+    r"|CREATE[ \t]+(?:OR[ \t]+REPLACE[ \t]+)?\w+)[ \t]+"
+)
+_KEYWORD = re.compile(
+    rf"^(?P<indent>[ \t]*){_MODIFIERS}{_KEYWORDS}"
+    r"(?:\([^)\n]{0,80}\)[ \t]*)?(?P<name>(?:\"[\w./:-]+\"[ \t]*){1,2}|[A-Za-z_$][\w.:$<>?!-]*)",
     re.M,
 )
-_SHELL = re.compile(r"^(?P<indent>[ \t]*)(?P<name>[A-Za-z_][\w-]*)\s*\(\)\s*\{?", re.M)
+_CURLY = re.compile(
+    r"^(?P<indent>[ \t]{0,8})"
+    r"(?!(?:if|for|foreach|while|switch|else|return|catch|do|try|new|throw|case|using|lock|with|await)\b)"
+    r"(?:[\w<>\[\],.*&:?~]{1,60}[ \t]+){0,6}[*&]{0,2}(?P<name>~?[A-Za-z_$][\w$:]*)[ \t]*\([^;{}()\n]{0,300}\)[ \t]*"
+    r"(?:(?:const|noexcept|override|final|throws[ \t][\w., \t]{1,100}|:[ \t]*[\w<>\[\]|. ]{1,60}"
+    r"|->[ \t]*[\w<>\[\]&*:. ]{1,60})[ \t]*){0,3}\{",
+    re.M,
+)
+_ARROW = re.compile(
+    r"^(?P<indent>[ \t]{0,8})(?:export[ \t]+)?(?:default[ \t]+)?(?:const|let|var)[ \t]+(?P<name>[A-Za-z_$][\w$]*)"
+    r"[^=\n]{0,80}=[ \t]*(?:async[ \t]*)?"
+    r"(?:function\b|\([^()\n]{0,200}\)[^=\n]{0,60}=>|[A-Za-z_$][\w$]*[ \t]*=>)",
+    re.M,
+)
+_SHELL = re.compile(
+    r"^(?P<indent>[ \t]*)(?:function[ \t]+)?(?P<name>[A-Za-z_][\w:.-]*)[ \t]*(?:\(\)[ \t]*\{?|\{)[ \t]*$", re.M
+)
+_RULE = re.compile(r"^(?P<indent>)(?P<name>[A-Za-z0-9_.%/-]+(?:[ \t]+[A-Za-z0-9_.%/-]+)*)[ \t]*:(?!=)", re.M)
+_PATTERNS = {
+    "bash": (_SHELL,),
+    "makefile": (_RULE,),
+    "python": (_KEYWORD,),
+    **dict.fromkeys(("javascript", "typescript", "vue", "svelte"), (_KEYWORD, _ARROW, _CURLY)),
+    **dict.fromkeys(
+        ("java", "c", "cpp", "csharp", "php", "dart", "objective-c", "kotlin", "swift", "groovy"), (_KEYWORD, _CURLY)
+    ),
+    **dict.fromkeys(("css", "bat", "cmake", "jinja", "nginx", "yaml", "promql", "graphql"), ()),
+}
+_LEADING = re.compile(r"\s*(?:#(?!include|define|if|endif)|//|/?\*|@\w|\[\w[^\]]*\]\s*$|--\s|///|\"\"\")")
 _DEEPEST = 8
+_LONGEST_LEAD = 40
 
 
 def load_text(text: str, name: str) -> ParsedDocument:
     """Any other text: one section, lines as in the file."""
+    suffix = _suffix(name)
     return ParsedDocument(
         text=text,
-        title=title_of(name),
+        title=title_of(name) if suffix not in LINES else _base(name),
         loader="text",
         sections=sections_of((), begin=0, end=len(text)),
         has_lines=True,
+        code_language=LINES.get(suffix),
     )
 
 
 def load_code(text: str, name: str) -> ParsedDocument:
-    """Source code: a definition opens a section, nested by its indentation."""
-    base = name.replace("\\", "/").rsplit("/", 1)[-1].lower()
-    suffix = "." + base.rsplit(".", 1)[-1] if "." in base else ""
-    language = CODE.get(suffix) or NAMED_CODE.get(base, "text")
-    pattern = _SHELL if language == "bash" else _DEFINES
-    headings = []
-    for match in pattern.finditer(text):
-        width = len(match["indent"].expandtabs(4))
-        if width <= _DEEPEST:
-            headings.append(Heading(level=1 + width // 2, title=match["name"].strip(" \"'"), start=match.start()))
+    """Source code: a definition opens a section, nested by its indentation, with the comments and decorators right above it."""
+    language = CODE.get(_suffix(name)) or NAMED_CODE.get(_base(name).lower()) or "text"
+    found: dict[int, Heading] = {}
+    for pattern in _PATTERNS.get(language, (_KEYWORD,)):
+        for match in pattern.finditer(text):
+            width = len(match["indent"].expandtabs(4))
+            if width <= _DEEPEST:
+                title = " ".join(match["name"].replace('"', " ").rstrip(":<?!").split())
+                found.setdefault(match.start(), Heading(level=1 + width // 2, title=title, start=match.start()))
+    headings: list[Heading] = []
+    for start in sorted(found):
+        floor = headings[-1].start + 1 if headings else 0
+        one = found[start]
+        headings.append(Heading(level=one.level, title=one.title, start=_with_lead(text, start, floor)))
     return ParsedDocument(
         text=text,
-        title=name.replace("\\", "/").rsplit("/", 1)[-1],
+        title=_base(name),
         loader="code",
         sections=sections_of(headings, begin=0, end=len(text)),
         has_lines=True,
         code_language=language,
     )
+
+
+def _with_lead(text: str, start: int, floor: int) -> int:
+    """The start of the comments and decorators that stand directly above the line at `start`."""
+    for _ in range(_LONGEST_LEAD):
+        above = text.rfind("\n", 0, max(0, start - 1)) + 1
+        if start == 0 or above < floor or not _LEADING.match(text[above:start]):
+            break
+        start = above
+    return start
+
+
+def _base(name: str) -> str:
+    return name.replace("\\", "/").rpartition("/")[2]
+
+
+def _suffix(name: str) -> str:
+    _, dot, suffix = _base(name).lower().rpartition(".")
+    return dot + suffix

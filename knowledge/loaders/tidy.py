@@ -10,21 +10,20 @@ from collections.abc import Sequence
 
 _FREE = re.compile(
     r"""
-      (?P<span>(?<!`)(`+)(?!`)[^\n]*?[^`\n]\2(?!`))                       # code in a line: stays as it is
-    | (?P<comment><!--.*?-->)
-    | (?P<heading>^\ {0,3}<h(?P<level>[1-6])(?:\s[^<>\n]*)?>(?P<title>[^\n]*?)</h(?P=level)>)
-    | (?P<code><code>(?P<inner>[^<`\n]+)</code>)
+      (?P<span>(?<!`)(`+)(?!`)[^\n]{0,2000}?[^`\n]\2(?!`))  # code in a line: stays as it is
+    | (?P<heading>^\ {0,3}<h(?P<level>[1-6])(?:\s[^<>\n]{0,1000})?>(?P<title>[^\n]{0,500}?)</h(?P=level)>)
+    | (?P<code><code>(?P<inner>[^<`\n]{1,1000})</code>)
     | (?P<tag></?(?:a|b|i|u|p|em|br|hr|img|div|span|sub|sup|strong|center|font|small|kbd|picture|details|summary|h[1-6]|table
-        |thead|tbody|tr|td|th|ul|ol|li|blockquote|code)(?:\s[^<>\n]*)?/?>)
-    | (?P<picture>!\[(?P<alt>[^\]\n]*)\](?:\((?:[^()\n]|\([^()\n]*\))*\)|\[[^\]\n]*\]))
-    | (?P<shortcode>\{\{[<%]\s*(?P<call>[^\n]*?)[>%]\}\})
-    | (?P<anchor>[ \t]*\{[#:][^{}\n]*\}[ \t]*$)
+        |thead|tbody|tr|td|th|ul|ol|li|blockquote|code)(?:\s[^<>\n]{0,1000})?/?>)
+    | (?P<picture>!\[(?P<alt>[^\]\n]{0,500})\](?:\((?:[^()\n]|\([^()\n]{0,500}\)){0,2000}\)|\[[^\]\n]{0,500}\]))
+    | (?P<shortcode>\{\{[<%]\s*(?P<call>[^\n]{0,500}?)[>%]\}\})
+    | (?P<anchor>[ \t]{0,8}\{[#:][^{}\n]{0,200}\}[ \t]*$)
     | (?P<escape>\\[].,()'"/?;=%+{}@&:!#_-])
     | (?P<entity>&(?!lt;|gt;|\#60;|\#62;|\#x3[ce];)(?:[a-z]{2,8}|\#\d{2,5}|\#x[0-9a-f]{2,5});)
     """,
     re.X | re.S | re.I | re.M,
 )
-_EMPTY_LINK = re.compile(r"(?<!\!)\[\s*\]\([^()\n]*\)")
+_EMPTY_LINK = re.compile(r"(?<!\!)\[[ \t]{0,8}\]\([^()\n]{0,1000}\)")
 _DEFINITION = re.compile(
     r"""^ {0,3}\[(?P<label>[^\]^\n][^\]\n]*)\]:[ \t]*<?(?P<target>[^\s>]+)>?(?:[ \t]+["'(][^\n]*["')])?[ \t]*$""", re.M
 )
@@ -64,6 +63,7 @@ def tidy(text: str, code: Sequence[tuple[int, int]]) -> str:
         if targets:
             piece = _REFERENCE.sub(resolved, _DEFINITION.sub("", piece))
         if _SIGNS.search(piece):
+            piece = _uncommented(piece)
             piece = _EMPTY_LINK.sub("", _FREE.sub(_replaced, piece))
         parts += text[cursor:start], piece
         cursor = end
@@ -98,6 +98,20 @@ def unmarked(text: str) -> str:
     return "\n".join(lines)
 
 
+def _uncommented(text: str) -> str:
+    """Without comments; their line ends stay."""
+    parts: list[str] = []
+    cursor = 0
+    while (start := text.find("<!--", cursor)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        if text[start - 1 : start] == "`":  # the mark itself is meant
+            parts.append(text[cursor : start + 4])
+            cursor = start + 4
+            continue
+        parts += text[cursor:start], "\n" * text.count("\n", start, end)
+        cursor = end + 3
+    return "".join((*parts, text[cursor:]))
+
+
 def _label(words: str) -> str:
     return " ".join(words.casefold().split())
 
@@ -115,8 +129,6 @@ def _replaced(found: re.Match[str]) -> str:
     if kind == "escape":
         return _escaped(found)
     match kind:
-        case "comment":
-            return "\n" * whole.count("\n")
         case "heading":
             title = re.sub(r"<[^>]*>", "", found["title"]).strip()
             return "#" * int(found["level"]) + " " + title if title else ""
