@@ -68,12 +68,11 @@ def _choose_knowledge(bases: Sequence[KnowledgeBase]) -> None:
 
 
 def _choose_model(models: Sequence[ModelInfo]) -> None:
-    named = [model for model in models if not model.extractive]
-    if not named:
-        return
     options = [_AUTO, *(model.name for model in models)]
     if st.session_state.get("ask_model") not in options:
         st.session_state["ask_model"] = _AUTO
+    if _extractive(models):
+        return
     chosen = str(st.session_state["ask_model"])
     label = plain(chosen) if chosen else t("composer.default_model")
     with st.popover(label, icon=":material/neurology:", type="tertiary", key="pick_model"):

@@ -1,113 +1,25 @@
-"""The whole product as a person starts it: `serve` as a process, a scripted model behind it, a browser before it."""
+"""The running product, and a browser before it."""
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted_model import Reply, ScriptedModel
-
-from devops_chatbot.client import Client
-from devops_chatbot.datadir import running_server
-from devops_chatbot.wire import KnowledgeBase
+from scripted_model import ScriptedModel
+from served_pages import Product, fill, product, reply
+from whole_product import allowed, client, url
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-ANSWER = (
-    "The disk of etcd is slow [1].\n\nRun `etcdctl check perf` and compare:\n\n```sh\netcdctl check perf --load=s\n```\n\n"
-    "Costs $5 or $6, and :red[nothing] else."
-)
-LONG = "word " * 4000
-RUNBOOK = """# EtcdSlowDisk
-
-## Meaning
-
-The disk below etcd answers slowly, so that every write waits for fsync.
-
-## Diagnosis
-
-Run `etcdctl check perf` on the leader.
-
-## Mitigation
-
-1. Move etcd to a solid state disk.
-2. Give it a disk of its own.
-"""
-
-
-def _reply(body: dict[str, Any]) -> Reply:
-    asked = str(body["messages"][-1]["content"])
-    if "slowly" in asked.rsplit("\n", 1)[-1] or "speak slowly" in asked:
-        return Reply(text=LONG, piece=5, pause_s=0.05)
-    return Reply(text=ANSWER, piece=6, pause_s=0.01)
-
-
-@dataclass(frozen=True)
-class Product:
-    """A running product: where its pages are, its API, and the model it speaks to."""
-
-    ui: str
-    client: Client
-    model: ScriptedModel
-
-
-@contextmanager
-def product(folder: Path, embedding_cache: Path, *, model: ScriptedModel | None) -> Iterator[Product]:
-    data = folder / "data"
-    data.mkdir()
-    (data / "embeddings").symlink_to(embedding_cache)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CHATBOT_")}
-    environment |= {
-        "CHATBOT_DATA_DIR": str(data),
-        "CHATBOT_SERVER__PORT": "0",
-        "CHATBOT_SERVER__UI_PORT": "0",
-        "CHATBOT_CONFIG": str(folder / "chatbot.toml"),
-    }
-    lines = [""]
-    if model:
-        lines = [
-            '[models.scripted]\nprovider = "openai-compatible"\nmodel = "scripted"',
-            f'base_url = "{model.base_url}"',
-        ]
-        lines += ["timeout_s = 10", '[roles]\nanswer = ["scripted"]']
-    (folder / "chatbot.toml").write_text("\n".join(lines))
-    log = (folder / "serve.log").open("w+")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "devops_chatbot.cli", "serve"], env=environment, stdout=log, stderr=subprocess.STDOUT
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while "Ready" not in (folder / "serve.log").read_text():
-            assert process.poll() is None, (folder / "serve.log").read_text()
-            assert time.monotonic() < deadline, (folder / "serve.log").read_text()
-            time.sleep(0.1)
-        address = running_server(data)
-        assert address is not None
-        assert address.ui is not None
-        with Client(address.api) as client:
-            yield Product(ui=address.ui, client=client, model=model or ScriptedModel())
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        log.close()
+__all__ = ["allowed", "client", "url"]
 
 
 @pytest.fixture(scope="module")
 def spoken(tmp_path_factory: pytest.TempPathFactory, embedding_cache: Path) -> Iterator[Product]:
     """The product with a language model, and one knowledge base to ask."""
     with (
-        ScriptedModel(_reply) as model,
+        ScriptedModel(reply) as model,
         product(tmp_path_factory.mktemp("spoken"), embedding_cache, model=model) as running,
     ):
         fill(running.client, "Runbooks")
@@ -119,15 +31,6 @@ def fresh(tmp_path: Path, embedding_cache: Path) -> Iterator[Product]:
     """The product just installed: no language model, nothing in it."""
     with product(tmp_path, embedding_cache, model=None) as running:
         yield running
-
-
-def fill(client: Client, name: str) -> KnowledgeBase:
-    """A knowledge base with one runbook."""
-    base = client.create_knowledge_base(name)
-    job = client.upload(base.id, [("EtcdSlowDisk.md", RUNBOOK.encode())])
-    ended = list(client.job_events(job.id))[-1]
-    assert ended.state == "done", ended
-    return client.knowledge_base(base.id)
 
 
 @pytest.fixture(scope="session")

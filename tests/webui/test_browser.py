@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Product
     from playwright.sync_api import Browser, Locator, Page
+    from served_pages import Product
 
 pytestmark = pytest.mark.service
 
@@ -60,6 +60,11 @@ def test_a_knowledge_base_is_made_from_files_and_says_which_could_not_be_read(
     page.get_by_text("Documents", exact=True).last.click()
     page.locator(".cb-file", has_text="NodeClockSkew.md").get_by_text("ready").wait_for()
     page.locator(".cb-file", has_text="empty.md").get_by_text("not readable").wait_for()
+    page.locator(".st-key-select_all label").click()
+    page.get_by_text("2 selected").wait_for()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_text("No documents yet.").wait_for()
 
 
 def test_a_question_streams_and_its_inline_citation_opens_the_passage_highlighted(
@@ -119,6 +124,23 @@ def test_a_reload_finds_the_conversation_and_the_answer_on_its_way(spoken: "Prod
     page.goto(spoken.ui)
     page.locator(".st-key-threads").get_by_text("Please speak slowly once more").click()
     page.get_by_text("Stopped. What had been said is kept.").wait_for()
+
+
+def test_a_conversation_is_renamed_and_deleted(spoken: "Product", page: "Page") -> None:
+    thread = spoken.client.create_thread("Old title")
+    page.goto(f"{spoken.ui}/?thread={thread.id}")
+    row = page.locator(f".st-key-thread_selected_{thread.id}")
+    row.get_by_role("button", name="Rename or delete").click()
+    page.get_by_role("menuitem", name="Rename").click()
+    page.get_by_role("dialog").get_by_label("Title").fill("New title")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    row.get_by_text("New title").wait_for()
+    row.get_by_role("button", name="Rename or delete").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    row.wait_for(state="detached")
+    assert "thread=" not in page.url
+    assert thread.id not in {each.id for each in spoken.client.threads().items}
 
 
 def test_leaving_the_page_stops_the_work(spoken: "Product", browser: "Browser") -> None:

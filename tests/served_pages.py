@@ -1,0 +1,108 @@
+"""The whole product as a person starts it: `serve` as a process, with a scripted model behind it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripted_model import Reply, ScriptedModel
+
+from devops_chatbot.client import Client
+from devops_chatbot.datadir import running_server
+from devops_chatbot.wire import KnowledgeBase
+
+ANSWER = (
+    "The disk of etcd is slow [1].\n\nRun `etcdctl check perf` and compare:\n\n```sh\netcdctl check perf --load=s\n```\n\n"
+    "Costs $5 or $6, and :red[nothing] else."
+)
+LONG = "word " * 4000
+RUNBOOK = """# EtcdSlowDisk
+
+## Meaning
+
+The disk below etcd answers slowly, so that every write waits for fsync.
+
+## Diagnosis
+
+Run `etcdctl check perf` on the leader.
+
+## Mitigation
+
+1. Move etcd to a solid state disk.
+2. Give it a disk of its own.
+"""
+
+
+def reply(body: dict[str, Any]) -> Reply:
+    asked = str(body["messages"][-1]["content"])
+    if "slowly" in asked.rsplit("\n", 1)[-1] or "speak slowly" in asked:
+        return Reply(text=LONG, piece=5, pause_s=0.05)
+    return Reply(text=ANSWER, piece=6, pause_s=0.01)
+
+
+@dataclass(frozen=True)
+class Product:
+    """A running product: where its pages are, its API, and the model it speaks to."""
+
+    ui: str
+    client: Client
+    model: ScriptedModel
+
+
+@contextmanager
+def product(folder: Path, embedding_cache: Path, *, model: ScriptedModel | None) -> Iterator[Product]:
+    data = folder / "data"
+    data.mkdir()
+    (data / "embeddings").symlink_to(embedding_cache)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CHATBOT_")}
+    environment |= {
+        "CHATBOT_DATA_DIR": str(data),
+        "CHATBOT_SERVER__PORT": "0",
+        "CHATBOT_SERVER__UI_PORT": "0",
+        "CHATBOT_CONFIG": str(folder / "chatbot.toml"),
+    }
+    lines = [""]
+    if model:
+        lines = [
+            '[models.scripted]\nprovider = "openai-compatible"\nmodel = "scripted"',
+            f'base_url = "{model.base_url}"',
+        ]
+        lines += ["timeout_s = 10", '[roles]\nanswer = ["scripted"]']
+    (folder / "chatbot.toml").write_text("\n".join(lines))
+    log = (folder / "serve.log").open("w+")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "devops_chatbot.cli", "serve"], env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while "Ready" not in (folder / "serve.log").read_text():
+            assert process.poll() is None, (folder / "serve.log").read_text()
+            assert time.monotonic() < deadline, (folder / "serve.log").read_text()
+            time.sleep(0.1)
+        address = running_server(data)
+        assert address is not None
+        assert address.ui is not None
+        with Client(address.api) as client:
+            yield Product(ui=address.ui, client=client, model=model or ScriptedModel())
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        log.close()
+
+
+def fill(client: Client, name: str) -> KnowledgeBase:
+    """A knowledge base with one runbook."""
+    base = client.create_knowledge_base(name)
+    job = client.upload(base.id, [("EtcdSlowDisk.md", RUNBOOK.encode())])
+    ended = list(client.job_events(job.id))[-1]
+    assert ended.state == "done", ended
+    return client.knowledge_base(base.id)

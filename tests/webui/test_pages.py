@@ -1,0 +1,196 @@
+"""The pages without a browser: Streamlit's own test of a script, against the real API over a real socket."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served_pages import RUNBOOK, fill
+from streamlit.testing.v1 import AppTest
+
+import webui
+from devops_chatbot.client import Client
+
+APP = Path(str(webui.__file__)).parent / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def _pages_of_this_api(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATBOT_API_URL", url)
+
+
+def app(**state: object) -> AppTest:
+    """The whole app, at the chat, in English."""
+    test = AppTest.from_file(str(APP), default_timeout=60)
+    test.session_state["language"] = "en"
+    for name, value in state.items():
+        test.session_state[name] = value
+    return test.run()
+
+
+def page(name: str) -> AppTest:
+    """One page by itself."""
+
+    def script(name: str) -> None:
+        import importlib
+
+        importlib.import_module(f"webui.{name}_page").show()
+
+    test = AppTest.from_function(script, args=(name,), default_timeout=60)
+    test.session_state["language"] = "en"
+    return test.run()
+
+
+def html(test: AppTest) -> str:
+    return "\n".join(str(element.proto.body) for element in test.get("html"))
+
+
+def click(test: AppTest, key: str) -> AppTest:
+    test.button(key=key).click()
+    return test.run()
+
+
+def markdown(test: AppTest) -> str:
+    return "\n".join(element.value for element in test.markdown)
+
+
+def keys(test: AppTest) -> set[str]:
+    return {str(button.key) for button in test.button}
+
+
+def test_the_first_start_offers_the_sample_and_then_its_questions(client: Client) -> None:
+    test = app()
+    assert not test.exception
+    assert "Ask your own runbooks" in html(test)
+    click(test, "build_samples")
+    assert not test.exception
+    assert "Questions to try" in html(test)
+    assert {"try_0", "try_1", "try_2"} <= keys(test)
+    assert client.samples().knowledge_base is not None
+
+
+def test_a_question_becomes_a_conversation_with_an_answer_that_can_be_opened(client: Client) -> None:
+    fill(client, "Runbooks")
+    test = app()
+    test.chat_input[0].set_value("What does EtcdSlowDisk mean?").run()
+    assert not test.exception
+    assert "#cite-" in markdown(test)
+    thread = client.threads().items[0]
+    assert test.query_params["thread"] == thread.id
+    cited = next(key for key in keys(test) if key.startswith("cite_"))
+    click(test, cited)
+    assert 'class="hit"' in html(test)
+    click(test, "passage_close")
+    assert 'class="hit"' not in html(test)
+
+
+def test_a_model_that_is_not_there_any_more_is_not_asked(client: Client) -> None:
+    fill(client, "Runbooks")
+    test = app(ask_model="gone")
+    assert test.session_state["ask_model"] == ""
+    test.chat_input[0].set_value("EtcdSlowDisk").run()
+    assert not test.exception
+    assert not test.error
+
+
+def test_conversations_stand_in_the_sidebar_under_their_titles(client: Client) -> None:
+    thread = client.create_thread("Old title")
+    test = app()
+    links = [str(link.proto.label) for link in test.sidebar.get("page_link")]
+    assert "Old title" in links
+    client.rename_thread(thread.id, "*New* title")
+    test.run()
+    links = [str(link.proto.label) for link in test.sidebar.get("page_link")]
+    assert "\\*New\\* title" in links  # a title is text, never markup
+
+
+def test_a_conversation_that_is_gone_leads_to_a_new_one(client: Client) -> None:
+    test = AppTest.from_file(str(APP), default_timeout=60)
+    test.session_state["language"] = "en"
+    test.query_params["thread"] = "t-gone"
+    test.run()
+    assert not test.exception
+    assert "thread" not in test.query_params
+
+
+def test_the_knowledge_page_shows_files_with_state_and_reason(client: Client) -> None:
+    base = fill(client, "Runbooks")
+    job = client.upload(base.id, [("empty.md", b""), ("<b>odd</b>.md", RUNBOOK.encode())])
+    while not client.job(job.id).ended:
+        time.sleep(0.05)
+    test = page("knowledge")
+    assert not test.exception
+    shown = html(test)
+    assert "EtcdSlowDisk.md" in shown
+    assert "The file is empty." in shown
+    assert "&lt;b&gt;odd&lt;/b&gt;.md" in shown
+    assert "3 documents" in shown
+
+
+def test_a_folder_that_the_settings_do_not_allow_is_refused_in_words(client: Client) -> None:
+    base = client.create_knowledge_base("Empty")
+    test = page("knowledge")
+    test.text_input[0].set_value("/etc")
+    next(button for button in test.button if button.label == "Add folder").click()
+    test.run()
+    assert not test.exception
+    assert "knowledge.folders" in "".join(error.value.replace("\\", "") for error in test.error)
+    assert client.documents(base.id).total == 0
+
+
+def test_a_search_says_which_index_found_what(client: Client) -> None:
+    base = fill(client, "Runbooks")
+    test = page("knowledge")
+    test.session_state[f"tab_{base.id}"] = "try"
+    test.run()
+    test.text_input(key="search_text").set_value("EtcdSlowDisk")
+    next(button for button in test.button if button.label == "Search").click()
+    test.run()
+    assert not test.exception
+    assert "Words #1" in html(test)
+    click(test, "open_hit_1")
+    assert 'class="hit"' in html(test)
+
+
+@pytest.mark.parametrize("section", ["health", "models", "jobs", "settings"])
+def test_the_status_page_has_something_to_say_in_each_section(client: Client, section: str) -> None:
+    fill(client, "Runbooks")
+    test = page("status")
+    test.session_state["status_section"] = section
+    test.run()
+    assert not test.exception
+    said = {"health": "Vector index", "models": "extractive", "jobs": "1 added", "settings": "environment"}
+    assert said[section] in html(test)
+
+
+def test_an_embedding_model_is_tested_by_its_button(client: Client) -> None:
+    test = page("status")
+    test.session_state["status_section"] = "models"
+    test.run()
+    click(test, "test_embedding_bundled")
+    assert not test.exception
+    assert "Works" in html(test)
+    assert client.test_embedding("bundled").ok
+
+
+def test_a_server_that_does_not_answer_is_named_with_the_command_that_starts_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CHATBOT_API_URL", "http://127.0.0.1:9")
+    test = app()
+    assert not test.exception
+    assert "devops-chatbot serve" in markdown(test).replace("\\", "")
+
+
+def test_chinese_comes_from_the_same_catalogue(client: Client) -> None:
+    test = app(language="zh")
+    assert "向您自己的运行手册提问" in html(test)
+    assert any(button.label == "构建示例知识库" for button in test.button)
+    assert client.alive()
+
+
+def test_the_browser_does_not_decide_what_is_said_of_a_foreign_language(client: Client) -> None:
+    state: dict[str, Any] = {"language": "xx"}
+    test = app(**state)
+    assert not test.exception
+    assert client.alive()
