@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scripted_model import ScriptedModel
 from served_pages import Product, fill, product, reply
-from whole_product import allowed, client, url
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-__all__ = ["allowed", "client", "url"]
 
 
 @pytest.fixture(scope="module")
