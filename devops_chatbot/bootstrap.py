@@ -1,6 +1,7 @@
 """Puts the product together: the only place that names concrete classes."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -62,9 +63,10 @@ class Product:
         self.resync.start()
 
     def close(self) -> None:
-        """End the work and close every store; the data directory stays its owner's to close."""
-        for close in self.closing:
-            close()
+        """End the work and close every store, whatever becomes of one; the data directory stays its owner's to close."""
+        with ExitStack() as stack:
+            for close in reversed(self.closing):
+                stack.callback(close)
 
     def ids_of(self, knowledge_bases: Sequence[str]) -> tuple[str, ...]:
         """Ids of knowledge bases that were given by id or name; of all when none was given. Raises `NotFound`."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from devops_chatbot.errors import StoreUnavailable
@@ -17,7 +17,8 @@ BUSY_TIMEOUT_S = 15
 def open_records(path: Path) -> Engine:
     """An engine on the SQLite file at `path` (made when missing): write-ahead log, foreign keys, 15 s of patience.
 
-    A commit is on disk when it returns (`synchronous=FULL`), because a job that says "done" must stay done.
+    A commit is on disk when it returns (`synchronous=FULL`), because a job that says "done" must stay done. Raises
+    `StoreUnavailable` when the file cannot be opened or is no database.
     """
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
 
@@ -28,7 +29,14 @@ def open_records(path: Path) -> Engine:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    return engine
+    try:
+        with engine.connect():
+            return engine
+    except DatabaseError as error:
+        raise StoreUnavailable(
+            f"The records in {path} cannot be opened ({error.orig}). Put back a copy of the data directory, or move it "
+            "away to begin with an empty one."
+        ) from error
 
 
 @contextmanager

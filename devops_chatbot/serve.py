@@ -109,7 +109,12 @@ async def _serve_api(settings: Settings, data: DataDirectory, listening: socket.
             await super().shutdown(sockets)
 
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=STREAMS_END_S, server_header=False
+        app,
+        lifespan="off",  # ours, below: so that what goes wrong at the start is raised and not logged
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=STREAMS_END_S,
+        server_header=False,
     )
     server = Server(config)
 
@@ -117,13 +122,12 @@ async def _serve_api(settings: Settings, data: DataDirectory, listening: socket.
         await stop.wait()
         server.should_exit = True
 
-    obedience = asyncio.create_task(obey())
-    try:
-        await server.serve(sockets=[listening])
-    finally:
-        obedience.cancel()
-        if not server.started:
-            await asyncio.to_thread(app.state.context.product.close)
+    async with app.router.lifespan_context(app):
+        obedience = asyncio.create_task(obey())
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            obedience.cancel()
 
 
 def _app(settings: Settings, data: DataDirectory) -> "FastAPI":

@@ -45,8 +45,8 @@ def create_app(product: Product) -> FastAPI:
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(product.start)
         try:
+            await run_in_threadpool(product.start)
             yield
         finally:
             await run_in_threadpool(product.close)

@@ -48,7 +48,7 @@ def cancel_job(job_id: str, product: Of) -> Job:
     return given(Job, product.jobs.get(job_id))
 
 
-@router.get("/{job_id}/events", status_code=200, response_class=EventStream, responses=_EVENTS)
+@router.get("/{job_id}/events", response_class=EventStream, responses=_EVENTS)
 async def job_events(job_id: str, context: In) -> EventStream:
     """Follow a job; leaving does not stop it."""
     await run_in_threadpool(context.product.jobs.get, job_id)

@@ -40,7 +40,7 @@ class Stopped(BaseModel):
     stopped: bool
 
 
-@router.post("/{thread_id}/messages", status_code=200, response_class=EventStream, responses=_EVENTS)
+@router.post("/{thread_id}/messages", response_class=EventStream, responses=_EVENTS)
 async def ask(thread_id: str, body: NewMessage, context: In) -> EventStream:
     """Ask a question and read the answer while it is written."""
     question = await run_in_threadpool(_question, context.product, thread_id, body)

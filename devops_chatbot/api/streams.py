@@ -78,8 +78,8 @@ class EventStream(StreamingResponse):
     An error is the last event, a `failure`, and never a broken connection.
     """
 
-    def __init__(self, events: AsyncIterator[bytes], *, streams: Streams, name: str) -> None:
-        super().__init__(events, media_type="text/event-stream", headers=HEADERS)
+    def __init__(self, events: AsyncIterator[bytes], *, streams: Streams, name: str, status_code: int = 200) -> None:
+        super().__init__(events, status_code, media_type="text/event-stream", headers=HEADERS)
         self.name = name
         self._events = events
         self._streams = streams

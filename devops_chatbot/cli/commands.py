@@ -24,6 +24,8 @@ EXIT_CODES: dict[type[ChatbotError], int] = {
     LimitReached: 4,
 }
 INTERRUPTED = 130
+DEBUG = "DEBUG"
+"""An environment variable: unforeseen errors end with their traceback."""
 
 app = typer.Typer(
     name="devops-chatbot",
@@ -56,6 +58,11 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as unforeseen:
+        if os.environ.get(DEBUG):
+            raise
+        error(f"{type(unforeseen).__name__}: {unforeseen}. This is a defect of ours; {DEBUG}=1 shows where.")
+        return 1
     return result if isinstance(result, int) else 0
 
 
