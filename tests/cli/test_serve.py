@@ -193,3 +193,18 @@ def test_wrong_settings_are_named(settings: dict[str, str]) -> None:
     code, said = refused(settings | {"CHATBOT_DATA_DIR": "/proc/nothing"})
     assert code == 2
     assert "data_dir" in said
+
+
+def test_damaged_records_are_said_plainly(settings: dict[str, str]) -> None:
+    data = Path(settings["CHATBOT_DATA_DIR"])
+    data.mkdir()
+    (data / "records.sqlite").write_bytes(b"no database at all " * 500)
+    code, said = refused(settings)
+    assert code == 3
+    assert "cannot be opened" in said
+    assert "Traceback" not in said
+    listed = subprocess.run(
+        [*COMMAND, "kb", "list"], env=os.environ | settings, capture_output=True, text=True, check=False
+    )
+    assert listed.returncode == 3
+    assert "Traceback" not in listed.stderr
