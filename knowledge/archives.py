@@ -1,8 +1,10 @@
 """Unpacks zip and tar archives that nobody has checked: bounded, and never outside of the folder given."""
 
 import bz2
+import errno
 import gzip
 import lzma
+import struct
 import tarfile
 import unicodedata
 import zipfile
@@ -12,14 +14,29 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from devops_chatbot.errors import TooLarge, UnsupportedFile
+from devops_chatbot.errors import StoreUnavailable, TooLarge, UnsupportedFile
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 MEGABYTE = 1024 * 1024
 _BLOCK = 256 * 1024
 _FREE = 10 * MEGABYTE
 """Below this unpacked size the ratio is not looked at: a small text file may well shrink 500 times."""
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, EOFError)
+_LONGEST_PATH = 1000
+_LARGEST_HEADER = MEGABYTE
+"""A tar header with a long name or other extras; an honest one has a few hundred bytes."""
+_TAIL = 22 + 65535
+_END, _END64, _PLACE64, _ENTRY = (struct.pack("<I", sign) for sign in (0x06054B50, 0x06064B50, 0x07064B50, 0x02014B50))
+"""Signatures of a zip's table of contents (APPNOTE.TXT 6.3.10, section 4.3)."""
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +86,14 @@ def unpack(archive: Path, into: Path, limits: ArchiveLimits) -> Unpacked:
             work.tar()
     except _BROKEN as error:
         raise UnsupportedFile(f"The archive {archive.name} is broken or cut off: {error}. Pack it again.") from error
-    except (RuntimeError, NotImplementedError) as error:
-        raise UnsupportedFile(f"The archive {archive.name} cannot be unpacked: {error}.") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreUnavailable(
+                f"The disk is full: {archive.name} could not be unpacked. Free some space."
+            ) from error
+        if isinstance(error, PermissionError | FileNotFoundError):
+            raise
+        raise UnsupportedFile(f"The archive {archive.name} cannot be unpacked: {error}. Pack it again.") from error
     return Unpacked(files=work.files, refused=tuple(work.refused))
 
 
@@ -84,10 +107,13 @@ class _Work:
         self._packed = max(1, archive.stat().st_size)
         self._written = 0
         self._members = 0
+        self._oversize = f"it is larger than {limits.file_mb} MB (knowledge.max_file_mb)"
         self.files = 0
         self.refused: list[Refused] = []
 
     def zip(self) -> None:
+        if _zip_entries(self._archive, self._limits.files) > self._limits.files:
+            raise self._too_many()  # before the table of contents is taken into memory
         with zipfile.ZipFile(self._archive) as opened:
             for member in opened.infolist():
                 if member.is_dir():
@@ -104,19 +130,25 @@ class _Work:
                     except (zipfile.BadZipFile, zlib.error, EOFError, lzma.LZMAError) as error:
                         target.unlink(missing_ok=True)
                         self._refuse(name, f"it is damaged: {error}")
+                    except (RuntimeError, NotImplementedError) as error:
+                        target.unlink(missing_ok=True)
+                        self._refuse(name, f"it is packed in a way that cannot be read: {error}")
 
     def tar(self) -> None:
         with (
             self._archive.open("rb") as raw,
-            tarfile.open(fileobj=_decompressed(self._archive.name, raw), mode="r|") as opened,
+            tarfile.open(fileobj=_decompressed(self._archive.name, raw), mode="r|", tarinfo=_Member) as opened,
         ):
             for member in self._bounded(opened):
                 if member.isdir():
                     continue
-                name = self._counted(member.name)
+                name = self._counted(_readable(member.name.encode("utf-8", "surrogateescape")))
                 content = opened.extractfile(member) if member.isreg() else None
                 if content is None:
                     self._refuse(name, "it is a link or a device, not a file")
+                elif member.size > self._limits.file_mb * MEGABYTE:
+                    self._spend(member.size)  # passing over it costs as much as reading it
+                    self._refuse(name, self._oversize)
                 elif (target := self._target(name)) is not None:
                     self._write(name, content, target)
 
@@ -129,10 +161,7 @@ class _Work:
     def _counted(self, name: str) -> str:
         self._members += 1
         if self._members > self._limits.files:
-            raise TooLarge(
-                f"The archive {self._archive.name} holds more than {self._limits.files} files "
-                "(knowledge.max_archive_files). Split it, or raise the limit."
-            )
+            raise self._too_many()
         return name
 
     def _refuse(self, name: str, reason: str) -> None:
@@ -144,7 +173,7 @@ class _Work:
         path = PurePosixPath(plain)
         parts = [part for part in path.parts if part != "."]
         bad = not parts or path.is_absolute() or ".." in parts or (len(parts[0]) == 2 and parts[0][1] == ":")
-        if bad or any(ord(c) < 32 or ord(c) == 127 for c in plain) or any(len(part.encode()) > 240 for part in parts):
+        if bad or any(ord(c) < 32 or ord(c) == 127 for c in plain) or not _fits(parts):
             self._refuse(name, "its name leads out of the folder or is no file name")
             return None
         target = self._into.joinpath(*parts)
@@ -166,22 +195,32 @@ class _Work:
         with target.open("xb") as file:
             while block := content.read(_BLOCK):
                 size += len(block)
-                self._written += len(block)
-                if self._written > self._limits.total_mb * MEGABYTE:
-                    raise self._too_large()
-                if self._written > _FREE and self._written > self._packed * self._limits.ratio:
-                    raise TooLarge(
-                        f"The archive {self._archive.name} unpacks to more than {self._limits.ratio} times its size and is taken for a "
-                        "bomb (knowledge.max_archive_ratio)."
-                    )
+                self._spend(len(block))
                 if size > most:
                     break
                 file.write(block)
         if size > most:
             target.unlink()
-            self._refuse(name, f"it is larger than {self._limits.file_mb} MB (knowledge.max_file_mb)")
+            self._refuse(name, self._oversize)
         else:
             self.files += 1
+
+    def _spend(self, size: int) -> None:
+        """Count unpacked bytes, those that are thrown away included."""
+        self._written += size
+        if self._written > self._limits.total_mb * MEGABYTE:
+            raise self._too_large()
+        if self._written > _FREE and self._written > self._packed * self._limits.ratio:
+            raise TooLarge(
+                f"The archive {self._archive.name} unpacks to more than {self._limits.ratio} times its size and is taken "
+                "for a bomb (knowledge.max_archive_ratio)."
+            )
+
+    def _too_many(self) -> TooLarge:
+        return TooLarge(
+            f"The archive {self._archive.name} holds more than {self._limits.files} files "
+            "(knowledge.max_archive_files). Split it, or raise the limit."
+        )
 
     def _too_large(self) -> TooLarge:
         return TooLarge(
@@ -190,17 +229,71 @@ class _Work:
         )
 
 
+class _Member(tarfile.TarInfo):
+    """Refuses headers that would fill the memory: tarfile reads names and extras whole."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        extra = (
+            tarfile.XHDTYPE,
+            tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE,
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+        )
+        if self.type in extra and self.size > _LARGEST_HEADER:
+            raise tarfile.ReadError("a header is too large")
+        return super()._proc_member(tar)  # type: ignore[misc, no-any-return] # tarfile's hook for subclasses
+
+
+def _fits(parts: list[str]) -> bool:
+    sizes = [len(part.encode("utf-8", "surrogateescape")) for part in parts]
+    return max(sizes) <= 240 and sum(sizes) + len(sizes) <= _LONGEST_PATH
+
+
 def _zip_name(member: zipfile.ZipInfo) -> str:
     """The name as its maker meant it: UTF-8 by the flag, else UTF-8 or GB18030 read from the bytes."""
     if member.flag_bits & 0x800:
         return member.filename
-    raw = member.filename.encode("cp437", "replace")
+    return _readable(member.filename.encode("cp437", "replace"), otherwise=member.filename)
+
+
+def _readable(raw: bytes, *, otherwise: str | None = None) -> str:
     for encoding in ("utf-8", "gb18030"):
         try:
             return raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-    return member.filename
+    return raw.decode("latin-1") if otherwise is None else otherwise
+
+
+def _zip_entries(path: Path, most: int) -> int:
+    """Entries in a zip's table of contents, counted up to `most` + 1 without taking it into memory; 0 when there is none."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _TAIL))
+        tail = file.read()
+        at = tail.rfind(_END)
+        if at < 0 or at + 22 > len(tail):
+            return 0
+        table_size, table_at = struct.unpack("<II", tail[at + 12 : at + 20])
+        if 0xFFFFFFFF in (table_size, table_at) and tail[at - 20 : at - 16] == _PLACE64:
+            file.seek(struct.unpack("<Q", tail[at - 12 : at - 4])[0])
+            record = file.read(56)
+            if record[:4] != _END64:
+                return 0
+            table_size = struct.unpack("<Q", record[40:48])[0]
+            end = file.tell() - 56
+        else:
+            end = max(0, size - _TAIL) + at
+        position, count = end - table_size, 0
+        while position >= 0 and position + 46 <= end and count <= most:
+            file.seek(position)
+            head = file.read(46)
+            if head[:4] != _ENTRY:
+                break
+            position += 46 + sum(struct.unpack("<HHH", head[28:34]))
+            count += 1
+        return count
 
 
 def _decompressed(name: str, raw: IO[bytes]) -> IO[bytes]:

@@ -22,7 +22,7 @@ class SourceFile:
 
 
 def files_below(root: Path, *, uri_prefix: str = "") -> Iterator[SourceFile]:
-    """Every regular file below `root`, in the order of their names, in constant memory.
+    """Every regular file below `root`, in the order of their names; memory holds one folder's names a level.
 
     Hidden files and folders and those of `SKIPPED` are left out. A link is followed only to a file that lies below `root`. What
     vanishes between listing and looking is left out. Raises `NotFound` when `root` is no readable folder.
@@ -32,9 +32,10 @@ def files_below(root: Path, *, uri_prefix: str = "") -> Iterator[SourceFile]:
         raise NotFound(f"There is no folder {root}.")
     try:
         with os.scandir(base):
-            yield from _below(base, base, uri_prefix)
+            pass
     except PermissionError as error:
         raise NotFound(f"The folder {root} cannot be read: {error.strerror}.") from error
+    yield from _below(base, uri_prefix)
 
 
 def allowed_folder(location: str, allowed: Sequence[Path]) -> Path:
@@ -44,10 +45,15 @@ def allowed_folder(location: str, allowed: Sequence[Path]) -> Path:
     """
     if not location.strip() or "\0" in location:
         raise BadRequest("The location of a folder source is empty; give the absolute path of a folder on the server.")
-    path = Path(location).expanduser()
-    if not path.is_absolute():
-        raise BadRequest(f"The location {location!r} is not absolute; give the whole path of a folder on the server.")
-    resolved = path.resolve()
+    try:
+        path = Path(location).expanduser()
+        if not path.is_absolute():
+            raise BadRequest(
+                f"The location {location!r} is not absolute; give the whole path of a folder on the server."
+            )
+        resolved = path.resolve()
+    except (RuntimeError, OSError) as error:  # a home of nobody, a circle of links, a name that is too long
+        raise BadRequest(f"The location {location!r} is no path of this server: {error}.") from error
     if not any(resolved.is_relative_to(folder.resolve()) for folder in allowed):
         where = ", ".join(str(folder) for folder in allowed) or "none yet"
         raise NotAllowed(
@@ -59,26 +65,42 @@ def allowed_folder(location: str, allowed: Sequence[Path]) -> Path:
     return resolved
 
 
-def _below(folder: Path, root: Path, prefix: str) -> Iterator[SourceFile]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
+def _below(root: Path, prefix: str) -> Iterator[SourceFile]:
+    """Depth first, without recursion, because folders may nest deeper than Python calls."""
+    levels = [iter(_entries(root))]
+    names: list[str] = []
+    while levels:
+        entry = next(levels[-1], None)
+        if entry is None:
+            levels.pop()
+            if names:
+                names.pop()
             continue
         try:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in SKIPPED:
-                    yield from _below(Path(entry.path), root, prefix)
+                    levels.append(iter(_entries(Path(entry.path))))
+                    names.append(entry.name)
                 continue
-            if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
-                continue
-            if not entry.is_file():
+            if not entry.is_file() or (entry.is_symlink() and not _stays(Path(entry.path), root)):
                 continue
             stat = entry.stat()
-        except OSError:
+        except (OSError, RuntimeError):
             continue
-        path = Path(entry.path)
-        name = path.relative_to(root).as_posix().encode("utf-8", "replace").decode("utf-8")
-        yield SourceFile(uri=prefix + name, path=path, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
+        uri = "/".join((*names, entry.name)).encode("utf-8", "backslashreplace").decode("utf-8")
+        yield SourceFile(uri=prefix + uri, path=Path(entry.path), size=stat.st_size, mtime_ns=stat.st_mtime_ns)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds, by name, without hidden entries; nothing when it vanished or cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((one for one in entries if not one.name.startswith(".")), key=lambda one: one.name)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+
+
+def _stays(link: Path, root: Path) -> bool:
+    """True for a link to a file below the root that is not hidden."""
+    target = link.resolve()
+    return target.is_relative_to(root) and not any(part.startswith(".") for part in target.relative_to(root).parts)

@@ -3,7 +3,6 @@
 Requests and answers are JSON and raw bytes behind their lengths; nothing that the process says is ever unpickled.
 """
 
-import dataclasses
 import json
 import os
 import resource
@@ -13,17 +12,17 @@ import subprocess
 import sys
 import threading
 import time
-from typing import IO
-
-from pydantic import TypeAdapter, ValidationError
+from pathlib import Path
+from typing import IO, Any
 
 from devops_chatbot.errors import UnsupportedFile
-from knowledge.model import ParsedDocument
+from knowledge.model import Link, ParsedDocument, Section
 
 _LENGTH = struct.Struct(">II")
 _MEGABYTE = 1024 * 1024
 _MOST_ANSWER = 1 << 30
-_PARSED = TypeAdapter(ParsedDocument)
+_ROOT = Path(__file__).parents[2]
+"""Where the packages lie: the process is told, because it does not look into the working directory."""
 _RECYCLE = 2000
 """Files after which the process is made anew, so that a reader's leak cannot grow."""
 
@@ -57,10 +56,8 @@ class ParserProcess:
                 self._stop()
                 raise UnsupportedFile("The file breaks its reader. Export it again or convert it to text.") from None
         try:
-            if answer[:1] == b"!":
-                raise UnsupportedFile(json.loads(answer[1:]))
-            return _PARSED.validate_json(answer)
-        except (ValidationError, ValueError) as error:
+            return _parsed(*answer)
+        except (ValueError, TypeError, KeyError) as error:
             raise UnsupportedFile(f"The file's reader gave nonsense: {error}") from error
 
     def close(self) -> None:
@@ -69,11 +66,12 @@ class ParserProcess:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
-            environment = {
-                key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL", "PYTHONPATH") if key in os.environ
-            }
+            environment = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
+            environment["PYTHONPATH"] = os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(
+                os.pathsep
+            )
             self._process = subprocess.Popen(  # noqa: S603 our own module
-                [sys.executable, "-m", "knowledge.loaders.process", str(self._memory)],
+                [sys.executable, "-P", "-m", "knowledge.loaders.process", str(self._memory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -96,19 +94,53 @@ class ParserProcess:
                 except BrokenPipeError:
                     continue  # what was still buffered was for the process that is gone
 
-    def _exchange(self, process: subprocess.Popen[bytes], data: bytes, name: str) -> bytes:
+    def _exchange(self, process: subprocess.Popen[bytes], data: bytes, name: str) -> tuple[bytes, bytes]:
         assert process.stdin is not None  # noqa: S101 both are pipes
         assert process.stdout is not None  # noqa: S101
         encoded = name.encode("utf-8", "replace")
         deadline = time.monotonic() + self._timeout
         writer = threading.Thread(target=_send, args=(process.stdin, encoded, data), daemon=True)
         writer.start()
-        size, _ = _LENGTH.unpack(_read(process.stdout, _LENGTH.size, deadline))
-        if size > _MOST_ANSWER:
+        head_size, size = _LENGTH.unpack(_read(process.stdout, _LENGTH.size, deadline))
+        if head_size + size > _MOST_ANSWER:
             raise EOFError
-        answer = _read(process.stdout, size, deadline)
+        answer = _read(process.stdout, head_size, deadline), _read(process.stdout, size, deadline)
         writer.join()
         return answer
+
+
+def _parsed(head: bytes, text: bytes) -> ParsedDocument:
+    """A document out of an answer. Raises `UnsupportedFile` when the answer is why there is none."""
+    fields: dict[str, Any] = json.loads(head)
+    if "error" in fields:
+        raise UnsupportedFile(str(fields["error"]))
+    return ParsedDocument(
+        text=text.decode(),
+        title=str(fields["title"]),
+        loader=str(fields["loader"]),
+        sections=tuple(
+            Section(heading_path=tuple(map(str, path)), level=int(level), start=int(start), end=int(end))
+            for path, level, start, end in fields["sections"]
+        ),
+        page_starts=tuple(map(int, fields["page_starts"])),
+        links=tuple(Link(target=str(target), text=str(words)) for target, words in fields["links"]),
+        has_lines=bool(fields["has_lines"]),
+        code_language=str(fields["code_language"]) if fields["code_language"] else None,
+    )
+
+
+def _answer(parsed: ParsedDocument) -> tuple[bytes, bytes]:
+    """A document as JSON and, beside it because it is long, its text."""
+    head = {
+        "title": parsed.title,
+        "loader": parsed.loader,
+        "sections": [(one.heading_path, one.level, one.start, one.end) for one in parsed.sections],
+        "page_starts": parsed.page_starts,
+        "links": [(link.target, link.text) for link in parsed.links],
+        "has_lines": parsed.has_lines,
+        "code_language": parsed.code_language,
+    }
+    return json.dumps(head).encode(), parsed.text.encode("utf-8", "replace")
 
 
 def _send(stream: IO[bytes], name: bytes, data: bytes) -> None:
@@ -138,34 +170,41 @@ def _read(stream: IO[bytes], size: int, deadline: float) -> bytes:
 
 def _serve(memory_mb: int) -> None:
     """The child: read a request, answer it, until the pipe closes."""
-    from knowledge.loaders import load
-
-    resource.setrlimit(resource.RLIMIT_AS, (memory_mb * _MEGABYTE, memory_mb * _MEGABYTE))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    _bound(memory_mb)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # a library that prints must not disturb the answers
     while head := requests.read(_LENGTH.size):
         name_size, size = _LENGTH.unpack(head)
         name = requests.read(name_size).decode("utf-8")
-        data = requests.read(size)
-        try:
-            answer = json.dumps(dataclasses.asdict(load(data, name)), ensure_ascii=False).encode("utf-8", "replace")
-        except UnsupportedFile as error:
-            answer = b"!" + json.dumps(str(error)).encode()
-        except MemoryError:
-            answer = (
-                b"!"
-                + json.dumps(
-                    f"Reading the file needs more than {memory_mb} MB of memory (knowledge.parse_memory_mb). Split it."
-                ).encode()
-            )
-        except RecursionError:
-            answer = b"!" + json.dumps("The file is nested too deeply to be read. Convert it to text.").encode()
-        except Exception as error:  # noqa: BLE001 whatever a reader raises on a foreign file is that file's failure
-            answer = b"!" + json.dumps(f"The file cannot be read: {type(error).__name__}: {error}"[:500]).encode()
-        answers.write(_LENGTH.pack(len(answer), 0) + answer)
+        answer = _answered(requests.read(size), name, memory_mb)
+        answers.write(_LENGTH.pack(*map(len, answer)))
+        answers.writelines(answer)
         answers.flush()
+
+
+def _bound(memory_mb: int) -> None:
+    memory = memory_mb * _MEGABYTE
+    for kind, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
+        try:
+            resource.setrlimit(kind, (most, most))
+        except (ValueError, OSError):
+            continue  # macOS knows no bound of the address space
+
+
+def _answered(data: bytes, name: str, memory_mb: int) -> tuple[bytes, bytes]:
+    from knowledge.loaders import load
+
+    try:
+        return _answer(load(data, name))
+    except UnsupportedFile as error:
+        why = str(error)
+    except MemoryError:
+        why = f"Reading the file needs more than {memory_mb} MB of memory (knowledge.parse_memory_mb). Split it."
+    except RecursionError:
+        why = "The file is nested too deeply to be read. Convert it to text."
+    except Exception as error:  # noqa: BLE001 whatever a reader raises on a foreign file is that file's failure
+        why = f"The file cannot be read: {type(error).__name__}: {error}"[:500]
+    return json.dumps({"error": why}).encode(), b""
 
 
 if __name__ == "__main__":
