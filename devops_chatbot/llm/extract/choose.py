@@ -153,14 +153,14 @@ def _whole(view: View, section: Section, room: int, relevance: Relevance) -> Gro
     taken: list[Piece] = []
     used = 0
     for index, one in enumerate(section.blocks):
-        piece = _all(one) if one.block.kind != "code" else _code(one)
+        piece = _code(one) if one.block.kind == "code" else _all(one)
+        if piece.size > room * 1.15 and one.block.kind in ("list", "table", "paragraph"):
+            piece = _best_of(one, relevance, room)
         together = piece.size
         if introduces(one) and index + 1 < len(section.blocks):
-            together += size_of(section.blocks[index + 1].block.text)
+            together += min(room, size_of(section.blocks[index + 1].block.text))
         if taken and used + together > room * 1.15 and not introduces(taken[-1].cited):
             break
-        if not taken and piece.size > room * 1.5 and one.block.kind in ("list", "table", "paragraph"):
-            piece = _best_of(one, relevance, room)
         taken.append(piece)
         used += piece.size
     more = len(taken) < len(section.blocks) or any(not piece.whole for piece in taken)
@@ -253,7 +253,8 @@ def _best_of(one: Cited, relevance: Relevance, room: int) -> Piece:
     if kind == "paragraph":
         return Piece(cited=one, spans=_best_sentences(text, relevance))
     spans = _rows(text) if kind == "table" else items(text)
-    scores = [relevance.share(text[start:end]) for start, end in spans]
+    local = relevance.among(text[start:end] for start, end in spans)
+    scores = [local.share(text[start:end]) for start, end in spans]
     best = max(scores, default=0.0)
     head = 2 if kind == "table" else 0
     chosen: list[tuple[int, int]] = []

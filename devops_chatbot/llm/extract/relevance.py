@@ -66,6 +66,7 @@ class Relevance:
     """The words of a question, each weighed by how rare it is among the texts that were found."""
 
     def __init__(self, question: str, texts: Iterable[str]) -> None:
+        self._question = question
         asked = terms(question)
         document_counts: Counter[str] = Counter()
         count = 0
@@ -91,6 +92,10 @@ class Relevance:
     def empty(self) -> bool:
         """Whether the question has no word that could be found anywhere."""
         return not self._weights
+
+    def among(self, texts: Iterable[str]) -> "Relevance":
+        """The same question, its words weighed by how well they tell these texts apart."""
+        return Relevance(self._question, texts)
 
     def share(self, text: str) -> float:
         """How much of the question the text holds, in [0, 1]; a little more where words stand together as asked."""

@@ -97,12 +97,11 @@ def quoted(groups: Sequence[Group]) -> tuple[Citation, ...]:
 def _quote(pieces: Sequence[Piece]) -> str:
     """The first words taken: a stretch of one block, cut at a line or sentence when it is long."""
     first = pieces[0]
-    start, end = first.spans[0]
-    if first.cited.block.kind == "table" and not first.whole and len(first.spans) > 2:
-        start, end = first.spans[2]  # the first row that fits says more than the table's head
     if first.cited.block.kind == "paragraph" and len(pieces) > 1 and len(first.cited.block.text) < 80:
         first = pieces[1]  # an introduction by itself says little
-        start, end = first.spans[0][0], first.spans[-1][1] if first.whole else first.spans[0][1]
+    start, end = first.spans[0]
+    if first.cited.block.kind == "table" and len(first.spans) > 2:
+        start, end = first.spans[2]  # the first row that fits says more than the table's head
     text = first.cited.block.text[start:end].strip()
     return (
         text

@@ -1,0 +1,141 @@
+"""Which way a question takes, why, and how sure; and follow-ups by rules."""
+
+from pathlib import Path
+
+import pytest
+
+from devops_chatbot.chat import Citation, Question, Turn
+from devops_chatbot.errors import BadQuestion, ModelUnavailable
+from devops_chatbot.followup import standalone
+from devops_chatbot.language import identifiers, language_of
+from devops_chatbot.router import Circumstances, Router
+from knowledge.catalogue import KnowledgeBase
+from knowledge.embed import open_bundled
+
+WITH = Circumstances(language_model=True)
+WITHOUT = Circumstances(language_model=False)
+
+
+class Base:
+    def __init__(self, identity: str, chunks: int) -> None:
+        self.id, self.chunks = identity, chunks
+
+
+def router(*bases: Base, embed=None) -> Router:
+    def listed() -> list[KnowledgeBase]:
+        return list(bases)  # type: ignore[arg-type]
+
+    return Router(knowledge_bases=listed, embed=embed)
+
+
+def chosen(router: Router, text: str, circumstances: Circumstances = WITH, **options: object) -> tuple[str, float]:
+    route = router.choose(Question(text=text, **options), text, circumstances)  # type: ignore[arg-type]
+    assert route.why
+    assert route.confidence + sum(other.confidence for other in route.alternatives) == pytest.approx(1)
+    return route.scenario, route.confidence
+
+
+def test_without_documents_nothing_is_looked_up_and_nothing_is_embedded() -> None:
+    def never(text: str) -> list[float]:
+        raise AssertionError("the embedder was used")
+
+    empty = router(Base("kb1", 0), embed=never)
+    assert chosen(empty, "What does KubePodCrashLooping mean?")[0] == "chat"
+    full = router(Base("kb1", 5), embed=never)
+    assert chosen(full, "What does KubePodCrashLooping mean?") == ("docs", 0.95)
+    assert chosen(full, "Why is it slow?", WITHOUT)[0] == "docs"
+    for text in ("hello!", "Thank you", "你好", "谢谢！", "who are you?"):
+        assert chosen(full, text)[0] == "chat", text
+
+
+def test_a_request_about_the_conversation_is_no_search() -> None:
+    full = router(Base("kb1", 5))
+    follows = Circumstances(language_model=True, follows=True)
+    for text in (
+        "Translate that into Chinese",
+        "shorter please",
+        "把上面的回答翻译成英文",
+        "Summarise your last answer",
+    ):
+        assert chosen(full, text, follows)[0] == "chat", text
+    assert chosen(full, "Translate that into Chinese")[0] == "docs"
+
+
+def test_examples_decide_where_rules_are_silent(embedding_cache: Path) -> None:
+    embedder = open_bundled(embedding_cache)
+    full = router(Base("kb1", 5), embed=embedder.embed_query)
+    for text in ("How do we restart the ingest workers?", "Why does the load balancer drop connections?"):
+        assert chosen(full, text)[0] == "docs", text
+    for text in ("Write a haiku about autumn leaves", "Translate 'good morning' to Spanish", "Tell me something funny"):
+        assert chosen(full, text)[0] == "chat", text
+    embedder.close()
+
+
+def test_routing_goes_on_when_the_embedder_is_not_there() -> None:
+    def gone(text: str) -> list[float]:
+        raise ModelUnavailable("no embedder")
+
+    assert chosen(router(Base("kb1", 5), embed=gone), "Tell me a joke") == ("docs", 0.6)
+
+
+def test_the_asker_decides_and_only_filled_sources_are_asked() -> None:
+    full = router(Base("kb1", 5), Base("kb2", 0), Base("kb3", 1))
+    assert chosen(full, "hello", scenario="docs") == ("docs", 1.0)
+    assert full.choose(Question(text="EtcdSlow"), "EtcdSlow", WITH).sources == ("kb1", "kb3")
+    one = Question(text="EtcdSlow", knowledge_bases=("kb3", "kb2"))
+    assert full.choose(one, "EtcdSlow", WITH).sources == ("kb3",)
+    with pytest.raises(BadQuestion, match="docs, chat"):
+        full.choose(Question(text="x", scenario="cook"), "x", WITH)
+
+
+def test_the_reason_is_in_the_language_of_the_question() -> None:
+    full = router(Base("kb1", 5))
+    assert (
+        "etcdHighFsyncDurations"
+        in full.choose(
+            Question(text="etcdHighFsyncDurations 告警是什么意思？"), "etcdHighFsyncDurations 告警是什么意思？", WITH
+        ).why
+    )
+    assert language_of(full.choose(Question(text="你好"), "你好", WITH).why) == "zh"
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "expected"),
+    [
+        ("How do I back up MySQL on Debian?", "and on Ubuntu?", "How do I back up MySQL on Ubuntu?"),
+        ("What does KubePodCrashLooping mean?", "how do I fix it?", "KubePodCrashLooping how do I fix it?"),
+        ("What does KubePodCrashLooping mean?", "And KubePodNotReady?", "What does KubePodNotReady mean?"),
+        ("KubePodCrashLooping 是什么意思？", "那 KubePodNotReady 呢？", "KubePodNotReady 是什么意思？"),
+        ("KubePodCrashLooping 是什么意思？", "怎么处理它？", "KubePodCrashLooping 怎么处理它？"),
+        ("What does KubePodCrashLooping mean?", "why?", "KubePodCrashLooping why?"),
+        ("How do I restart nginx?", "Where are the logs of postgres kept?", "Where are the logs of postgres kept?"),
+        ("How do I restart nginx?", "What does etcdSlowDisk mean and does it matter?", None),
+    ],
+)
+def test_a_follow_up_stands_on_its_own(before: str, question: str, expected: str | None) -> None:
+    history = (Turn(role="user", text=before), Turn(role="assistant", text="Something [1]."))
+    assert standalone(question, history) == (expected or question)
+
+
+def test_a_follow_up_of_a_follow_up() -> None:
+    said = ("What does KubePodCrashLooping mean?", "how do I fix it?")
+    history = tuple(Turn(role="user", text=text) for text in said)
+    assert "KubePodCrashLooping" in standalone("and what is its impact?", history)
+
+
+def test_what_was_cited_helps_where_nothing_was_named() -> None:
+    citation = Citation(number=1, ref="d#v-0", quote="x", title="Certificate renewal")
+    history = (
+        Turn(role="user", text="our web site shows visitors an old expired certificate warning today, please help"),
+        Turn(role="assistant", text="Renew it [1].", citations=(citation,)),
+    )
+    assert standalone("which command does it?", history) == "Certificate renewal which command does it?"
+    assert standalone("anything", ()) == "anything"
+
+
+def test_names_of_machines_are_recognised() -> None:
+    text = "Why does KubePodCrashLooping on db-01.example.org write /var/log/syslog with --verbose and max_connections?"
+    found = identifiers(text)
+    for name in ("KubePodCrashLooping", "db-01.example.org", "/var/log/syslog", "--verbose", "max_connections"):
+        assert name in found
+    assert identifiers("How do I restart the web server?") == []
