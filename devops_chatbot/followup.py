@@ -26,6 +26,7 @@ _POINTING = re.compile(
     r"|[它其](?!他|中|实)|这个|那个|这些|那些|这种|上面|上述|前面|刚才|第[一二三四五1-5][步条个点]",
     re.IGNORECASE,
 )
+_CHINESE_AND = re.compile(r"^.{1,40}呢[?？。!！\s]*$")
 _CHINESE_TAIL = re.compile(r"[呢吗]?[?？。!！\s]*$")
 _SLOT = re.compile(
     r"\b(on|in|for|with|from|to|using|under|at|of|by)\s+((?:(?:the|a|an|my|our)\s+)?[\w.+/-]+(?:\s+[A-Z\d][\w.-]*)*)"
@@ -81,7 +82,7 @@ async def understood(question: str, history: Sequence[Turn], models: Sequence[Na
 def refers_back(question: str) -> bool:
     """Whether the question leans on what was said before."""
     words = terms(question)
-    if _OPENING.match(question.strip()):
+    if _OPENING.match(question.strip()) or _CHINESE_AND.match(question.strip()):
         return len(words) <= 2 * SHORT
     if _POINTING.search(question):
         return not identifiers(question) and len(words) <= 2 * SHORT
@@ -93,11 +94,13 @@ def _joined(before: str, question: str, titles: Sequence[str]) -> str:
     if not before or not refers_back(question):
         return question
     opening = _OPENING.match(question)
-    if opening:
-        swapped = _swapped(before, question[opening.end() :])
+    rest = question[opening.end() :] if opening else question
+    if opening or _CHINESE_AND.match(question):
+        swapped = _swapped(before, rest)
         if swapped:
             return swapped
-    rest = question[opening.end() :] if opening else question
+    if _CHINESE_AND.match(question):
+        return f"{before.rstrip('?？。.! ')} {_CHINESE_TAIL.sub('', rest)}"
     topic = " ".join(identifiers(before)) or before.rstrip("?？。.! ")
     if not identifiers(before) and titles and _POINTING.search(question) and len(terms(before)) > SHORT:
         topic = titles[0]

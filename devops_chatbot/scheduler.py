@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
@@ -22,7 +22,7 @@ from devops_chatbot.chat import (
 )
 from devops_chatbot.errors import BadQuestion, BadRequest, ChatbotError, LimitReached, Unavailable
 from devops_chatbot.followup import standalone, understood
-from devops_chatbot.llm import Models
+from devops_chatbot.llm import Models, NamedModel
 from devops_chatbot.router import CHAT, DOCS, Circumstances, Router
 from devops_chatbot.threads import Message, NewMessage, Thread, Threads
 from devops_chatbot.writer import Brief, Writer, Written
@@ -112,6 +112,7 @@ class Scheduler:
         yield turn.route
         if turn.route.scenario != CHAT and not all(model.extractive for model in models):
             query = await understood(question.text, question.history, self._models.for_role("route"))
+        turn.warming = asyncio.create_task(_warm(models[0]))
         evidence: list[Evidence] = []
         for agent in self._team[turn.route.scenario]:
             task = Task(question=question, query=query, route=turn.route, evidence=tuple(evidence))
@@ -212,8 +213,15 @@ class _Turn:
     route: Route | None = None
     said: list[str] = field(default_factory=list)
     instead_of: str | None = None
+    warming: asyncio.Task[None] | None = None
     opened: bool = False
     ended: bool = False
+
+
+async def _warm(model: NamedModel) -> None:
+    """Import the model's package while the agents search; what goes wrong is said when the model is asked."""
+    with suppress(ChatbotError):
+        await asyncio.to_thread(model.open)
 
 
 def _not_empty(text: str) -> None:

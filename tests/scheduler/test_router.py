@@ -106,6 +106,8 @@ def test_the_reason_is_in_the_language_of_the_question() -> None:
         ("What does KubePodCrashLooping mean?", "how do I fix it?", "KubePodCrashLooping how do I fix it?"),
         ("What does KubePodCrashLooping mean?", "And KubePodNotReady?", "What does KubePodNotReady mean?"),
         ("KubePodCrashLooping 是什么意思？", "那 KubePodNotReady 呢？", "KubePodNotReady 是什么意思？"),
+        ("周朝贵族男子满多少岁时举办冠礼？", "女子呢？", "周朝贵族男子满多少岁时举办冠礼 女子"),
+        ("KubePodCrashLooping 是什么意思？", "KubePodNotReady 呢？", "KubePodNotReady 是什么意思？"),
         ("KubePodCrashLooping 是什么意思？", "怎么处理它？", "KubePodCrashLooping 怎么处理它？"),
         ("What does KubePodCrashLooping mean?", "why?", "KubePodCrashLooping why?"),
         ("How do I restart nginx?", "Where are the logs of postgres kept?", "Where are the logs of postgres kept?"),
