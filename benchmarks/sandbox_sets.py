@@ -37,7 +37,10 @@ class Program:
 def sets(engine: Engine, data: Path, intercode: Path | None) -> list[dict[str, Cell]]:
     """Every set below `data`, each program in a session of its own."""
     sandbox = LocalSandbox(engine, owner=OWNER, keeping=Keeping(warm_least=2, warm_most=4, per_caller=8))
-    rows = [_verdicts(sandbox, name, programs) for name, programs in _sets(data)]
+    rows = []
+    for name, programs in _sets(data):
+        rows.append(_verdicts(sandbox, name, programs))
+        print(rows[-1], flush=True)
     sandbox.close()
     trajectories = data / "intercode_bash" / "gpt4_trajectories.jsonl.gz"
     if intercode is not None and trajectories.exists():
@@ -97,7 +100,8 @@ def _sets(data: Path) -> Iterator[tuple[str, list[Program]]]:
         [
             Program(
                 p["task_id"],
-                preamble["preamble"] + "\n".join([p["canonical_solution"], p["test_setup"], *p["test"]]),
+                # Without `test_setup`, as the known verdicts were made.
+                preamble["preamble"] + "\n".join([p["canonical_solution"], *p["test"]]),
                 p["task_id"] != "Python/367",
             )
             for p in _lines(more / "mbpp_x.jsonl.gz")
@@ -160,17 +164,30 @@ def _shell(engine: Engine, tasks: list[dict[str, Any]], clone: Path) -> dict[str
         tag = _image(engine, system, folder, script)
         sandbox = LocalSandbox(engine, owner=OWNER, image=tag, keeping=Keeping(warm_least=1, warm_most=2))
         for task in (each for each in tasks if each["fs"] == system):
+            # The same kind of folder and name, so that nothing differs but the way in.
+            same_place = {folder: "rw,exec,nosuid,nodev,size=128m,mode=0700,uid=10001,gid=10001"}
             session = sandbox.open()
             session.run("bash /setup.sh >/dev/null 2>&1; cd /", language="shell")
             beside = client.containers.run(
-                tag, entrypoint="sleep", command="900", detach=True, user="0:0", auto_remove=True
+                tag,
+                entrypoint="sleep",
+                command="900",
+                detach=True,
+                auto_remove=True,
+                tmpfs=same_place,
+                hostname="sandbox",
+                network_mode="none",
+                read_only=True,
             )
             try:
-                beside.exec_run(["bash", "-c", "bash /setup.sh >/dev/null 2>&1; chown -R 10001:10001 " + folder])
+                beside.exec_run(["bash", "-c", "bash /setup.sh >/dev/null 2>&1"])
                 place = "/"
                 for action, recorded in zip(task["actions"], task["observations"], strict=False):
                     ours = session.run(action, language="shell", timeout_s=10)
-                    code, output = beside.exec_run(["/bin/bash", "-c", f"cd {place} && {action}"], user="10001:10001")
+                    code, output = beside.exec_run(
+                        ["timeout", "-s", "KILL", "10", "/bin/bash", "-c", f"cd {place} && {action}"],
+                        user="10001:10001",
+                    )
                     if action.startswith("cd ") and code == 0:
                         place = action[3:].strip()
                     theirs = output.decode("utf-8", "replace")

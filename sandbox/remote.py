@@ -25,11 +25,19 @@ from sandbox.model import (
     SessionInfo,
     Watch,
 )
-from sandbox.wire import ArtifactBody, ChunkBody, ExecutionBody, FileBody, ReadinessBody, ResultBody, SessionBody
+from sandbox.wire import (
+    CALLER_HEADER,
+    ArtifactBody,
+    ChunkBody,
+    ExecutionBody,
+    FileBody,
+    ReadinessBody,
+    ResultBody,
+    SessionBody,
+)
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 RUN_TIMEOUT = httpx.Timeout(None, connect=5.0)
-CALLER_HEADER = "X-Sandbox-Caller"
 M = TypeVar("M", bound=BaseModel)
 _Rooms: TypeAlias = "tuple[list[tuple[_Server, ReadinessBody]], list[str]]"
 

@@ -24,6 +24,9 @@ from sandbox.model import (
     Stream,
 )
 
+CALLER_HEADER = "X-Sandbox-Caller"
+"""Whom a client of a sandbox server speaks for."""
+
 
 class _Given(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True, extra="ignore")

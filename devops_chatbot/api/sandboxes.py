@@ -18,8 +18,8 @@ from devops_chatbot.api.streams import EventStream, Streams, frame
 from devops_chatbot.errors import ChatbotError, TooLarge
 from devops_chatbot.wire import Page
 from sandbox.model import Artifact, AttackResult, Chunk, Execution, Limits, Sandbox, Session
-from sandbox.remote import CALLER_HEADER
 from sandbox.wire import (
+    CALLER_HEADER,
     ArtifactBody,
     ExecutionBody,
     FileBody,

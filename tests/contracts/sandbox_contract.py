@@ -116,6 +116,19 @@ class SandboxContract:
         assert table.kind == "table"
         assert b'"rows": [["a", 0.5], ["b", null]]' in table.data
 
+    def test_plotly_figures_are_pictures_and_specifications(self, session: Session) -> None:
+        code = (
+            "import plotly.graph_objects as go\n"
+            "figure = go.Figure([go.Bar(x=['a', 'b'], y=[1, 3], name='load')], layout={'title': 'Last'})\n"
+            "figure.show()\nfigure"
+        )
+        execution = session.run(code)
+        assert (execution.exit_code, execution.stderr, execution.stdout) == (0, "", "")
+        names = [each.name for each in execution.artifacts]
+        assert names == [f"figure-{n}.{ending}" for n in (1, 2) for ending in ("png", "svg", "plotly.json")]
+        assert execution.artifacts[0].data.startswith(b"\x89PNG")
+        assert b'"type":"bar"' in execution.artifacts[2].data.replace(b" ", b"")
+
     def test_files_that_a_run_made_are_artifacts(self, session: Session) -> None:
         session.files.put("in.csv", [b"a,b\n"])
         code = "import os\nos.makedirs('out')\nopen('out/报告.txt', 'w').write('done')\nopen('.hidden', 'w').write('x')"

@@ -18,6 +18,7 @@ FONTS = "/opt/sandbox/matplotlib"
 sys.path[0] = ""
 sys.path.append(os.path.join(HERE, "lib"))
 
+import sandbox_plotly  # noqa: E402
 import sandbox_show  # noqa: E402
 
 
@@ -38,6 +39,7 @@ class Driver:
         self.builtins = dict(builtins.__dict__)
         os.environ["PYTHONUNBUFFERED"] = "1"  # what the code starts shall be heard as it speaks, too
         font_cache()
+        sys.meta_path.insert(0, sandbox_plotly.AfterImport())
         for fd in (3, 4):
             os.set_inheritable(fd, False)
 
