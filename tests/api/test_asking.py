@@ -46,7 +46,7 @@ def asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable:
 
 def kept(client: Client, thread: str) -> Thread:
     """The thread once its answer is kept."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while len((found := client.thread(thread)).messages) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     return found
@@ -60,7 +60,7 @@ def test_leaving_stops_the_model_and_keeps_what_was_said(asking: Callable) -> No
             if isinstance(event, Token):
                 break
         events.close()
-        assert model.until_left()
+        assert model.until_left(20)
         answer = kept(client, thread).messages[1]
         assert answer.state == "stopped"
         assert answer.text.startswith("word")
@@ -81,7 +81,7 @@ def test_stopping_from_elsewhere_keeps_what_was_said(asking: Callable) -> None:
         last = seen[-1]
         assert isinstance(last, Failure)
         assert last.error == "Stopped"
-        assert model.until_left()
+        assert model.until_left(20)
         assert kept(client, thread).messages[1].state == "stopped"
         assert client.stop(thread) is False
 
