@@ -1,8 +1,12 @@
 """Joins what several indexes found into one ranking, so that a weak index never drags a strong one down.
 
 A convex combination of normalised scores (Bruch, Gai and Ingber 2023, "An Analysis of Fusion Functions for Hybrid
-Retrieval") instead of reciprocal ranks: ranks throw away how sure an index is. The weight of the vectors is set for each
-query by how much of it the embedding model can read; exact identifiers come first.
+Retrieval") instead of reciprocal ranks: ranks throw away how sure an index is. The vectors count as far as the embedding
+model understands the query's language, chunks that name the query's identifiers come first, and the best candidates are
+compared once more by how their sections and headings word the query.
+
+The weights are round numbers from a broad plateau: halving or doubling one changes no set by more than two points
+(docs/benchmarks.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,17 +14,24 @@ from dataclasses import dataclass
 
 from devops_chatbot.chat import FoundBy, IndexName
 from knowledge.model import Match
+from knowledge.wording import Worded
 
-VECTOR_WEIGHT = 0.5
-"""Of a query in a language that the embedding model reads."""
-FOREIGN_WEIGHT = 0.04
-"""Of a query in a language that it does not read: enough to order what the words leave equal."""
-EXACT = 1.0
-"""Added to a chunk that names an identifier of the query, in share of the identifiers that it names."""
-TITLED = 1.0
-"""Added on top where the document's title is that identifier: it is about it, and does not just mention it."""
+VECTORS = 0.4
+"""The vectors' share beside the words', for a query in a language that the embedding model understands."""
+LEAST_VECTORS = 0.02
+"""Their share when it does not: enough to order what the words leave equal."""
 NEAR = 0.05
 """What the graph adds to a chunk for its nearness to the best ones."""
+SECTION = 2.0
+"""How well a chunk's whole section words the query."""
+HEADING = 1.0
+"""How much of the query the headings above a chunk cover."""
+NAMED = 1.0
+"""A chunk that names a rare identifier of the query."""
+TITLED = 1.0
+"""On top of it where the identifier is the document's title: it is about it, and does not just mention it."""
+RARE = 20
+"""An identifier that this many chunks mention counts half."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,30 +43,52 @@ class Fused:
     found_by: tuple[FoundBy, ...]
 
 
-def fuse(
-    legs: Mapping[IndexName, Sequence[Match]], *, readable: float, exact: Mapping[str, float] | None = None
-) -> list[Fused]:
-    """The chunks of all legs, best first.
+def vectors_share(understood: float, *, lexical: bool, vector: bool) -> float:
+    """The vectors' share when `understood` (in [0, 1]) of the query is in a language that the model understands."""
+    if lexical and vector:
+        return LEAST_VECTORS + (VECTORS - LEAST_VECTORS) * understood
+    return 1.0 if vector else 0.0
 
-    `readable` in [0, 1] is the share of the query that the embedding model reads; `exact` gives a bonus to chunks that name
-    the query's identifiers.
-    """
-    weight = FOREIGN_WEIGHT + (VECTOR_WEIGHT - FOREIGN_WEIGHT) * readable
-    if not legs.get("lexical"):
-        weight = 1.0
-    elif not legs.get("vector"):
-        weight = 0.0
-    shares = {"vector": weight, "lexical": 1.0 - weight, "graph": NEAR}
+
+def combined(legs: Mapping[IndexName, Sequence[Match]], *, share: float) -> dict[str, float]:
+    """The chunks of all legs with their scores in [0, 1 + NEAR]; `share` is the vectors'."""
+    shares = {"vector": share, "lexical": 1.0 - share, "graph": NEAR}
     scores: dict[str, float] = {}
     for name, matches in legs.items():
         for chunk_id, score in _normalised(name, matches).items():
             scores[chunk_id] = scores.get(chunk_id, 0.0) + shares[name] * score
-    for chunk_id, bonus in (exact or {}).items():
-        scores[chunk_id] = scores.get(chunk_id, 0.0) + bonus
-    found = _found_by(legs)
-    most = 1.0 + NEAR + (EXACT + TITLED if exact else 0.0)
-    ordered = sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id))
-    return [Fused(chunk_id=one, score=min(1.0, scores[one] / most), found_by=found.get(one, ())) for one in ordered]
+    return scores
+
+
+def naming_bonus(naming: Sequence[Match], *, titled: Mapping[str, float]) -> dict[str, float]:
+    """What chunks get for naming the query's identifiers, by their rarity; `titled` is the share of identifiers that
+    are the title of a chunk's document.
+    """
+    return {
+        match.chunk_id: NAMED * match.score / (match.score + 1 / RARE) + TITLED * titled.get(match.chunk_id, 0.0)
+        for match in naming
+    }
+
+
+def ranked(
+    scores: Mapping[str, float],
+    *,
+    legs: Mapping[IndexName, Sequence[Match]],
+    worded: Mapping[str, Worded] | None = None,
+    bonus: Mapping[str, float] | None = None,
+) -> list[Fused]:
+    """The chunks of `scores`, best first; `worded` says how each words the query."""
+    most = 1.0 + NEAR + (SECTION + HEADING if worded else 0.0) + (NAMED + TITLED if bonus else 0.0)
+    totals = dict(scores)
+    for chunk_id, extra in (bonus or {}).items():
+        totals[chunk_id] += extra
+    for chunk_id, found in (worded or {}).items():
+        totals[chunk_id] += SECTION * found.section + HEADING * found.heading
+    where = _found_by(legs)
+    return [
+        Fused(chunk_id=chunk_id, score=min(1.0, totals[chunk_id] / most), found_by=where.get(chunk_id, ()))
+        for chunk_id in sorted(totals, key=lambda chunk_id: (-totals[chunk_id], chunk_id))
+    ]
 
 
 def _normalised(name: IndexName, matches: Sequence[Match]) -> dict[str, float]:

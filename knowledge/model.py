@@ -189,6 +189,9 @@ class LexicalIndex(Protocol):
 
     def search(self, text: str, *, scope: Scope, limit: int) -> list[Match]: ...
 
+    def rarity(self, text: str, *, scope: Scope) -> dict[str, float]:
+        """The words of `text`, as the index takes them apart, with their inverse document frequency over the scope."""
+
     def ids(self, knowledge_base: str) -> set[str]: ...
 
     def drop(self, knowledge_base: str) -> None: ...

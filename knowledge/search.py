@@ -1,28 +1,32 @@
 """Search over vectors, words and the graph, fused into one list of hits."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
 
 from devops_chatbot.chat import IndexName, SearchMode
 from devops_chatbot.errors import BadQuestion
+from knowledge import fusion
 from knowledge.entities import SPECIFIC, entities_in
-from knowledge.fusion import EXACT, TITLED, Fused, fuse
-from knowledge.model import GraphStore, Hit, LexicalIndex, Match, Scope, VectorStore
+from knowledge.fusion import Fused
+from knowledge.language import foreign_share, understanding
+from knowledge.model import GraphStore, Hit, LexicalIndex, Match, Scope, VectorStore, document_of
 from knowledge.passages import Passage
+from knowledge.spoken import in_words
+from knowledge.wording import Worded, Wording
 
 POOL = 60
 """Chunks that each index gives, at least; enough for ten documents of several chunks each."""
-SEEDS = 3
+COMPARED = 32
+"""Best candidates whose sections are compared with the query."""
+SEEDS = 5
 """Best chunks whose neighbours the graph is asked for."""
 A_DOCUMENT = 3
 """Chunks of one document among the hits before the others have had their turn."""
 LONGEST_QUERY = 4000
 """Characters of a query that are looked at."""
 
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
-_WORD = re.compile(r"[^\W\d_]+")
+T = TypeVar("T")
 
 
 class PassageSource(Protocol):
@@ -32,15 +36,14 @@ class PassageSource(Protocol):
 
 
 class QueryEmbedder(Protocol):
-    """What search needs of an embedding model. `shape` tells apart models; `english` says that it reads nothing else."""
+    """What search needs of an embedding model; `shape` tells models apart."""
 
     @property
     def shape(self) -> str: ...
 
-    @property
-    def english(self) -> bool: ...
-
     def embed_query(self, text: str) -> list[float]: ...
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]: ...
 
 
 class HybridRetriever:
@@ -60,7 +63,8 @@ class HybridRetriever:
         self._words = words
         self._graph = graph
         self._embedder_of = embedder_of
-        self._pool = ThreadPoolExecutor(3, thread_name_prefix="search")
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="search")
+        self._understanding: dict[str, float] = {}
 
     def search(
         self, query: str, *, scope: Scope, limit: int, mode: SearchMode = "hybrid", score_threshold: float = 0.0
@@ -70,32 +74,54 @@ class HybridRetriever:
             raise BadQuestion("The query is empty. Write what you are looking for.")
         if not scope.knowledge_bases or limit < 1:
             return []
-        pool = max(POOL, 4 * limit)
-        names = [entity.name for entity in entities_in(text) if entity.kind in SPECIFIC]
-        legs: dict[IndexName, list[Match]] = {}
-        running: dict[IndexName, Future[list[Match]]] = {}
-        if mode in ("hybrid", "vector"):
-            running["vector"] = self._pool.submit(self._nearest, text, scope, pool)
-        if mode in ("hybrid", "graph"):
-            running["graph"] = self._pool.submit(self._named, text, names, scope, pool)
-        if mode in ("hybrid", "lexical"):
-            legs["lexical"] = self._words.search(text, scope=scope, limit=pool)
-        legs |= {name: future.result() for name, future in running.items()}
-        naming = legs.get("graph", [])
-        if mode != "vector" and mode != "lexical":
-            legs["graph"] = self._around(legs, naming, scope, pool)
-        candidates = list(dict.fromkeys(match.chunk_id for matches in legs.values() for match in matches))
-        known = self._catalogue.passages(candidates)
-        living: dict[IndexName, list[Match]] = {
-            name: [match for match in matches if match.chunk_id in known] for name, matches in legs.items()
-        }
-        exact = _exact(names, naming, known) if mode in ("hybrid", "graph") else {}
-        if mode == "hybrid":
-            ranked = fuse(living, readable=self._readable(text, scope), exact=exact)
+        found, known = self._hybrid(text, scope, limit) if mode == "hybrid" else self._single(mode, text, scope, limit)
+        kept = [one for one in found if one.chunk_id in known and one.score >= score_threshold]
+        return [
+            _hit(known[one.chunk_id], one) for one in spread(kept, of=lambda one: known[one.chunk_id].document)[:limit]
+        ]
+
+    def _single(self, mode: IndexName, text: str, scope: Scope, limit: int) -> tuple[list[Fused], dict[str, Passage]]:
+        """What one index alone finds, in its own order."""
+        pool = max(POOL, 2 * limit)
+        if mode == "vector":
+            matches = self._nearest(text, scope, pool)
+        elif mode == "lexical":
+            matches = self._words.search(text, scope=scope, limit=pool)
         else:
-            ranked = fuse({mode: living.get(mode, [])}, readable=1.0, exact=exact)
-        kept = [one for one in ranked if one.score >= score_threshold]
-        return [_hit(known[one.chunk_id], one) for one in _spread(kept, known)[:limit]]
+            naming = self._named(text, scope, pool)
+            matches = self._with_neighbours(
+                naming, naming or self._words.search(text, scope=scope, limit=SEEDS), scope, pool
+            )
+        known = self._catalogue.passages([match.chunk_id for match in matches])
+        legs: dict[IndexName, list[Match]] = {mode: [match for match in matches if match.chunk_id in known]}
+        scores = {match.chunk_id: match.score for match in legs[mode]}
+        most = max(scores.values(), default=1.0)
+        if mode != "vector" and most > 0:
+            scores = {chunk_id: score / most for chunk_id, score in scores.items()}
+        scores = {chunk_id: min(1.0, max(0.0, score)) for chunk_id, score in scores.items()}
+        return fusion.ranked(scores, legs=legs), known
+
+    def _hybrid(self, text: str, scope: Scope, limit: int) -> tuple[list[Fused], dict[str, Passage]]:
+        """All indexes together; the best candidates compared with the query once more."""
+        pool, compared = max(POOL, 3 * limit), max(COMPARED, 2 * limit)
+        nearest = self._pool.submit(self._nearest, text, scope, pool)
+        named = self._pool.submit(self._named, text, scope, pool)
+        lexical = self._words.search(text, scope=scope, limit=pool)
+        naming = named.result()
+        near = self._with_neighbours(naming, [*naming[:SEEDS], *lexical[:SEEDS]], scope, pool)
+        vector = nearest.result()
+        legs: dict[IndexName, list[Match]] = {"vector": vector, "lexical": lexical, "graph": near}
+        share = fusion.vectors_share(self._understood(text, scope), lexical=bool(lexical), vector=bool(vector))
+        scores = fusion.combined(legs, share=share)
+        bonus = fusion.naming_bonus(naming, titled={})
+        first = sorted(scores, key=lambda chunk_id: (-scores[chunk_id] - bonus.get(chunk_id, 0.0), chunk_id))
+        known = self._passages(spread(first, of=document_of), compared)
+        scores = {chunk_id: scores[chunk_id] for chunk_id in known}
+        bonus = fusion.naming_bonus(
+            [match for match in naming if match.chunk_id in known], titled=_titled(_names(text), known)
+        )
+        worded = self._compared(text, scope, known)
+        return fusion.ranked(scores, worded=worded, bonus=bonus, legs=legs), known
 
     def _nearest(self, text: str, scope: Scope, limit: int) -> list[Match]:
         """By meaning; knowledge bases that share an embedding model share the query's vector."""
@@ -103,68 +129,86 @@ class HybridRetriever:
         for knowledge_base in scope.knowledge_bases:
             embedder = self._embedder_of(knowledge_base)
             groups.setdefault(embedder.shape, (embedder, []))[1].append(knowledge_base)
+        spoken = in_words(text)
         found = [
             match
             for embedder, ids in groups.values()
             for match in self._vectors.search(
-                embedder.embed_query(text), scope=Scope(knowledge_bases=tuple(ids)), limit=limit
+                embedder.embed_query(spoken), scope=Scope(knowledge_bases=tuple(ids)), limit=limit
             )
         ]
         return sorted(found, key=lambda match: (-match.score, match.chunk_id))[:limit]
 
-    def _named(self, text: str, names: Sequence[str], scope: Scope, limit: int) -> list[Match]:
-        """Chunks that mention what the query names; every single word of a short query counts as a name."""
-        words = text.split()
-        asked = [*names, *(words if len(words) == 1 else [])]
-        return self._graph.find_chunks(list(dict.fromkeys(asked)), scope=scope, limit=limit)
+    def _named(self, text: str, scope: Scope, limit: int) -> list[Match]:
+        """Chunks that mention what the query names; a query of one word is a name."""
+        names = _names(text)
+        return self._graph.find_chunks(names, scope=scope, limit=limit) if names else []
 
-    def _around(
-        self, legs: Mapping[IndexName, Sequence[Match]], naming: Sequence[Match], scope: Scope, limit: int
+    def _with_neighbours(
+        self, naming: Sequence[Match], seeds: Sequence[Match], scope: Scope, limit: int
     ) -> list[Match]:
-        """What names the query's things, then what is near the best hits of the other legs."""
-        seeds = [match.chunk_id for name in ("lexical", "vector") for match in legs.get(name, [])[:SEEDS]]
-        seeds += [match.chunk_id for match in naming[:SEEDS]]
-        near = self._graph.neighbours(list(dict.fromkeys(seeds)), scope=scope, limit=limit) if seeds else []
+        """What names the query's things, then what is near the seeds."""
+        ids = list(dict.fromkeys(match.chunk_id for match in seeds))
+        near = self._graph.neighbours(ids, scope=scope, limit=limit) if ids else []
         given = {match.chunk_id for match in naming}
         most = max((match.score for match in near), default=1.0)
         floor = naming[-1].score if naming else 1.0
         later = [Match(chunk_id=m.chunk_id, score=floor * m.score / most / 2) for m in near if m.chunk_id not in given]
         return [*naming, *later][:limit]
 
-    def _readable(self, text: str, scope: Scope) -> float:
-        """The share of the query in a language that the embedding model reads."""
-        if not any(self._embedder_of(knowledge_base).english for knowledge_base in scope.knowledge_bases):
+    def _passages(self, ordered: Sequence[str], wanted: int) -> dict[str, Passage]:
+        """The first `wanted` chunks that are still active."""
+        known: dict[str, Passage] = {}
+        for start in range(0, len(ordered), wanted):
+            known |= self._catalogue.passages(ordered[start : start + wanted])
+            if len(known) >= wanted // 2:
+                break
+        return known
+
+    def _compared(self, text: str, scope: Scope, known: Mapping[str, Passage]) -> dict[str, Worded]:
+        wording = Wording(self._words.rarity(text, scope=scope))
+        texts = [
+            (" ".join(dict.fromkeys((passage.title, *passage.heading_path))), passage.context)
+            for passage in known.values()
+        ]
+        return dict(zip(known, wording.compare(texts), strict=True))
+
+    def _understood(self, text: str, scope: Scope) -> float:
+        """The share of the query that every embedding model of the scope understands."""
+        foreign = foreign_share(text)
+        if not foreign:
             return 1.0
-        foreign = len(_CJK.findall(text))
-        words = sum(1 for word in _WORD.findall(_CJK.sub(" ", text)) if len(word) > 1)
-        return words / (words + foreign / 2) if foreign else 1.0
+        models = {model.shape: model for model in map(self._embedder_of, scope.knowledge_bases)}
+        for shape, model in models.items():
+            if shape not in self._understanding:
+                self._understanding[shape] = understanding(model)
+        return 1.0 - foreign * (1.0 - min(self._understanding[shape] for shape in models))
 
 
-def _exact(names: Sequence[str], naming: Sequence[Match], known: Mapping[str, Passage]) -> dict[str, float]:
-    """The bonus of each chunk that mentions the query's identifiers, more where they are its document's title."""
-    bonus: dict[str, float] = {}
+def _names(text: str) -> list[str]:
+    """The names in a query that point at something; a query of one word is a name."""
+    words = text.split()
+    names = [entity.name for entity in entities_in(text) if entity.kind in SPECIFIC]
+    return list(dict.fromkeys([*names, *(words if len(words) == 1 else [])]))
+
+
+def _titled(names: Sequence[str], known: Mapping[str, Passage]) -> dict[str, float]:
+    """The share of the names that are the title of each chunk's document."""
     wanted = {name.lower() for name in names}
-    if not wanted:
-        return bonus
-    for match in naming:
-        passage = known.get(match.chunk_id)
-        if passage is None:
-            continue
-        text = passage.text.lower()
-        title = passage.title.lower()
-        share = sum(1 for name in wanted if name in text or name in title) / len(wanted)
-        about = any(name in (title, title.rsplit("/", 1)[-1]) for name in wanted)
-        bonus[match.chunk_id] = EXACT * share + (TITLED if about else 0.0)
-    return bonus
+    return {
+        chunk_id: sum(passage.title.lower() in (name, name.rsplit("/", 1)[-1]) for name in wanted) / len(wanted)
+        for chunk_id, passage in known.items()
+        if wanted
+    }
 
 
-def _spread(ranked: Sequence[Fused], known: Mapping[str, Passage]) -> list[Fused]:
-    """The ranking with at most `A_DOCUMENT` chunks of a document before every other document has been seen."""
-    first: list[Fused] = []
-    later: list[Fused] = []
+def spread(ordered: Sequence[T], *, of: Callable[[T], str]) -> list[T]:
+    """The same order with at most `A_DOCUMENT` chunks of a document before every other document has been seen."""
+    first: list[T] = []
+    later: list[T] = []
     taken: dict[str, int] = {}
-    for one in ranked:
-        document = known[one.chunk_id].document
+    for one in ordered:
+        document = of(one)
         taken[document] = taken.get(document, 0) + 1
         (first if taken[document] <= A_DOCUMENT else later).append(one)
     return first + later

@@ -1,6 +1,7 @@
 """Words in tantivy: one index folder a knowledge base, BM25, a writer only while something is written."""
 
 import contextlib
+import math
 import shutil
 import threading
 from collections import Counter
@@ -57,6 +58,21 @@ class TantivyWords:
             knowledge_bases = dict.fromkeys(scope.knowledge_bases)
             matches = [match for one in knowledge_bases for match in self._search_one(one, counted, limit)]
         return sorted(matches, key=lambda match: (-match.score, match.chunk_id))[:limit]
+
+    def rarity(self, text: str, *, scope: Scope) -> dict[str, float]:
+        wanted = list(dict.fromkeys(words(text)))[:MOST_TERMS]
+        total, counts = 0, dict.fromkeys(wanted, 0)
+        with translated(NAME, self._path):
+            for knowledge_base in dict.fromkeys(scope.knowledge_bases):
+                index = self._index(knowledge_base)
+                if index is None:
+                    continue
+                searcher = index.searcher()
+                total += searcher.num_docs
+                for word in wanted:
+                    counts[word] += searcher.doc_freq("words", word)
+        # a deleted chunk counts until its segment is merged, so a word may have more chunks than there are
+        return {word: math.log1p((max(total - n, 0) + 0.5) / (n + 0.5)) for word, n in counts.items()}
 
     def ids(self, knowledge_base: str) -> set[str]:
         import tantivy

@@ -1,0 +1,191 @@
+"""How well the product finds documents: every BEIR-shaped set below a folder, through its own ingest and search.
+
+Prints hit@1, hit@10 and nDCG@10 (linear gain, as trec_eval has it) of the documents behind the chunks found: by the
+hybrid, and beside it, on the same knowledge base, by words alone, by vectors alone, and by plain reciprocal rank fusion of
+these two (Cormack et al. 2009, k 60). Queries without a `text` have several fields; each is a row of its own.
+"""
+
+import argparse
+import gzip
+import json
+import math
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from benchmarks.table import Cell, report
+from devops_chatbot.bootstrap import Product, build
+from devops_chatbot.chat import SearchMode
+from devops_chatbot.datadir import open_data_directory
+from devops_chatbot.settings import Settings
+from knowledge.loaders import loader_for
+from knowledge.model import Scope
+
+TEXT_FIELDS = ("text", "description", "summary", "alert", "question", "title")
+"""Fields of a query that are asked, where they exist; a `text` is asked alone."""
+CHUNKS = 100
+"""Chunks that each search gives; documents are ranked by their first chunk."""
+RRF_K = 60
+MODES: tuple[SearchMode, ...] = ("hybrid", "lexical", "vector")
+NAMES = {"hybrid": "hybrid", "lexical": "BM25", "vector": "vectors", "rrf": "plain RRF"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A question and its right documents with their grades."""
+
+    text: str
+    gold: Mapping[str, int]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
+    parser.add_argument("--set", action="append", help="name of a set (its folder); all without")
+    parser.add_argument("--keep", type=Path, help="keep the knowledge bases here and use those that are there already")
+    parser.add_argument("--misses", action="store_true", help="print the queries whose right document is not first")
+    arguments = parser.parse_args()
+    rows: list[dict[str, Cell]] = []
+    with tempfile.TemporaryDirectory(prefix="retrieval-") as scratch:
+        for folder in sorted(path.parent for path in arguments.data.rglob("qrels.tsv")):
+            if not arguments.set or folder.name in arguments.set:
+                rows += measure(folder, arguments.keep or Path(scratch), misses=arguments.misses)
+    if not rows:
+        raise SystemExit(f"there is no corpus.jsonl with a qrels.tsv below {arguments.data}")
+    command = f"python -m benchmarks.retrieval --data {arguments.data.name}"
+    report("retrieval", "Documents found, percent", rows, command=command)
+
+
+def measure(folder: Path, keep: Path, *, misses: bool = False) -> list[dict[str, Cell]]:
+    """The rows of one set; its data directory lies below `keep`."""
+    data = open_data_directory(keep / folder.name)
+    product = build(Settings(), data)
+    try:
+        uris = _ingest(product, folder, keep / f"{folder.name}-files")
+        scope = Scope(knowledge_bases=product.ids_of([folder.name]))
+        rows: list[dict[str, Cell]] = []
+        for field, queries in _queries(folder).items():
+            found, seconds = _search(product, queries, scope, uris)
+            for name in ("hybrid", "lexical", "vector", "rrf"):
+                scores = [metrics(documents, query.gold) for documents, query in zip(found[name], queries, strict=True)]
+                means = [100 * sum(column) / len(scores) for column in zip(*scores, strict=True)]
+                rows.append(
+                    {
+                        "set": folder.name,
+                        "query": field,
+                        "queries": len(queries),
+                        "by": NAMES[name],
+                        "hit@1": round(means[0], 1),
+                        "hit@10": round(means[1], 1),
+                        "nDCG@10": round(means[2], 1),
+                        "ms": round(seconds[name] * 1000 / len(queries), 1) if name in seconds else None,
+                    }
+                )
+            if misses:
+                _print_misses(field, queries, found["hybrid"])
+        return rows
+    finally:
+        product.close()
+        data.close()
+
+
+def metrics(documents: Sequence[str], gold: Mapping[str, int]) -> tuple[float, float, float]:
+    """hit@1, hit@10 and nDCG@10 of a ranking of documents."""
+    gains = [gold.get(document, 0) for document in documents[:10]]
+    best = sorted(gold.values(), reverse=True)[:10]
+    dcg, ideal = (sum(gain / math.log2(rank + 2) for rank, gain in enumerate(row)) for row in (gains, best))
+    return float(any(gains[:1])), float(any(gains)), dcg / ideal if ideal else 0.0
+
+
+def reciprocal_ranks(rankings: Iterable[Sequence[str]]) -> list[str]:
+    """Plain reciprocal rank fusion of rankings of documents."""
+    scores: dict[str, float] = defaultdict(float)
+    for ranking in rankings:
+        for rank, document in enumerate(ranking, 1):
+            scores[document] += 1 / (RRF_K + rank)
+    return sorted(scores, key=lambda document: -scores[document])
+
+
+def _ingest(product: Product, folder: Path, files: Path) -> dict[str, str]:
+    """Take the corpus in as a folder of files; gives the set's own id of each document's URI."""
+    ids: dict[str, str] = {}
+    start = time.perf_counter()
+    for row in _rows(folder, "corpus.jsonl"):
+        name = row["_id"].replace("\\", "/")
+        uri = name if loader_for(PurePosixPath(name).name) else f"{name}.md"
+        ids[f"{files.name}/{uri}"] = row["_id"]
+        title, text = row.get("title") or "", row["text"]
+        path = files / uri
+        path.parent.mkdir(parents=True, exist_ok=True)
+        wanted = text if title in text[:600] else f"# {title}\n\n{text}"
+        if not path.exists() or path.read_text("utf-8") != wanted:
+            path.write_text(wanted, "utf-8")
+    if folder.name not in {base.name for base in product.catalogue.list()}:
+        product.catalogue.create(folder.name, embedding=product.settings.knowledge.embedding)
+    base, job = product.catalogue.get(folder.name).id, f"run{time.time_ns()}"
+    product.ingest.plan(job, base, kind="folder", argument=str(files))
+    while product.ingest.step(job, base):
+        pass
+    product.ingest.finish(job, base, kind="folder", argument=str(files))
+    progress = product.ingest.progress(job)
+    found = product.catalogue.get(base)
+    print(
+        f"{folder.name}: {found.documents} documents, {found.chunks} chunks, {time.perf_counter() - start:.0f} s",
+        *(f"failed: {error}" for error in progress.errors[:3]),
+        file=sys.stderr,
+        flush=True,
+    )
+    return ids
+
+
+def _search(
+    product: Product, queries: Sequence[Query], scope: Scope, uris: Mapping[str, str]
+) -> tuple[dict[str, list[list[str]]], dict[str, float]]:
+    """Rankings of documents by each way, and the seconds that all queries took."""
+    found: dict[str, list[list[str]]] = {}
+    seconds: dict[str, float] = {}
+    for mode in MODES:
+        product.retriever.search("warm up", scope=scope, limit=10, mode=mode)
+        start = time.perf_counter()
+        hits = [product.retriever.search(query.text, scope=scope, limit=CHUNKS, mode=mode) for query in queries]
+        seconds[mode] = time.perf_counter() - start
+        found[mode] = [list(dict.fromkeys(uris[hit.source_uri] for hit in row)) for row in hits]
+    found["rrf"] = [reciprocal_ranks(pair) for pair in zip(found["lexical"], found["vector"], strict=True)]
+    return found, seconds
+
+
+def _queries(folder: Path) -> dict[str, list[Query]]:
+    """The queries by field, each text once."""
+    gold: dict[str, dict[str, int]] = defaultdict(dict)
+    for line in (folder / "qrels.tsv").read_text("utf-8").splitlines()[1:]:
+        query, document, grade = line.split("\t")
+        gold[query][document] = int(grade)
+    found: dict[str, dict[str, Query]] = defaultdict(dict)
+    for row in _rows(folder, "queries.jsonl"):
+        fields = ("text",) if row.get("text") else TEXT_FIELDS
+        for field in fields:
+            if row["_id"] in gold and row.get(field):
+                found[field].setdefault(row[field], Query(text=row[field], gold=gold[row["_id"]]))
+    return {field: list(queries.values()) for field, queries in found.items()}
+
+
+def _rows(folder: Path, name: str) -> Iterator[dict[str, str]]:
+    plain, packed = folder / name, folder / f"{name}.gz"
+    with plain.open("rb") if plain.exists() else gzip.open(packed) as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def _print_misses(field: str, queries: Sequence[Query], found: Sequence[Sequence[str]]) -> None:
+    for query, documents in zip(queries, found, strict=True):
+        if not documents or documents[0] not in query.gold:
+            rank = next((rank for rank, one in enumerate(documents, 1) if one in query.gold), None)
+            print(f"{field}: {query.text[:100]!r} right at {rank}; first: {documents[:2]}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

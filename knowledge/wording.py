@@ -1,0 +1,85 @@
+"""Scores how well the section around a chunk, and the headings above it, word a query.
+
+The chunk that matches best is small; what the question names often stands elsewhere in its section, or only in the
+heading. So the best chunks of all indexes are compared once more, by BM25 over their whole sections (Robertson and
+Zaragoza 2009) and by the share of the query's weight that their headings cover. Words are compared by their stems here,
+`failing` like `failures`: the index itself does not stem, because that costs precision where it chooses among everything.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+K1 = 1.2
+B = 0.75
+COMMON = 0.15
+"""Words rarer than this share of the rarest one's weight are looked for; the rest decides nothing."""
+SHORT = 4
+"""Words below this length must stand alone; longer ones may begin or continue another word, as in camelCase."""
+_ENDINGS = tuple("ations ation ings ing ures ure ions ion edly ies ied ers er ed es ly s e".split())
+_STEM = 4
+_LONGEST = 6000
+"""Characters of a section that are looked at."""
+_SPACED = str.maketrans({chr(code): " " for code in range(128) if not chr(code).isalnum()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worded:
+    """How well a passage words the query: by its section and by its headings, each in [0, 1]."""
+
+    section: float
+    heading: float
+
+
+def stem(word: str) -> str:
+    """An English word without its ending, as long as four letters stay."""
+    if not word.isascii() or not word.isalpha():
+        return word
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= _STEM:
+            return word[: -len(ending)]
+    return word
+
+
+class Wording:
+    """A query as stems with their weights. `rarity` gives the weight of each of its words (inverse document frequency)."""
+
+    def __init__(self, rarity: Mapping[str, float]) -> None:
+        weights: dict[str, float] = {}
+        for word, weight in rarity.items():
+            root = stem(word)
+            weights[root] = min(weight, weights.get(root, math.inf))
+        most = max(weights.values(), default=0.0)
+        self._weights = [
+            (f" {root} ", True, weight) if len(root) < SHORT and root.isascii() else (root, False, weight)
+            for root, weight in weights.items()
+            if weight > COMMON * most
+        ]
+        self._total = sum(weight for _, _, weight in self._weights)
+
+    def compare(self, passages: Sequence[tuple[str, str]]) -> list[Worded]:
+        """How each passage, given as (headings, section), words the query; lengths are weighed against each other."""
+        if not self._weights or not passages:
+            return [Worded(section=0.0, heading=0.0) for _ in passages]
+        mean = sum(len(section) for _, section in passages) / len(passages) or 1.0
+        headings = {heading: self._counts(heading) for heading in {heading for heading, _ in passages}}
+        sections = {section: self._counts(section[:_LONGEST]) for section in {section for _, section in passages}}
+        return [
+            self._worded(headings[heading], sections[section], K1 * (1 - B + B * len(section) / mean))
+            for heading, section in passages
+        ]
+
+    def _counts(self, text: str) -> list[int]:
+        """How often each of the query's stems stands in a text."""
+        lower = text.lower()
+        spaced = f" {lower.translate(_SPACED)} "
+        return [spaced.count(root) if alone else lower.count(root) for root, alone, _ in self._weights]
+
+    def _worded(self, above: Sequence[int], below: Sequence[int], norm: float) -> Worded:
+        section = heading = 0.0
+        for (_, _, weight), over, under in zip(self._weights, above, below, strict=True):
+            if over:
+                heading += weight
+            if times := over + under:
+                section += weight * times / (times + norm)
+        return Worded(section=section / self._total, heading=heading / self._total)
