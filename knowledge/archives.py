@@ -137,7 +137,7 @@ class _Work:
     def tar(self) -> None:
         with (
             self._archive.open("rb") as raw,
-            tarfile.open(fileobj=_decompressed(self._archive.name, raw), mode="r|", tarinfo=_Member) as opened,
+            tarfile.open(fileobj=_decompressed(raw), mode="r|", tarinfo=_Member) as opened,
         ):
             for member in self._bounded(opened):
                 if member.isdir():
@@ -296,12 +296,14 @@ def _zip_entries(path: Path, most: int) -> int:
         return count
 
 
-def _decompressed(name: str, raw: IO[bytes]) -> IO[bytes]:
-    lower = name.lower()
-    if lower.endswith((".gz", ".tgz")):
+def _decompressed(raw: IO[bytes]) -> IO[bytes]:
+    """By what the file begins with: names are often wrong."""
+    head = raw.read(6)
+    raw.seek(0)
+    if head.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value] # it reads like an IO[bytes]
-    if lower.endswith((".bz2", ".tbz2")):
+    if head.startswith(b"BZh"):
         return bz2.BZ2File(raw)
-    if lower.endswith((".xz", ".txz")):
+    if head.startswith(b"\xfd7zXZ"):
         return lzma.LZMAFile(raw)
     return raw

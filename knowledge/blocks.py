@@ -110,7 +110,7 @@ def _nested(text: str, places: Sequence[tuple[int, int, str]], start: int, end: 
         inner = places[head + 1 : after]
         own: Border = border if number == 0 else "item" if kind == "item" else "block" if top == 0 else "inner"
         children = tuple(_nested(text, inner, begin, stop, own)) if inner else ()
-        opens = kind == "heading" or (kind == "prose" and introduces(text, begin, stop))
+        opens = kind == "heading" or (kind in ("prose", "list", "item") and introduces(text, begin, stop))
         blocks.append(Block(begin, stop, kind, own, opens, children))
     return blocks
 

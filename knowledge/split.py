@@ -38,6 +38,7 @@ _CUT = {
 }
 """What a cut costs, in chunks: a chunk costs 1."""
 _OPENS = 3.0
+_NO_OVERLAP = 0.8
 _SMALL, _EVEN = 6.0, 0.3
 _JOIN, _JOIN_BELOW, _JOIN_APART, _JOIN_PARTLY = 1.1, 0.9, 1.6, 1.2
 
@@ -159,8 +160,11 @@ class Splitter:
                 if joins:
                     starts_inside = first > 0 and units[first - 1].section == unit.section
                     price += _JOIN_PARTLY * (starts_inside + ends_inside)
-                filled = min(1.0, (tokens + repeated[first][1]) / budget)
+                total = tokens + repeated[first][1]
+                filled = min(1.0, total / budget)
                 price += 1 + _SMALL * max(0.0, 0.5 - filled) ** 2 + _EVEN * (1 - filled) ** 2
+                if total > budget:
+                    price += _NO_OVERLAP
                 if price < best[last]:
                     best[last], origin[last] = price, first
                 first -= 1

@@ -120,8 +120,12 @@ def _guess(sample: bytes) -> str:
         return "gb18030"
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample, cp_isolation=_CANDIDATES).best()
-    return best.encoding if best else "cp1252"
+    found = from_bytes(sample, cp_isolation=_CANDIDATES)
+    best = found.best()
+    western = next((one for one in found if "cp1252" in (one.encoding, *one.could_be_from_charset)), None)
+    if best is None or (western is not None and western.chaos <= best.chaos):
+        return "cp1252"
+    return best.encoding
 
 
 def _clean(text: str) -> str:

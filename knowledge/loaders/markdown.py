@@ -20,7 +20,8 @@ _LINK = re.compile(
 )
 _WIKI = re.compile(r"\[\[([^\[\]|\n]{1,200})(?:\|([^\[\]\n]{1,200}))?\]\]")
 _FRONT_TITLE = re.compile(r"^(?:title|sidebar_label)[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.M)
-_MARKUP = re.compile(r"(?<!\\)[`*]|!?\[([^\]]*)\]\([^)]*\)|(?<!\w)_(?=\S)|(?<=\S)_(?!\w)")
+_CODE = re.compile(r"(`+)(.+?)(?<!`)\1(?!`)")
+_MARKUP = re.compile(r"(?<!\\)\*|!?\[([^\]]*)\]\([^)]*\)|(?<![\w\\])_(?=\S)|(?<=[^\s\\])_(?!\w)")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _TRAILING_MARKS = re.compile(r"[ \t#]*(?:\{#[^{}\n]*\})?[ \t]*$")
 
@@ -95,9 +96,17 @@ def links_in(text: str) -> tuple[Link, ...]:
 
 
 def plain(words: str) -> str:
-    """A heading's words without marks and escapes."""
-    words = _MARKUP.sub(lambda m: m[1] or "", words)
-    return " ".join(_ESCAPE.sub(r"\1", words).split())
+    """A heading's words without marks and escapes; what is set as code stays as it is."""
+    parts: list[str] = []
+    cursor = 0
+    for code in _CODE.finditer(words):
+        parts += _unmarked(words[cursor : code.start()]), code[2]
+        cursor = code.end()
+    return " ".join("".join((*parts, _unmarked(words[cursor:]))).split())
+
+
+def _unmarked(words: str) -> str:
+    return _ESCAPE.sub(r"\1", _MARKUP.sub(lambda found: found[1] or "", words))
 
 
 def _target(target: str) -> str:

@@ -15,8 +15,6 @@ MOST_PAGES = 20_000
 MOST_CHARACTERS = 50_000_000
 _BULLET = re.compile(r"[•●▪‣◦■□○∙\uf0b7\uf0a7\uf0d8][ \t]*(?=\S)")
 _NUMBER = re.compile(r"(?:page\s*|第\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:/|of)\s*\d{1,4}|\s*页)?$", re.I)
-_MARGIN = 2
-"""Lines at a page's top and bottom that may be a running head or foot."""
 _RUNNING = 0.5
 """A line that stands at the edge of this share of the pages (with a number: of three pages) is no part of the text."""
 _LARGER = 1.15
@@ -81,14 +79,12 @@ def _pages(document: object) -> list[list[Line]]:
 
 def _without_edges(pages: list[list[Line]]) -> list[list[Line]]:
     """Without page numbers and running heads and feet."""
-    for place in [0, -1] * _MARGIN:
+    for place in (0, -1, -1):
         at_edge = [page[place] if page else None for page in pages]
         shapes = Counter(_shape(line.text) for line in at_edge if line)
-        enough = {
-            shape: 3 if shape.startswith("0") or shape.endswith("0") else max(3, _RUNNING * len(pages))
-            for shape in shapes
-        }
-        running = {shape for shape, count in shapes.items() if count >= enough[shape]}
+        numbered = {_shape(line.text) for line in at_edge if line and len(_shape(line.text)) < len(line.text)}
+        most = _RUNNING * len(pages)
+        running = {shape for shape, count in shapes.items() if count >= (3 if shape in numbered else max(3, most))}
         for page, line in zip(pages, at_edge, strict=True):
             if line and (_shape(line.text) in running or (len(pages) > 1 and _NUMBER.match(line.text))):
                 del page[place]
@@ -96,7 +92,8 @@ def _without_edges(pages: list[list[Line]]) -> list[list[Line]]:
 
 
 def _shape(text: str) -> str:
-    return re.sub(r"\d+", "0", text.strip().lower())
+    """A line without the numbers at its ends."""
+    return re.sub(r"^[\d\s|.-]+|[\d\s|-]+$", "", text).lower()
 
 
 def _outline(document: object) -> dict[int, list[tuple[int, str]]]:

@@ -1,0 +1,160 @@
+"""Markdown, reStructuredText and HTML: clean text, right headings, lines that stay the file's own."""
+
+import pytest
+
+from devops_chatbot.errors import UnsupportedFile
+from knowledge.loaders import load, loader_for
+from knowledge.model import Link, ParsedDocument
+
+
+def read(text: str, name: str = "page.md") -> ParsedDocument:
+    return load(text.encode(), name)
+
+
+def paths(parsed: ParsedDocument) -> list[tuple[str, ...]]:
+    return [section.heading_path for section in parsed.sections]
+
+
+def test_headings_nest_and_code_is_no_heading() -> None:
+    parsed = read(
+        "# Disk full\n\nIntro.\n\n## Check\n\n```sh\n# not a heading\n```\n\nSetext\n------\n\n### Deep\n\n## Last\n"
+    )
+    assert parsed.title == "Disk full"
+    assert paths(parsed) == [
+        ("Disk full",),
+        ("Disk full", "Check"),
+        ("Disk full", "Setext"),
+        ("Disk full", "Setext", "Deep"),
+        ("Disk full", "Last"),
+    ]
+    deep = parsed.sections[3]
+    assert parsed.text[deep.start : deep.end].startswith("### Deep")
+    assert parsed.sections[0].end == len(parsed.text)
+
+
+def test_front_matter_gives_the_title_and_is_no_text() -> None:
+    parsed = read("---\ntitle: 'On call'\ntags: [a]\n---\n\n## First\n\nText.\n\n## Second\n")
+    assert parsed.title == "On call"
+    assert parsed.sections[0].heading_path == ("First",)
+    assert read("---\n\nA rule, no front matter.\n\n---\n").sections[0].start == 0
+    assert read('+++\ntitle = "Hugo"\n+++\nText\n').title == "Hugo"
+
+
+def test_what_only_a_renderer_needs_is_gone_and_lines_stay() -> None:
+    source = (
+        '# Set `AWS\\_REGION` \\(once\\)<a name="set"></a>\n\n<!-- a\ncomment -->\n![diagram of it](x.png)\n'
+        "Use AWS\\_REGION\\. See [the page][p]&nbsp;now<br/>and `a\\_b`.\n\n"
+        "```\nkeep \\_ and <b>\n```\n\n1\\. no list\n\n[p]: other.md\n"
+    )
+    parsed = read(source)
+    assert parsed.text.count("\n") == source.count("\n")
+    assert parsed.title == "Set AWS\\_REGION (once)"  # code keeps its backslash
+    assert "diagram of it\nUse AWS_REGION. See [the page](other.md) now and `a\\_b`." in parsed.text
+    assert "keep \\_ and <b>" in parsed.text
+    assert "1\\. no list" in parsed.text
+    for gone in ("<a name", "comment", "x.png", "[p]:", "&nbsp;"):
+        assert gone not in parsed.text
+    assert parsed.links == (Link(target="other.md", text="the page"),)
+
+
+def test_links_of_hugo_and_wikis() -> None:
+    parsed = read('See [Node]({{< ref "./NodeRAID.md" >}}) and [[Other page|that]] and {{< note >}}x{{< /note >}}.\n')
+    assert parsed.links == (Link(target="./NodeRAID.md", text="Node"), Link(target="Other page", text="that"))
+    assert "{{<" not in parsed.text
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            '!!! warning "Take care"\n    Indented.\n\n    ```\n    code\n    ```\n\nAfter.\n',
+            "**Take care**\nIndented.\n\n```\ncode\n```\n\nAfter.\n",
+        ),
+        (":::tip\nUse it.\n:::\n", "**Tip**\nUse it.\n\n"),
+        ("> [!NOTE]\n> Read.\n", "> **Note**\n> Read.\n"),
+    ],
+)
+def test_notes_of_other_dialects(source: str, expected: str) -> None:
+    assert read(source).text == expected
+
+
+def test_helm_and_placeholders_survive() -> None:
+    text = "Set `{{ .Values.image }}` for <pod-name> in {{ .Release.Name }}; C:\\temp\\new stays.\n"
+    assert read(text).text == text
+
+
+def test_rst_becomes_markdown_line_by_line() -> None:
+    source = (
+        "=====\nTitle\n=====\n\n.. _here:\n\nRun ``ls`` or :ref:`that <there>`::\n\n    ls -l\n    # all\n\nSub\n---\n\n"
+        ".. code-block:: bash\n   :linenos:\n\n   kubectl get pods\n\n"
+        ".. note:: Mind it.\n\n   Deep words.\n\n.. image:: x.png\n\n"
+        "`Site\n<https://example.org>`_ and docs_.\n\n.. _docs: https://docs.example.org\n"
+    )
+    parsed = read(source, "guide.rst")
+    assert parsed.loader == "rst"
+    assert parsed.text.count("\n") == source.count("\n")
+    assert paths(parsed) == [("Title",), ("Title", "Sub")]
+    assert "Run `ls` or that:\n```\nls -l\n# all\n```\n" in parsed.text
+    assert "```bash\nkubectl get pods\n```" in parsed.text
+    assert "**Note** Mind it.\n\nDeep words." in parsed.text
+    assert "[Site](https://example.org)" in parsed.text
+    assert "[docs](https://docs.example.org)" in parsed.text
+    assert "x.png" not in parsed.text
+    assert Link(target="there", text="that") in parsed.links
+
+
+def test_html_keeps_the_content_and_drops_what_is_around_it() -> None:
+    page = """<!doctype html><html><head><title>Site | Disk</title><style>x{}</style></head><body><nav><a href="/">Home</a></nav>
+    <main><h1>Disk full<a class="headerlink" href="#d">¶</a></h1>
+    <p>Some <b>bold</b>, <code>df -h</code>, <a href="x.html">link</a>.</p>
+    <ol><li>First<ul><li>inner</li></ul></li><li><p>Second</p><pre class="language-bash"><code>kubectl get pods
+  -n x</code></pre></li></ol>
+    <table><tr><th>Name</th><th>Use</th></tr><tr><td>a|b</td><td>x<br>y</td></tr></table>
+    <dl><dt>term</dt><dd>meaning</dd></dl><p># not a heading</p></main>
+    <footer>Imprint</footer><script>alert(1)</script></body></html>"""
+    parsed = read(page, "disk.html")
+    assert parsed.title == "Disk full"
+    assert parsed.links == (Link(target="x.html", text="link"),)
+    assert not parsed.has_lines
+    for kept in (
+        "# Disk full\n",
+        "Some **bold**, `df -h`, link.",
+        "1. First\n   - inner",
+        "   ```bash\n   kubectl get pods\n     -n x\n   ```",
+        "| Name | Use |\n| --- | --- |\n| a\\|b | x y |",
+        "**term**\n\nmeaning",
+        "\\# not a heading",
+    ):
+        assert kept in parsed.text
+    for gone in ("Home", "Imprint", "alert", "¶"):
+        assert gone not in parsed.text
+
+
+def test_a_page_that_is_one_form_is_read() -> None:
+    assert (
+        "All the words"
+        in read("<html><body><form><p>All the words of the page.</p></form></body></html>", "a.aspx").text
+    )
+
+
+@pytest.mark.parametrize("page", ["<html><body><script>x()</script><div id=root></div></body></html>", "<html></html>"])
+def test_a_page_without_text_is_refused(page: str) -> None:
+    with pytest.raises(UnsupportedFile, match="no text"):
+        read(page, "app.html")
+
+
+def test_deep_nesting_is_read_without_a_crash() -> None:
+    assert "end" in read("<div>" * 2000 + "end", "deep.html").text
+
+
+@pytest.mark.parametrize(
+    ("name", "loader"),
+    [
+        ("a/README.md", "markdown"), ("x.RST", "rst"), ("x.htm", "html"), ("x.pdf", "pdf"), ("Dockerfile", "code"),
+        ("main.go", "code"),
+        ("app.yaml", "text"), ("x.log", "text"), ("LICENSE", "text"), ("CMakeLists.txt", "code"), ("thing.bin", None),
+        ("noending", None),
+    ],
+)  # fmt: skip
+def test_the_name_tells_the_loader(name: str, loader: str | None) -> None:
+    assert loader_for(name) == loader

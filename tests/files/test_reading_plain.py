@@ -1,0 +1,107 @@
+"""Text, data and source code; encodings; and files that are none of these."""
+
+import codecs
+
+import pytest
+
+from devops_chatbot.errors import UnsupportedFile
+from knowledge.loaders import load
+
+CHINESE = "磁盘已满时,节点会变为只读。请先检查日志目录的大小,然后删除旧的文件。\n告警恢复后,确认业务已经正常。\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "names"),
+    [
+        ("a.py", "import os\n\n@cache\ndef hello(): ...\n\nclass Box:\n    def open(self): ...\n", ["hello", "Box", "open"]),
+        ("a.go", "package a\n\nfunc (s *Server) Start() error {\n}\n\ntype Server struct {\n}\n", ["Start", "Server"]),
+        ("a.ts", "export const load = async (a: A) => {\n}\nclass Box {\n  open(a: A): B {\n  }\n}\n", ["load", "Box", "open"]),
+        ("A.java", "public class A {\n    public static void main(String[] args) throws Exception {\n    }\n}\n", ["A", "main"]),
+        ("a.sh", "set -e\nrestart() {\n  true\n}\n", ["restart"]),
+        ("a.tf", 'resource "aws_instance" "web" {\n}\n', ["aws_instance web"]),
+        ("Makefile", "build: deps\n\tgo build\n\ntest:\n\tgo test\n", ["build", "test"]),
+        ("a.rs", "pub(crate) async fn run(x: u8) -> u8 {\n}\nimpl Box {\n}\n", ["run", "Box"]),
+    ],
+)  # fmt: skip
+def test_definitions_are_the_sections_of_code(name: str, source: str, names: list[str]) -> None:
+    parsed = load(source.encode(), name)
+    assert [section.heading_path[-1] for section in parsed.sections if section.heading_path] == names
+    assert parsed.text == source
+    assert parsed.has_lines
+
+
+def test_comments_and_decorators_belong_to_what_they_stand_above() -> None:
+    source = "import os\n\n# Says hello.\n@cache\ndef hello():\n    pass\n"
+    section = load(source.encode(), "a.py").sections[1]
+    assert source[section.start :].startswith("# Says hello.")
+
+
+def test_data_is_cut_by_lines() -> None:
+    parsed = load(b"a: 1\nb:\n  - 2\n", "values.yaml")
+    assert (parsed.loader, parsed.code_language, parsed.title) == ("text", "yaml", "values.yaml")
+    assert load(b"words", "notes.txt").code_language is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        CHINESE.encode(),
+        codecs.BOM_UTF8 + CHINESE.encode(),
+        CHINESE.encode("utf-16"),
+        codecs.BOM_UTF16_BE + CHINESE.encode("utf-16-be"),
+        CHINESE.encode("gb18030"),
+        CHINESE.replace("\n", "\r\n").encode(),
+    ],
+    ids=["utf-8", "mark", "utf-16-le", "utf-16-be", "gb18030", "crlf"],
+)
+def test_encodings_of_chinese(data: bytes) -> None:
+    assert load(data, "runbook.md").text == CHINESE
+
+
+def test_short_chinese_in_gb18030() -> None:
+    assert load("重启服务".encode("gb18030"), "a.txt").text == "重启服务"
+
+
+def test_latin_1_and_utf_16_without_a_mark() -> None:
+    words = "Ein Rückblick über das Störungsprotokoll, mit Café und naïver Lösung.\n"
+    assert load(words.encode("latin-1"), "a.txt").text == words
+    czech = "Příliš žluťoučký kůň úpěl ďábelské ódy, řekl správce a restartoval server.\n" * 3
+    assert load(czech.encode("cp1250"), "a.txt").text == czech
+    assert load("Windows wrote this log.\n".encode("utf-16-le"), "a.log").text == "Windows wrote this log.\n"
+
+
+def test_one_broken_byte_does_not_spoil_a_text() -> None:
+    parsed = load(("Größe " * 200).encode() + b"\xff end", "a.log")
+    assert parsed.text.startswith("Größe Größe")
+    assert parsed.text.endswith("\ufffd end")
+
+
+def test_a_page_says_its_encoding() -> None:
+    page = '<html><head><meta charset="gb2312"></head><body><p>磁盘</p></body></html>'
+    assert "磁盘" in load(page.encode("gb18030"), "a.html").text
+
+
+def test_colours_of_a_terminal_are_taken_out() -> None:
+    assert load(b"\x1b[31mERROR\x1b[0m disk full\n", "a.log").text == "ERROR disk full\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "says"),
+    [
+        (b"", "a.md", "empty"),
+        (b" \n\t\n", "a.md", "empty"),
+        (bytes(range(256)) * 20, "a.txt", "binary"),
+        (b"\x01\x02\x03\x04" * 500, "a.txt", "binary"),
+        (b"PK\x03\x04rest", "a.md", r"named like a markdown file but its content is a zip archive"),
+        (b"PK\x03\x04rest", "a.docx", "Office document"),
+        (b"\x89PNG\r\n\x1a\nrest", "a.txt", "OCR is not available"),
+        (b"\x1f\x8brest", "a.log", "Unpack it"),
+        (b'{"cells": []}', "a.ipynb", "notebook"),
+        (codecs.BOM_UTF16_LE + b"a\0b", "a.txt", "broken at byte"),
+        (b"%PDF-1.7 cut", "a.pdf", "broken or cut off"),
+    ],
+)
+def test_what_cannot_be_read_says_why_and_what_to_do(data: bytes, name: str, says: str) -> None:
+    with pytest.raises(UnsupportedFile, match=says) as raised:
+        load(data, name)
+    assert str(raised.value).endswith((".", "!"))
