@@ -64,7 +64,7 @@ def test_sections_that_fill_a_chunk_stand_alone() -> None:
 
 
 def test_prose_is_cut_at_sentences_and_repeats_one() -> None:
-    chunks = split(sentences(30), overlap=12)
+    chunks = split(sentences(29), overlap=12)
     assert len(chunks) > 4
     for before, after in pairwise(chunks):
         assert before.text.endswith(".")
