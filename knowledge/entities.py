@@ -35,21 +35,22 @@ SPECIFIC = frozenset({"alert", "metric", "kubernetes_object", "host", "path", "i
 MOST = 200
 """Entities of one text that are kept, in the order of their appearance."""
 
+# (?a): Chinese characters are not letters of a name that they touch
 _CAMEL = re.compile(
-    r"(?<![\w/.-])(?:[a-z]{2,12}|[A-Z][a-z0-9]+|[A-Z]{2,6})(?:[A-Z]{2,6}(?![a-z])|[A-Z][a-z0-9]+){1,9}(?![\w/]|\.\w)"
+    r"(?a)(?<![\w/.-])(?:[a-z]{2,12}|[A-Z][a-z0-9]+|[A-Z]{2,6})(?:[A-Z]{2,6}(?![a-z])|[A-Z][a-z0-9]+){1,9}(?![\w/]|\.\w)"
 )
-_SNAKE = re.compile(r"(?<![\w/.-])[a-z][a-z0-9]*(?::?_[a-z0-9]+)+(?:[:_][a-z0-9]+)*(?![\w/-])")
-_OBJECT = re.compile(r"(?<![\w/.-])([a-z]{2,16})/([a-z0-9](?:[a-z0-9.-]{1,60}[a-z0-9]))(?![\w/])")
+_SNAKE = re.compile(r"(?a)(?<![\w/.-])[a-z][a-z0-9]*(?::?_[a-z0-9]+)+(?:[:_][a-z0-9]+)*(?![\w/-])")
+_OBJECT = re.compile(r"(?a)(?<![\w/.-])([a-z]{2,16})/([a-z0-9](?:[a-z0-9.-]{1,60}[a-z0-9]))(?![\w/])")
 _HOST = re.compile(
-    r"(?<![\w@/.-])(?:[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?\.){1,6}"
+    r"(?a)(?<![\w@/.-])(?:[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?\.){1,6}"
     r"(?:com|net|org|io|dev|cn|local|internal|lan|svc|example|cloud|gov|edu|app)(?![\w-])",
     re.I,
 )
-_ADDRESS = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.-])")
+_ADDRESS = re.compile(r"(?a)(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.-])")
 _PATH = re.compile(
-    r"(?<![\w:/.>])(?:~|\.{1,2})?(?:/[\w.@+-]{1,60}){2,12}/?|(?<![\w/.-])(?:[\w-]{1,40}/){0,6}[\w.-]{1,60}\.(?:ya?ml|toml|conf|cfg|ini|json|service|sh|py|go|log|env|tf|crt|pem|key)(?![\w/])"
+    r"(?a)(?<![\w:/.>])(?:~|\.{1,2})?(?:/[\w.@+-]{1,60}){2,12}/?|(?<![\w/.-])(?:[\w-]{1,40}/){0,6}[\w.-]{1,60}\.(?:ya?ml|toml|conf|cfg|ini|json|service|sh|py|go|log|env|tf|crt|pem|key)(?![\w/])"
 )
-_DOTTED = re.compile(r"(?<![\w/.-])[a-z_]\w+(?:\.[A-Za-z_]\w+)+(?=\()|(?<![\w/.-])[A-Za-z_]\w{2,}(?=\(\))")
+_DOTTED = re.compile(r"(?a)(?<![\w/.-])[a-z_]\w+(?:\.[A-Za-z_]\w+)+(?=\()|(?<![\w/.-])[A-Za-z_]\w{2,}(?=\(\))")
 _COMMAND = re.compile(rf"(?:(?<=`)|(?<=\$ )|^[ \t]*(?:sudo )?)({'|'.join(map(re.escape, COMMANDS))})(?=[ `\n]|$)", re.M)
 _ALERT_HUMPS = 3
 _ALERT_HEADS = (
@@ -118,7 +119,7 @@ def _found(text: str) -> Iterator[tuple[int, Entity]]:
         yield match.start(), Entity(kind="metric" if metric else "identifier", name=name)
     for match in _DOTTED.finditer(text):
         yield match.start(), Entity(kind="identifier", name=match.group())
-    for match in re.finditer(r"(?<![\w/.-])[A-Z][a-z]+(?![\w/])", text):
+    for match in re.finditer(r"(?a)(?<![\w/.-])[A-Z][a-z]+(?![\w/])", text):
         if match.group() in KINDS:
             yield match.start(), Entity(kind="kubernetes_kind", name=match.group())
     for match in _COMMAND.finditer(text):
