@@ -183,12 +183,12 @@ def _shell(engine: Engine, tasks: list[dict[str, Any]], clone: Path) -> dict[str
                 beside.exec_run(["bash", "-c", "bash /setup.sh >/dev/null 2>&1"])
                 place = "/"
                 for action, recorded in zip(task["actions"], task["observations"], strict=False):
-                    ours = session.run(action, language="shell", timeout_s=10)
+                    ours = session.run(f"cd {place} && {action}", language="shell", timeout_s=10)
                     code, output = beside.exec_run(
                         ["timeout", "-s", "KILL", "10", "/bin/bash", "-c", f"cd {place} && {action}"],
                         user="10001:10001",
                     )
-                    if action.startswith("cd ") and code == 0:
+                    if re.fullmatch(r"cd [^;&|]+", action) and code == 0:
                         place = action[3:].strip()
                     theirs = output.decode("utf-8", "replace")
                     actions += 1
