@@ -85,6 +85,7 @@ class EventStream(StreamingResponse):
         self._streams = streams
         self._work: asyncio.Task[None] | None = None
         self._last_word: Failure | None = None
+        self._over = False
 
     def stop(self, last_word: Failure) -> None:
         """End the work; `last_word` is the last event."""
@@ -100,6 +101,7 @@ class EventStream(StreamingResponse):
         try:
             await asyncio.wait({work, *beside}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._over = True
             for task in (work, *beside):
                 task.cancel()
             await asyncio.shield(asyncio.gather(work, *beside, return_exceptions=True))
@@ -107,22 +109,32 @@ class EventStream(StreamingResponse):
 
     async def _send_all(self, send: Send) -> None:
         try:
-            await self._send_events(send)
+            whole = await self._send_events(send)
         except asyncio.CancelledError:
             if self._last_word is None:
                 raise
+            whole = False
+        if self._last_word is not None and not whole:
             await send(_chunk(encode(self._last_word)))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _send_events(self, send: Send) -> None:
+    async def _send_events(self, send: Send) -> bool:
+        """True when all was sent.
+
+        A cancellation may get lost inside a library (`asyncio.wait_for` of Python 3.11 drops one that comes together
+        with the result), so the way on is closed to events that come after it as well.
+        """
         try:
             async with aclosing(_generator(self._events)) as events:
                 async for event in events:
+                    if self._over or self._last_word is not None:
+                        return False
                     await send(_chunk(event))
         except Exception as error:
             if not isinstance(error, ChatbotError):
                 log.exception("the stream of %s broke off", self.name)
             await send(_chunk(encode(failure(error))))
+        return True
 
 
 def failure(error: Exception) -> Failure:

@@ -23,6 +23,7 @@ class Work:
     pause_s: float = 0.01
     error: Exception | None = None
     said: int = 0
+    deaf: bool = False
     closed: threading.Event = field(default_factory=threading.Event)
 
     async def events(self) -> AsyncGenerator[bytes]:
@@ -30,7 +31,11 @@ class Work:
             for number in range(self.pieces):
                 yield encode(Token(text=f"{number} "))
                 self.said += 1
-                await asyncio.sleep(self.pause_s)
+                try:
+                    await asyncio.sleep(self.pause_s)
+                except asyncio.CancelledError:
+                    if not self.deaf:
+                        raise
             if self.error:
                 raise self.error
         finally:
@@ -81,6 +86,21 @@ def test_leaving_stops_the_work_and_lets_it_clean_up(serve) -> None:
         time.sleep(0.1)
         assert work.said == said
         assert until(lambda: len(streams) == 0)
+
+
+def test_work_that_loses_its_cancellation_is_stopped_at_its_next_event(serve) -> None:
+    for leave in (True, False):
+        work = Work(deaf=True)
+        app, streams = app_of(work)
+        with serve(app) as url, httpx.Client() as client:
+            with httpx_sse.connect_sse(client, "POST", f"{url}/ask") as source:
+                events = source.iter_sse()
+                next(events)
+                if not leave:
+                    assert httpx.post(f"{url}/stop").json() is True
+                    assert list(events)[-1].json()["error"] == "Stopped"
+            assert work.closed.wait(5)
+            assert until(lambda streams=streams: len(streams) == 0)
 
 
 def test_leaving_a_silent_stream_stops_the_work_too(serve) -> None:
