@@ -5,8 +5,8 @@ Retrieval") instead of reciprocal ranks: ranks throw away how sure an index is. 
 model understands the query's language, chunks that name the query's identifiers come first, and the best candidates are
 compared once more by how their sections and headings word the query.
 
-The weights are round numbers from a broad plateau: halving or doubling one changes no set by more than two points
-(docs/benchmarks.md).
+The weights are round numbers from a plateau: halving or doubling one moves nDCG@10 by at most 1.1 points on each of six
+development sets, except that half of `VECTORS` costs 3 points on descriptions of alerts.
 """
 
 from collections.abc import Mapping, Sequence
