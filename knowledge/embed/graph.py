@@ -4,9 +4,8 @@ The encoder is BERT (Devlin et al. 2018) with mean pooling over the tokens and u
 has texts of one length only, so that there is no padding, no mask, and onnxruntime may use its flash attention.
 
 The six layers multiply in 8 bits: weights with a scale a column, activations with a scale a token that is found while it
-runs (as in LLM.int8, Dettmers et al. 2022, without its outliers). One scale for a whole batch, which is what
-onnxruntime's own dynamic quantisation does, costs up to 4 points of nDCG@10 and makes a vector depend on what else is in
-the batch; this loses nothing that can be measured (docs/decisions).
+runs (the vector-wise quantisation of LLM.int8, Dettmers et al. 2022). Why, and what it costs:
+docs/decisions/0004-embeddings-in-8-bits.md.
 """
 
 import os
@@ -124,7 +123,7 @@ class _Builder:
         return self._added(f"{layer}.output", active, hidden)
 
     def _added(self, part: str, rows: str, hidden: str) -> str:
-        """A dense layer's result added to what came before it. (The fused operator for it is four times slower.)"""
+        """A dense layer's result added to what came before it. (With the fused operator for it the model is 1.2 times slower.)"""
         dense = f"{part}.dense"
         biased = self._node("Add", [self._product(dense, rows, dense), self._bias(dense, dense)])
         return self._normalised(part, self._node("Add", [biased, hidden]))

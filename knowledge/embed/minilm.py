@@ -31,7 +31,7 @@ SPECIAL_TOKENS = 2
 DIMENSION = 384
 SHAPE = Shape(layers=6, heads=12, epsilon=1e-12)
 BATCH_TOKENS = 1024
-"""Tokens of one batch: 512 to 1536 are equally fast, 256 and 2048 are 8 % slower."""
+"""Tokens of one batch: the best of 256 to 8192 by CPU time; 512 is 2 % slower, 2048 9 %, 8192 80 %."""
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
