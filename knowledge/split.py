@@ -40,7 +40,7 @@ _CUT = {
 _OPENS = 3.0
 _NO_OVERLAP = 0.8
 _SMALL, _EVEN = 6.0, 0.3
-_JOIN, _JOIN_BELOW, _JOIN_APART, _JOIN_PARTLY = 1.1, 0.9, 1.6, 1.2
+_JOIN, _JOIN_BELOW, _JOIN_APART, _JOIN_PARTLY = 1.1, 0.9, 2.0, 1.2
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Text without structure, data and settings by their lines, and source code with the names of what it defines."""
 
 import re
+from itertools import pairwise
 
 from knowledge.loaders.sections import Heading, sections_of, title_of
 from knowledge.model import ParsedDocument
@@ -42,15 +43,20 @@ _MODIFIERS = (
     r"(?:(?:export|default|declare|public|private|protected|internal|static|final|abstract|async|unsafe|open|data|sealed"
     r"|override|virtual|inline|partial|pub(?:\([a-z]{1,20}\))?)[ \t]+){0,6}"
 )
-_KEYWORDS = (
-    r"(?:def|class|func|fn|function\*?|interface|struct|enum|trait|impl|module|namespace|type|object|record|protocol|extension"
-    r"|message|service|rpc|resource|data|variable|output|provider|locals|local|defmodule|defp|sub|FROM"
-    r"|CREATE[ \t]+(?:OR[ \t]+REPLACE[ \t]+)?\w+)[ \t]+"
-)
-_KEYWORD = re.compile(
-    rf"^(?P<indent>[ \t]*){_MODIFIERS}{_KEYWORDS}"
-    r"(?:\([^)\n]{0,80}\)[ \t]*)?(?P<name>(?:\"[\w./:-]+\"[ \t]*){1,2}|[A-Za-z_$][\w.:$<>?!-]*)",
-    re.M,
+
+
+def _defining(keywords: str) -> re.Pattern[str]:
+    """Lines that begin with one of the words and the name of what they define."""
+    return re.compile(
+        rf"^(?P<indent>[ \t]*){_MODIFIERS}(?:{keywords})[ \t]+"
+        r"(?:\([^)\n]{0,80}\)[ \t]*)?(?P<name>(?:\"[\w./:-]+\"[ \t]*){1,2}|[A-Za-z_$][\w.:$<>?!-]*)",
+        re.M,
+    )
+
+
+_KEYWORD = _defining(
+    r"def|class|func|fn|function\*?|interface|struct|enum|trait|impl|module|namespace|type|object|record|protocol|extension"
+    r"|defmodule|defp|sub|CREATE[ \t]+(?:OR[ \t]+REPLACE[ \t]+)?\w+"
 )
 _CURLY = re.compile(
     r"^(?P<indent>[ \t]{0,8})"
@@ -73,7 +79,10 @@ _RULE = re.compile(r"^(?P<indent>)(?P<name>[A-Za-z0-9_.%/-]+(?:[ \t]+[A-Za-z0-9_
 _PATTERNS = {
     "bash": (_SHELL,),
     "makefile": (_RULE,),
-    "python": (_KEYWORD,),
+    "python": (_defining("def|class"),),
+    "hcl": (_defining("resource|data|variable|output|provider|module"),),
+    "protobuf": (_defining("message|service|rpc|enum"),),
+    "dockerfile": (_defining("FROM"),),
     **dict.fromkeys(("javascript", "typescript", "vue", "svelte"), (_KEYWORD, _ARROW, _CURLY)),
     **dict.fromkeys(
         ("java", "c", "cpp", "csharp", "php", "dart", "objective-c", "kotlin", "swift", "groovy"), (_KEYWORD, _CURLY)
@@ -81,6 +90,10 @@ _PATTERNS = {
     **dict.fromkeys(("css", "bat", "cmake", "jinja", "nginx", "yaml", "promql", "graphql"), ()),
 }
 _LEADING = re.compile(r"\s*(?:#(?!include|define|if|endif)|//|/?\*|@\w|\[\w[^\]]*\]\s*$|--\s|///|\"\"\")")
+_TABLE = re.compile(r"^\[{1,2}(?P<name>[^\[\]\n]{1,200})\]{1,2}[ \t]*(?:[#;].*)?$", re.M)
+_KIND = re.compile(r"^kind:[ \t]*[\"']?(\w+)", re.M)
+_NAME = re.compile(r"^metadata:[ \t]*\n(?:[ \t]+.*\n){0,60}?[ ]{1,4}name:[ \t]*[\"']?([^\s\"'#]+)", re.M)
+_RULE_OF = re.compile(r"^(?P<indent>[ ]*)-[ ]+(?:alert|record):[ \t]*[\"']?(?P<name>[\w:.-]+)", re.M)
 _DEEPEST = 8
 _LONGEST_LEAD = 40
 
@@ -88,14 +101,34 @@ _LONGEST_LEAD = 40
 def load_text(text: str, name: str) -> ParsedDocument:
     """Any other text: one section, lines as in the file."""
     suffix = _suffix(name)
+    language = LINES.get(suffix)
+    headings: list[Heading] = []
+    if language in ("toml", "ini"):
+        headings = [Heading(level=1, title=m["name"].strip(), start=m.start()) for m in _TABLE.finditer(text)]
+    elif language == "yaml":
+        headings = _manifests(text)
     return ParsedDocument(
         text=text,
-        title=title_of(name) if suffix not in LINES else _base(name),
+        title=title_of(name) if language is None else _base(name),
         loader="text",
-        sections=sections_of((), begin=0, end=len(text)),
+        sections=sections_of(headings, begin=0, end=len(text)),
         has_lines=True,
-        code_language=LINES.get(suffix),
+        code_language=language,
     )
+
+
+def _manifests(text: str) -> list[Heading]:
+    """Kubernetes objects by kind and name, and the alerts and recorded series of rule files."""
+    headings: list[Heading] = []
+    borders = [0, *(match.start() for match in re.finditer(r"^---", text, re.M)), len(text)]
+    for start, end in pairwise(borders):
+        kind, named = _KIND.search(text, start, end), _NAME.search(text, start, end)
+        if kind:
+            title = f"{kind[1]} {named[1]}" if named else kind[1]
+            headings.append(Heading(level=1, title=title, start=start))
+        rules = _RULE_OF.finditer(text, start, end)
+        headings += [Heading(level=2, title=rule["name"], start=rule.start()) for rule in rules]
+    return headings
 
 
 def load_code(text: str, name: str) -> ParsedDocument:

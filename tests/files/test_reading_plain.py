@@ -30,6 +30,31 @@ def test_definitions_are_the_sections_of_code(name: str, source: str, names: lis
     assert parsed.has_lines
 
 
+def test_prose_in_code_defines_nothing() -> None:
+    source = 'def serve():\n    """Owns the\n    data directory, and a\n    resource that type checks.\n    """\n'
+    assert [section.heading_path for section in load(source.encode(), "a.py").sections] == [("serve",)]
+
+
+def test_kubernetes_objects_and_alerts_are_sections() -> None:
+    manifest = (
+        "apiVersion: v1\nkind: Service\nmetadata:\n  labels:\n    a: b\n  name: web\n---\nkind: PrometheusRule\nmetadata:\n"
+        "  name: rules\nspec:\n  groups:\n  - name: g\n    rules:\n    - alert: DiskFull\n      expr: up == 0\n"
+    )
+    assert [section.heading_path for section in load(manifest.encode(), "a.yml").sections] == [
+        ("Service web",),
+        ("PrometheusRule rules",),
+        ("PrometheusRule rules", "DiskFull"),
+    ]
+
+
+def test_tables_of_settings_are_sections() -> None:
+    assert [s.heading_path for s in load(b"a = 1\n[server]\nport = 1\n\n[[rule]]\nb = 2\n", "a.toml").sections] == [
+        (),
+        ("server",),
+        ("rule",),
+    ]
+
+
 def test_comments_and_decorators_belong_to_what_they_stand_above() -> None:
     source = "import os\n\n# Says hello.\n@cache\ndef hello():\n    pass\n"
     section = load(source.encode(), "a.py").sections[1]
