@@ -24,7 +24,7 @@ BASE_LABEL = f"{LABEL}.base"
 FOLDER = "/work"
 SOURCES = Path(__file__).parent / "image"
 FRAMES = Path(__file__).parent / "frames.py"
-SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+SUITE = "bookworm"
 BUILD_HINT = "Build it: devops-chatbot sandbox build"
 
 
@@ -88,7 +88,7 @@ def build(
     base: str | None = None,
     chosen: Sequence[str] = (),
     tag: str = TAG,
-    mirror: str = MIRROR,
+    mirror: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Image:
     """Build the image: on `base` when one is named, otherwise on a base made here from Debian packages.
@@ -153,7 +153,7 @@ def _context(steps: str) -> io.BytesIO:
     return packed
 
 
-def _make_base(engine: Engine, *, mirror: str, say: Callable[[str], None]) -> None:
+def _make_base(engine: Engine, *, mirror: str | None, say: Callable[[str], None]) -> None:
     """A root file system of Debian packages with Python, imported as an image: no registry is asked for anything."""
     program = shutil.which("debootstrap") or shutil.which("debootstrap", path="/usr/sbin:/sbin")
     if program is None or os.geteuid() != 0:
@@ -162,7 +162,8 @@ def _make_base(engine: Engine, *, mirror: str, say: Callable[[str], None]) -> No
             "Or name an image that has Python: devops-chatbot sandbox build --base python:3.11-slim"
         )
     with tempfile.TemporaryDirectory(prefix="sandbox-base-") as folder:
-        command = [program, "--variant=minbase", "--include=python3,ca-certificates", SUITE, f"{folder}/root", mirror]
+        command = [program, "--variant=minbase", "--include=python3,ca-certificates", SUITE, f"{folder}/root"]
+        command += [mirror] if mirror else []  # without one debootstrap asks Debian's own
         say(" ".join(command))
         process = subprocess.Popen(  # noqa: S603 - a fixed command
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -173,7 +174,7 @@ def _make_base(engine: Engine, *, mirror: str, say: Callable[[str], None]) -> No
                 last = line.rstrip()
                 say(last)
         if process.returncode:
-            raise SandboxUnavailable(f"debootstrap could not make the base from {mirror}: {last}")
+            raise SandboxUnavailable(f"debootstrap could not make the base from {mirror or 'the Debian mirror'}: {last}")
         packed = Path(folder, "base.tar")
         subprocess.run(["tar", "-C", f"{folder}/root", "-cf", packed, "."], check=True)  # noqa: S603, S607
         engine.import_base(packed, repository=BASE_REPOSITORY, tag=BASE_TAG)

@@ -47,7 +47,7 @@ def build(
         base=base,
         chosen=languages or (),
         tag=chosen.image,
-        mirror=mirror or image_build.MIRROR,
+        mirror=mirror,
         say=lambda line: note(line.rstrip()),
     )
     if as_json:

@@ -29,7 +29,7 @@ def test_the_wheel_holds_all_five_packages_and_their_data(wheel: zipfile.ZipFile
     for package in ("devops_chatbot", "agents", "knowledge", "sandbox", "webui"):
         assert f"{package}/__init__.py" in names
     tracked = subprocess.run(
-        ["git", "ls-files", "devops_chatbot", "agents", "knowledge", "sandbox", "webui"],
+        ["git", "-c", "core.quotepath=off", "ls-files", "devops_chatbot", "agents", "knowledge", "sandbox", "webui"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout.split()  # fmt: skip
     assert set(tracked) <= names
@@ -57,7 +57,7 @@ def test_every_locked_package_has_a_hash() -> None:
 
 
 def test_the_repository_names_no_registry_and_no_path_of_a_machine() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split(
+    listed = subprocess.run(["git", "-c", "core.quotepath=off", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split(
         "\n"
     )
     private = re.compile(
