@@ -37,6 +37,8 @@ _CUT = {
     "word": 3.0,
 }
 """What a cut costs, in chunks: a chunk costs 1."""
+_LETTERS = 10
+"""No text has more characters a token than this, a single endless word apart."""
 _OPENS = 3.0
 _NO_OVERLAP = 0.8
 _SMALL, _EVEN = 6.0, 0.3
@@ -112,13 +114,12 @@ class Splitter:
         text = document.text
         blocks_of = code_blocks if document.code_language is not None else markdown_blocks
         blocks = [(block, index) for index, start, end in slab for block in blocks_of(text, start, end)]
-        counts = self._count([text[block.start : block.end] for block, _ in blocks]) if blocks else []
+        counts = self._sizes(text, [block for block, _ in blocks])
         units = [_Unit(block, tokens, index) for (block, index), tokens in zip(blocks, counts, strict=True)]
         whole: set[tuple[int, int]] = set()
         while large := _over(units, budgets, whole):
             finer = {number: parts(text, units[number].block) for number in large}
-            fresh = [text[part.start : part.end] for found in finer.values() if len(found) > 1 for part in found]
-            tokens_of = iter(self._count(fresh) if fresh else [])
+            tokens_of = iter(self._sizes(text, [part for found in finer.values() if len(found) > 1 for part in found]))
             after: list[_Unit] = []
             for number, unit in enumerate(units):
                 found = finer.get(number)
@@ -129,11 +130,19 @@ class Splitter:
                 elif found[0] != unit.block:
                     after.append(_Unit(found[0], unit.tokens, unit.section))
                 else:
-                    hard = list(_hard(unit, budgets[unit.section]))
+                    exact = self._count([text[unit.block.start : unit.block.end]])[0]
+                    hard = list(_hard(_Unit(unit.block, exact, unit.section), budgets[unit.section]))
                     whole.update((one.block.start, one.block.end) for one in hard)
                     after.extend(hard)
             units = _gathered(after, self._budget // 20)
         return units
+
+    def _sizes(self, text: str, blocks: Sequence[Block]) -> list[int]:
+        """Tokens of each block; a guess for one that is surely too large and will be cut."""
+        most = self._budget * _LETTERS
+        exact = [block for block in blocks if block.end - block.start <= most]
+        counted = iter(self._count([text[block.start : block.end] for block in exact]) if exact else [])
+        return [next(counted) if block.end - block.start <= most else most for block in blocks]
 
     def _cheapest(
         self, units: Sequence[_Unit], budgets: Sequence[int], own: Sequence[_Own]
