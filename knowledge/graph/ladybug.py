@@ -42,6 +42,21 @@ CHECKPOINT_BYTES = 64 * 1024 * 1024
 """The write-ahead log is folded into the file when it is this long; doing it each 16 MB doubles the cost of a batch."""
 COMMON = 60
 """An entity that more chunks mention says nothing about nearness."""
+SHARED = """
+    UNWIND $ids AS i MATCH (a:Chunk {id: i})-[:MENTIONS]->(e:Entity) WHERE list_contains($kbs, a.kb) WITH DISTINCT e
+    MATCH (e)<-[:MENTIONS]-(c:Chunk) WITH e, collect(c.id) AS near WHERE size(near) <= $common AND size(near) > 1
+    RETURN near
+"""
+BESIDE = """
+    UNWIND $ids AS i MATCH (a:Chunk {id: i})<-[:HAS_CHUNK]-(:Section)-[:HAS_CHUNK]->(c:Chunk)
+    WHERE list_contains($kbs, a.kb) AND (c.ordinal = a.ordinal + 1 OR c.ordinal + 1 = a.ordinal) RETURN DISTINCT c.id
+"""
+LINKED = """
+    UNWIND $ids AS i
+    MATCH (a:Chunk {id: i})<-[:HAS_CHUNK]-(:Section)<-[:HAS_SECTION]-(:Document)-[:LINKS]->(:Place)<-[:AT]-(o:Document)
+    WHERE list_contains($kbs, a.kb) WITH DISTINCT o LIMIT 50
+    MATCH (o)-[:HAS_SECTION]->(:Section)-[:HAS_CHUNK]->(c:Chunk) WHERE c.ordinal = 0 RETURN DISTINCT c.id
+"""
 QUERY_TIMEOUT_MS = 10_000
 _WRITES = ("read-only", "read only", "write")
 
@@ -103,38 +118,17 @@ class LadybugGraph:
     def neighbours(self, chunk_ids: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
         if not chunk_ids or not scope.knowledge_bases or limit < 1:
             return []
+        # whatever is near a chunk is of its own knowledge base, so it is enough to look at the scope once
         parameters: dict[str, object] = {"ids": list(chunk_ids), "kbs": list(scope.knowledge_bases)}
-        shared = self._read(
-            "UNWIND $ids AS i MATCH (:Chunk {id: i})-[:MENTIONS]->(e:Entity) WITH DISTINCT e "
-            "MATCH (e)<-[:MENTIONS]-(c:Chunk) WITH e, collect(c.id) AS near WHERE size(near) <= $common AND size(near) > 1 "
-            "RETURN near",
-            {"ids": parameters["ids"], "common": COMMON},
-        )
         scores: Counter[str] = Counter()
-        for (near,) in shared:
+        for (near,) in self._read(SHARED, parameters | {"common": COMMON}):
             for chunk in near:
                 scores[chunk] += 1.0 / len(near)  # type: ignore[assignment]
-        beside = self._read(
-            "UNWIND $ids AS i MATCH (a:Chunk {id: i})<-[:HAS_CHUNK]-(:Section)-[:HAS_CHUNK]->(c:Chunk) "
-            "WHERE c.ordinal = a.ordinal + 1 OR c.ordinal + 1 = a.ordinal RETURN DISTINCT c.id",
-            {"ids": parameters["ids"]},
-        )
-        linked = self._read(
-            "UNWIND $ids AS i MATCH (:Chunk {id: i})<-[:HAS_CHUNK]-(:Section)<-[:HAS_SECTION]-(d:Document)-[:LINKS]->(:Place)"
-            "<-[:AT]-(o:Document)-[:HAS_SECTION]->(:Section)-[:HAS_CHUNK]->(c:Chunk) "
-            "WHERE c.ordinal = 0 RETURN DISTINCT c.id LIMIT 200",
-            {"ids": parameters["ids"]},
-        )
-        for weight, found in ((0.5, beside), (0.25, linked)):
-            for (chunk,) in found:
+        for statement, weight in ((BESIDE, 0.5), (LINKED, 0.25)):
+            for (chunk,) in self._read(statement, parameters):
                 scores[chunk] += weight  # type: ignore[assignment]
         given = set(chunk_ids)
-        near_ids = [chunk for chunk in scores if chunk not in given]
-        visible = {row[0] for row in self._read(
-            "UNWIND $near AS i MATCH (c:Chunk {id: i}) WHERE list_contains($kbs, c.kb) RETURN c.id",
-            {"near": near_ids, "kbs": parameters["kbs"]},
-        )} if near_ids else set()  # fmt: skip
-        return _best(Counter({chunk: scores[chunk] for chunk in near_ids if chunk in visible}), limit)
+        return _best(Counter({chunk: score for chunk, score in scores.items() if chunk not in given}), limit)
 
     def query(self, cypher: str, parameters: dict[str, object], *, limit: int = 1000) -> list[dict[str, object]]:
         with self._translated():
