@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Coroutine, Iterator, MutableMapping
+from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
@@ -107,19 +107,24 @@ class _Exchange:
 
     def chunks(self, running: "Future[None]") -> Iterator[bytes]:
         while (message := self._messages.get()) is not None:
-            self._loop.call_soon_threadsafe(self._room.release)
+            self._tell(self._room.release)
             yield message.get("body", b"")
         if not self._left.is_set():
             running.result()
 
     def leave(self, running: "Future[None]") -> None:
-        self._loop.call_soon_threadsafe(self._left.set)
+        self._tell(self._left.set)
         while not running.done():  # what is still said is not read any more, but must not block
-            self._loop.call_soon_threadsafe(self._room.release)
+            self._tell(self._room.release)
             try:
                 self._messages.get(timeout=0.05)
             except queue.Empty:
                 continue
+
+    def _tell(self, news: Callable[[], object]) -> None:
+        """Nobody needs the news once the loop has ended; what was said before is still read."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(news)
 
     async def _receive(self) -> _Message:
         if not self._sent:
