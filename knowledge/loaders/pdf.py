@@ -40,8 +40,7 @@ def load_pdf(data: bytes, name: str) -> ParsedDocument:
         if len(document) > MOST_PAGES:
             raise UnsupportedFile(f"The PDF has {len(document)} pages; at most {MOST_PAGES} can be read. Split it.")
         pages = _without_edges(_pages(document))
-        marks = _outline(document)
-        declared = str(document.get_metadata_dict().get("Title") or "").strip()
+        marks, declared = _outline(document), _declared(document)
     except pypdfium2.PdfiumError as error:
         raise UnsupportedFile(f"The PDF is broken and cannot be read: {error}. Export it again.") from error
     finally:
@@ -86,7 +85,11 @@ def _without_edges(pages: list[list[Line]]) -> list[list[Line]]:
         most = _RUNNING * len(pages)
         running = {shape for shape, count in shapes.items() if count >= (3 if shape in numbered else max(3, most))}
         for page, line in zip(pages, at_edge, strict=True):
-            if line and (_shape(line.text) in running or (len(pages) > 1 and _NUMBER.match(line.text))):
+            if (
+                line
+                and len(page) > 1
+                and (_shape(line.text) in running or (len(pages) > 1 and _NUMBER.match(line.text)))
+            ):
                 del page[place]
     return pages
 
@@ -96,15 +99,26 @@ def _shape(text: str) -> str:
     return re.sub(r"^[\d\s|.-]+|[\d\s|-]+$", "", text).lower()
 
 
+def _declared(document: object) -> str:
+    """The title in the file's properties."""
+    try:
+        return str(document.get_metadata_value("Title") or "").strip()  # type: ignore[attr-defined]
+    except (RuntimeError, ValueError, LookupError):
+        return ""  # broken properties are no reason to refuse the text
+
+
 def _outline(document: object) -> dict[int, list[tuple[int, str]]]:
-    """(level, title) of the bookmarks of each page."""
+    """(level, title) of the bookmarks of each page, as far as they can be read."""
     marks: dict[int, list[tuple[int, str]]] = {}
-    for mark in document.get_toc(max_depth=6):  # type: ignore[attr-defined]
-        title = " ".join(mark.get_title().split())
-        target = mark.get_dest()
-        page = target.get_index() if target is not None else None
-        if title and page is not None:
-            marks.setdefault(page, []).append((mark.level + 1, title))
+    try:
+        for mark in document.get_toc(max_depth=6):  # type: ignore[attr-defined]
+            title = " ".join(mark.get_title().split())
+            target = mark.get_dest()
+            page = target.get_index() if target is not None else None
+            if title and page is not None:
+                marks.setdefault(page, []).append((mark.level + 1, title))
+    except (RuntimeError, ValueError, LookupError):
+        return marks
     return marks
 
 

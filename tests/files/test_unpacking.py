@@ -147,6 +147,15 @@ def test_an_archive_under_the_name_of_another_kind(tmp_path: Path) -> None:
     assert unpack(archive, tmp_path / "out", LIMITS).files == 1
 
 
+def test_a_zip_of_an_unknown_version(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "a.zip", {"a.md": b"# A"})
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 200
+    archive.write_bytes(data)
+    with pytest.raises(UnsupportedFile, match="zip file version"):
+        unpack(archive, tmp_path / "out", LIMITS)
+
+
 def test_names_in_chinese(tmp_path: Path) -> None:
     name = "运维/磁盘.md"
     archive = zipped(tmp_path / "a.zip", {name.encode("gb18030").decode("cp437"): b"# A"})
