@@ -5,8 +5,8 @@ not one with a comma: only then are both ends looked up by primary key (0.03 ms 
 """
 
 import threading
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ SCHEMA = (
     "title STRING)",
     "CREATE NODE TABLE IF NOT EXISTS Section(key STRING PRIMARY KEY, heading STRING, level INT64)",
     "CREATE NODE TABLE IF NOT EXISTS Chunk(id STRING PRIMARY KEY, kb STRING, ordinal INT64)",
-    "CREATE NODE TABLE IF NOT EXISTS Entity(key STRING PRIMARY KEY, kb STRING, kind STRING, name STRING)",
+    "CREATE NODE TABLE IF NOT EXISTS Entity(key STRING PRIMARY KEY, kb STRING, kind STRING, name STRING, mentions INT64)",
     "CREATE NODE TABLE IF NOT EXISTS Place(key STRING PRIMARY KEY, kb STRING, uri STRING)",
     "CREATE REL TABLE IF NOT EXISTS HAS_SECTION(FROM Document TO Section)",
     "CREATE REL TABLE IF NOT EXISTS SUBSECTION(FROM Section TO Section)",
@@ -42,21 +42,25 @@ CHECKPOINT_BYTES = 64 * 1024 * 1024
 """The write-ahead log is folded into the file when it is this long; doing it each 16 MB doubles the cost of a batch."""
 COMMON = 60
 """An entity that more chunks mention says nothing about nearness."""
-SHARED = """
-    UNWIND $ids AS i MATCH (a:Chunk {id: i})-[:MENTIONS]->(e:Entity) WHERE list_contains($kbs, a.kb) WITH DISTINCT e
-    MATCH (e)<-[:MENTIONS]-(c:Chunk) WITH e, collect(c.id) AS near WHERE size(near) <= $common AND size(near) > 1
-    RETURN near
-"""
+RAREST = 24
+"""Entities that two chunks may share to count as near, the rarest first."""
+FOUND = 200
+"""Of a name that more chunks mention, only so many chunks are given, whichever they are."""
+# Reading starts at one node by its key each time (0.03 ms); UNWIND over keys with a relation behind it scans whole tables.
+FIND = "MATCH (e:Entity {key: $key})<-[:MENTIONS]-(c:Chunk) RETURN e.mentions, c.id LIMIT $most"
+NAMED = "MATCH (a:Chunk {id: $key})-[:MENTIONS]->(e:Entity) RETURN e.key, e.mentions"
+VISIBLE = "MATCH (a:Chunk {id: $key}) RETURN a.kb"
 BESIDE = """
-    UNWIND $ids AS i MATCH (a:Chunk {id: i})<-[:HAS_CHUNK]-(:Section)-[:HAS_CHUNK]->(c:Chunk)
-    WHERE list_contains($kbs, a.kb) AND (c.ordinal = a.ordinal + 1 OR c.ordinal + 1 = a.ordinal) RETURN DISTINCT c.id
+    MATCH (a:Chunk {id: $key})<-[:HAS_CHUNK]-(:Section)-[:HAS_CHUNK]->(c:Chunk)
+    WHERE c.ordinal = a.ordinal + 1 OR c.ordinal + 1 = a.ordinal RETURN c.id
 """
 LINKED = """
-    UNWIND $ids AS i
-    MATCH (a:Chunk {id: i})<-[:HAS_CHUNK]-(:Section)<-[:HAS_SECTION]-(:Document)-[:LINKS]->(:Place)<-[:AT]-(o:Document)
-    WHERE list_contains($kbs, a.kb) WITH DISTINCT o LIMIT 50
-    MATCH (o)-[:HAS_SECTION]->(:Section)-[:HAS_CHUNK]->(c:Chunk) WHERE c.ordinal = 0 RETURN DISTINCT c.id
+    MATCH (a:Chunk {id: $key})<-[:HAS_CHUNK]-(:Section)<-[:HAS_SECTION]-(:Document)-[:LINKS]->(:Place)<-[:AT]-(:Document)
+    -[:HAS_SECTION]->(:Section)-[:HAS_CHUNK]->(c:Chunk) WHERE c.ordinal = 0 RETURN DISTINCT c.id LIMIT 50
 """
+OWN_CHUNKS = "MATCH (:Document {key: $key})-[:HAS_SECTION]->(:Section)-[:HAS_CHUNK]->(c:Chunk) RETURN c.id"
+OWN_SECTIONS = "MATCH (:Document {key: $key})-[:HAS_SECTION]->(s:Section) RETURN s.key"
+OWN_PLACES = "MATCH (:Document {key: $key})-[:LINKS|:AT]->(p:Place) RETURN p.key"
 QUERY_TIMEOUT_MS = 10_000
 _WRITES = ("read-only", "read only", "write")
 
@@ -94,6 +98,7 @@ class LadybugGraph:
                 tables[label] = {name: [column[i] for i in keep] for name, column in tables[label].items()}
             for label, columns in tables.items():
                 self._create(connection, label, columns)
+            self._count_mentions(connection, Counter(tables["MENTIONS"]["target"]))
 
     def remove(self, knowledge_base: str, versions: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002 a version has one
         if not versions:
@@ -105,30 +110,31 @@ class LadybugGraph:
         keys = [rows.entity_key(kb, name) for kb in scope.knowledge_bases for name in names]
         if not keys or limit < 1:
             return []
-        found = self._read(
-            "UNWIND $keys AS k MATCH (c:Chunk)-[:MENTIONS]->(e:Entity {key: k}) RETURN k, c.id LIMIT 20000",
-            {"keys": keys},
-        )
-        mentions = Counter(key for key, _ in found)
-        scores: Counter[str] = Counter()
-        for key, chunk in found:
-            scores[chunk] += 1.0 / mentions[key]  # type: ignore[assignment] # a Counter of floats
+        scores: dict[str, float] = defaultdict(float)
+        for key in dict.fromkeys(keys):
+            for mentions, chunk in self._read(FIND, {"key": key, "most": FOUND}):
+                scores[chunk] += 1.0 / mentions
         return _best(scores, limit)
 
     def neighbours(self, chunk_ids: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
         if not chunk_ids or not scope.knowledge_bases or limit < 1:
             return []
         # whatever is near a chunk is of its own knowledge base, so it is enough to look at the scope once
-        parameters: dict[str, object] = {"ids": list(chunk_ids), "kbs": list(scope.knowledge_bases)}
-        scores: Counter[str] = Counter()
-        for (near,) in self._read(SHARED, parameters | {"common": COMMON}):
-            for chunk in near:
-                scores[chunk] += 1.0 / len(near)  # type: ignore[assignment]
+        seeds = [one for one in dict.fromkeys(chunk_ids) if self._visible(one, scope)]
+        named = {key: mentions for one in seeds for key, mentions in self._read(NAMED, {"key": one})}
+        rare = sorted((mentions, key) for key, mentions in named.items() if 1 < mentions <= COMMON)[:RAREST]
+        scores: dict[str, float] = defaultdict(float)
+        for mentions, key in rare:
+            for _, chunk in self._read(FIND, {"key": key, "most": COMMON}):
+                scores[chunk] += 1.0 / mentions
         for statement, weight in ((BESIDE, 0.5), (LINKED, 0.25)):
-            for (chunk,) in self._read(statement, parameters):
-                scores[chunk] += weight  # type: ignore[assignment]
+            for chunk in {chunk for one in seeds for (chunk,) in self._read(statement, {"key": one})}:
+                scores[chunk] += weight
         given = set(chunk_ids)
-        return _best(Counter({chunk: score for chunk, score in scores.items() if chunk not in given}), limit)
+        return _best({chunk: score for chunk, score in scores.items() if chunk not in given}, limit)
+
+    def _visible(self, chunk_id: str, scope: Scope) -> bool:
+        return any(kb in scope.knowledge_bases for (kb,) in self._read(VISIBLE, {"key": chunk_id}))
 
     def query(self, cypher: str, parameters: dict[str, object], *, limit: int = 1000) -> list[dict[str, object]]:
         with self._translated():
@@ -169,39 +175,35 @@ class LadybugGraph:
     def _remove(self, connection: Any, keys: list[str]) -> None:
         """Delete versions, and the entities and places that nothing refers to any more."""
         by_keys: dict[str, object] = {"keys": keys}
-        touched = self._rows(
-            connection,
-            "UNWIND $keys AS k MATCH (:Document {key: k})-[:HAS_SECTION]->(:Section)-[:HAS_CHUNK]->(c:Chunk) "
-            "OPTIONAL MATCH (c)-[:MENTIONS]->(e:Entity) RETURN c.id, e.key",
-            by_keys,
+        chunks, sections, places = (
+            list(dict.fromkeys(own for key in keys for (own,) in self._rows(connection, statement, {"key": key})))
+            for statement in (OWN_CHUNKS, OWN_SECTIONS, OWN_PLACES)
         )
-        places = self._rows(
-            connection,
-            "UNWIND $keys AS k MATCH (:Document {key: k})-[:LINKS|:AT]->(p:Place) RETURN DISTINCT p.key",
-            by_keys,
-        )
-        chunks = list({chunk for chunk, _ in touched})
-        entities = list({entity for _, entity in touched if entity is not None})
+        entities = Counter(key for one in chunks for key, _ in self._rows(connection, NAMED, {"key": one}))
         if chunks:
             connection.execute("UNWIND $ids AS i MATCH (c:Chunk {id: i}) DETACH DELETE c", {"ids": chunks})
-        sections = self._rows(
-            connection, "UNWIND $keys AS k MATCH (:Document {key: k})-[:HAS_SECTION]->(s:Section) RETURN s.key", by_keys
-        )
         if sections:
-            connection.execute(
-                "UNWIND $keys AS k MATCH (s:Section {key: k}) DETACH DELETE s", {"keys": [key for (key,) in sections]}
-            )
+            connection.execute("UNWIND $keys AS k MATCH (s:Section {key: k}) DETACH DELETE s", {"keys": sections})
         connection.execute("UNWIND $keys AS k MATCH (d:Document {key: k}) DETACH DELETE d", by_keys)
         if entities:
+            self._count_mentions(connection, Counter({key: -times for key, times in entities.items()}))
             connection.execute(
-                "UNWIND $keys AS k MATCH (e:Entity {key: k}) WHERE NOT EXISTS { MATCH (e)<-[:MENTIONS]-(:Chunk) } DELETE e",
-                {"keys": entities},
+                "UNWIND $keys AS k MATCH (e:Entity {key: k}) WHERE e.mentions <= 0 DELETE e", {"keys": list(entities)}
             )
         if places:
             connection.execute(
                 "UNWIND $keys AS k MATCH (p:Place {key: k}) "
                 "WHERE NOT EXISTS { MATCH (p)<-[:LINKS]-(:Document) } AND NOT EXISTS { MATCH (p)<-[:AT]-(:Document) } DELETE p",
-                {"keys": [key for (key,) in places]},
+                {"keys": places},
+            )
+
+    def _count_mentions(self, connection: Any, more: Counter[str]) -> None:
+        """Keep with each entity how many chunks mention it, so that common ones are never walked through."""
+        changes = [{"key": key, "more": times} for key, times in more.items()]
+        if changes:
+            connection.execute(
+                "UNWIND $rows AS r MATCH (e:Entity {key: r.key}) SET e.mentions = e.mentions + r.more",
+                {"rows": changes},
             )
 
     def _create(self, connection: Any, label: str, columns: dict[str, list[Any]]) -> None:
@@ -269,6 +271,6 @@ class LadybugGraph:
             ) from error
 
 
-def _best(scores: Counter[str], limit: int) -> list[Match]:
+def _best(scores: Mapping[str, float], limit: int) -> list[Match]:
     ordered = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [Match(chunk_id=chunk, score=float(score)) for chunk, score in ordered[:limit]]
+    return [Match(chunk_id=chunk, score=score) for chunk, score in ordered[:limit]]

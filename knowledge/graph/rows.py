@@ -61,13 +61,13 @@ def tables(graphs: Sequence[DocumentGraph]) -> dict[str, Columns]:
             edges["HAS_CHUNK"][keys[inside], chunk.id] = None
         for chunk_id, entity in graph.mentions:
             named = entity_key(kb, entity.name)
-            entities.setdefault(named, (named, kb, entity.kind, entity.name))
+            entities.setdefault(named, (named, kb, entity.kind, entity.name, 0))
             edges["MENTIONS"][chunk_id, named] = None
     found = {
         "Document": _columns(documents, "key", "kb", "document", "version", "uri", "title"),
         "Section": _columns(sections, "key", "heading", "level"),
         "Chunk": _columns(chunks, "id", "kb", "ordinal"),
-        "Entity": _columns(list(entities.values()), "key", "kb", "kind", "name"),
+        "Entity": _columns(list(entities.values()), "key", "kb", "kind", "name", "mentions"),
         "Place": _columns(list(places.values()), "key", "kb", "uri"),
     }
     return found | {name: _columns(list(pairs), "source", "target") for name, pairs in edges.items()}
