@@ -8,13 +8,14 @@ import re
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from devops_chatbot.errors import ConfigError
-from knowledge.faults import translated
+from devops_chatbot.errors import ConfigError, StoreUnavailable
+from knowledge.faults import translated, unavailable
 from knowledge.model import Chunk, Match, Scope
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class ChromaVectors:
         self._path = path
         self._opening = threading.Lock()
         self._client: ClientAPI | None = None
+        self._openings = 0
         self._collections: dict[str, Collection] = {}
         self._pool: ThreadPoolExecutor | None = None
 
@@ -95,7 +97,7 @@ class ChromaVectors:
     def drop(self, knowledge_base: str) -> None:
         from chromadb.errors import NotFoundError
 
-        with translated(NAME, self._path):
+        with self._translated():
             client = self._opened()
             self._collections.pop(knowledge_base, None)
             with contextlib.suppress(NotFoundError):
@@ -107,13 +109,28 @@ class ChromaVectors:
             if self._pool is not None:
                 self._pool.shutdown()
                 self._pool = None
-            if self._client is not None:
-                from chromadb.api.client import Client
+        self._let_go()
 
-                if isinstance(self._client, Client):
-                    self._client.close()
-                self._client = None
+    def _let_go(self) -> None:
+        from chromadb.api.client import Client
+
+        with self._opening:
+            client, self._client = self._client, None
             self._collections.clear()
+            if isinstance(client, Client):
+                client.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Also opens the store anew after a fault: a connection that failed within a transaction keeps its lock, and
+        the next call would wait for it for ever.
+        """
+        try:
+            with translated(NAME, self._path):
+                yield
+        except StoreUnavailable:
+            self._let_go()
+            raise
 
     def _search_one(self, knowledge_base: str, vector: Sequence[float], limit: int) -> list[Match]:
         import numpy as np
@@ -143,12 +160,21 @@ class ChromaVectors:
         """What `work` makes of the collection; `missing` when there is none, also when it is dropped meanwhile."""
         from chromadb.errors import InvalidArgumentError, NotFoundError
 
-        with translated(NAME, self._path):
+        gone: Exception
+        with self._translated():
             for _ in range(2):  # a collection that is remembered may have been dropped: look again once
+                opening = self._openings
                 try:
-                    collection = self._collection(knowledge_base, create=create)
-                    return work(collection)
-                except NotFoundError:
+                    return work(self._collection(knowledge_base, create=create))
+                except NotFoundError as error:
+                    gone = error
+                    self._collections.pop(knowledge_base, None)
+                except (
+                    AttributeError
+                ) as error:  # Chroma's word for a client that was closed, after a fault in another thread
+                    if opening == self._openings and self._client is not None:
+                        raise
+                    gone = error
                     self._collections.pop(knowledge_base, None)
                 except InvalidArgumentError as error:
                     if "dimension" not in str(error):
@@ -157,7 +183,9 @@ class ChromaVectors:
                         f"The embedding model of the knowledge base was changed: {error}. Set it back in the settings, "
                         "or make a new knowledge base and add the documents again."
                     ) from error
-            return missing
+            if isinstance(gone, NotFoundError) and not create:
+                return missing
+            raise unavailable(NAME, self._path, gone)
 
     def _collection(self, knowledge_base: str, *, create: bool) -> "Collection":
         known = self._collections.get(knowledge_base)
@@ -192,6 +220,7 @@ class ChromaVectors:
                 system.instance(ServerAPI)  # type: ignore[type-abstract]
                 system.start()
                 self._client = Client.from_system(system)
+                self._openings += 1
             return self._client
 
     def _free(self) -> None:

@@ -1,6 +1,9 @@
 """Chroma as a vector store."""
 
+import contextlib
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,9 +99,23 @@ def test_a_write_for_which_there_is_no_room_leaves_what_was_there(tmp_path: Path
     store = ChromaVectors(tmp_path)
     matrix = unit_vectors(1000, 64)
     store.add("kbase1", [chunk(0)], matrix[:1])
-    with no_room(), pytest.raises(StoreUnavailable, match="vector store"):
-        store.add("kbase1", [chunk(number) for number in range(1, 1000)], matrix[1:])
-    assert store.ids("kbase1") == {chunk(0).id}
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            with contextlib.suppress(StoreUnavailable):
+                assert len(store.search(matrix[0], scope=HERE, limit=1)) == 1
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read)
+        try:
+            for _ in range(5):  # without being opened anew, Chroma waits for ever after about every third fault
+                with no_room(), pytest.raises(StoreUnavailable, match="vector store"):
+                    store.add("kbase1", [chunk(number) for number in range(1, 1000)], matrix[1:])
+                assert store.ids("kbase1") == {chunk(0).id}
+        finally:
+            done.set()
+        reader.result()
     store.add("kbase1", [chunk(number) for number in range(1, 1000)], matrix[1:])
     assert len(store.ids("kbase1")) == 1000
     store.close()
