@@ -193,6 +193,10 @@ class Client:
             data=response.content,
         )
 
+    def forget_source(self, kb: str, location: str) -> None:
+        """Follow a folder no longer; its documents stay."""
+        self._send("DELETE", f"{self._kb(kb)}/sources", query={"location": location})
+
     def sources(self, kb: str) -> list[wire.Source]:
         """The folders that a knowledge base follows."""
         return self._list(wire.Source, f"{self._kb(kb)}/sources")

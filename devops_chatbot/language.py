@@ -22,8 +22,8 @@ _IDENTIFIER = re.compile(
 )
 
 _STOP_EN = frozenset(
-    """a about actually after all almost already also am an and any are as at be been before being but by can cannot could did do does
-    doing done for from get gets getting give given go going had has have having here how i if in into is it its just
+    """a about actually after all almost already also am an and any are as at be been before being but by can cannot could did do
+    does doing done for from get gets getting give given go going had has have having here how i if in into is it its just
     know let like make me might more most much must my need no not now of off on once one only or other our out over
     please possible same say see shall should show so some such tell than that the their them then there these they
     thing this those through to too under up us use used using very want was way we were what whats when where which

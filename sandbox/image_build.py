@@ -174,7 +174,9 @@ def _make_base(engine: Engine, *, mirror: str | None, say: Callable[[str], None]
                 last = line.rstrip()
                 say(last)
         if process.returncode:
-            raise SandboxUnavailable(f"debootstrap could not make the base from {mirror or 'the Debian mirror'}: {last}")
+            raise SandboxUnavailable(
+                f"debootstrap could not make the base from {mirror or 'the Debian mirror'}: {last}"
+            )
         packed = Path(folder, "base.tar")
         subprocess.run(["tar", "-C", f"{folder}/root", "-cf", packed, "."], check=True)  # noqa: S603, S607
         engine.import_base(packed, repository=BASE_REPOSITORY, tag=BASE_TAG)

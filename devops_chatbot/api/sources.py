@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from devops_chatbot.api.context import Of, page
 from devops_chatbot.api.jobs import started
+from devops_chatbot.errors import NotFound
 from devops_chatbot.wire import NewSource, Page, Source, StartedJob
 from knowledge.sources import allowed_folder
 
@@ -24,3 +25,12 @@ def sync_source(kb: str, body: NewSource, product: Of) -> StartedJob:
     found = product.catalogue.get(kb)
     folder = allowed_folder(body.location, product.settings.knowledge.folders)
     return started(product.jobs.ingest_folder(found.id, folder))
+
+
+@router.delete("", status_code=204)
+def forget_source(kb: str, location: str, product: Of) -> None:
+    """Follow a folder no longer; the documents that it gave stay."""
+    found = product.catalogue.get(kb)
+    if location not in {source.location for source in product.catalogue.sources(found.id)}:
+        raise NotFound(f"{found.name} follows no folder {location!r}.")
+    product.catalogue.forget_source(found.id, location)

@@ -188,6 +188,11 @@ def test_a_folder_is_followed_below_the_allowed_ones_only(client: Client, allowe
             client.add_folder("Folder", wrong)
     with pytest.raises((NotFound, BadRequest)):
         client.add_folder("Folder", str(allowed / "missing"))
+    client.forget_source("Folder", str(allowed))
+    assert not client.sources("Folder")
+    assert client.documents("Folder").total == 1
+    with pytest.raises(NotFound):
+        client.forget_source("Folder", str(allowed))
 
 
 def test_names_of_knowledge_bases(client: Client) -> None:

@@ -57,9 +57,8 @@ def test_every_locked_package_has_a_hash() -> None:
 
 
 def test_the_repository_names_no_registry_and_no_path_of_a_machine() -> None:
-    listed = subprocess.run(["git", "-c", "core.quotepath=off", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split(
-        "\n"
-    )
+    command = ["git", "-c", "core.quotepath=off", "ls-files"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\n")
     private = re.compile(
         r"pypi\.org|pythonhosted|registry\.npmjs|repo1?\.maven|deb\.debian\.org|/root/|/work/(main|shared)"
     )
