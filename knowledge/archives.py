@@ -35,6 +35,7 @@ _BROKEN = (
     lzma.LZMAError,
     EOFError,
     ValueError,
+    LookupError,
     NotImplementedError,  # a version of the format that nobody has written yet
     struct.error,
 )
