@@ -26,12 +26,17 @@ function showTheme(choice, paths) {
   location.reload()
 }
 
-function bringIntoView(selector) {
+function bringIntoView(panelSelector, hitSelector) {
   const begun = performance.now()
   const look = () => {
-    const found = document.querySelector(selector)
-    if (found) {
-      found.scrollIntoView({ block: "center", behavior: "instant" })
+    const panel = document.querySelector(panelSelector)
+    const hit = panel?.querySelector(hitSelector)
+    if (hit) {
+      panel.scrollTop = 0
+      const below = panel.getBoundingClientRect().bottom - hit.getBoundingClientRect().bottom
+      if (below < 40) {
+        hit.scrollIntoView({ block: "start", behavior: "instant" })
+      }
     } else if (performance.now() - begun < FIND_MS) {
       requestAnimationFrame(look)
     }
@@ -55,7 +60,7 @@ export default function (component) {
     }
   }
   if (data.opened && state.opened !== data.opened) {
-    bringIntoView(".cb-passage .hit")
+    bringIntoView(".st-key-passage_body", ".cb-passage .hit")
   }
   state.opened = data.opened
 

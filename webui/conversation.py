@@ -172,7 +172,7 @@ def _cost(message: Message) -> str:
     parts = []
     if message.model and message.model != "extractive":
         parts.append(message.model)
-    if message.usage and message.usage.seconds:
+    if message.usage and message.usage.seconds >= 0.1:
         parts.append(t("chat.seconds", seconds=f"{message.usage.seconds:.1f}"))
     if message.usage and message.usage.output_tokens:
         parts.append(t("chat.tokens", count=message.usage.input_tokens + message.usage.output_tokens))

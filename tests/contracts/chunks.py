@@ -8,9 +8,7 @@ from knowledge.model import Chunk, chunk_id
 VERSION = "0" * 32
 
 
-def chunk(
-    number: int, text: str = "Restart the pod.", *, title: str = "", heading_path: tuple[str, ...] = ()
-) -> Chunk:
+def chunk(number: int, text: str = "Restart the pod.", *, title: str = "", heading_path: tuple[str, ...] = ()) -> Chunk:
     """The only chunk of the document `d<number>`."""
     document = f"d{number:016x}"
     return Chunk(

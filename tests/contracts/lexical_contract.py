@@ -52,7 +52,8 @@ class LexicalIndexContract:
             [
                 chunk(1, "Nothing of the kind here."),
                 chunk(
-                    2, "KubePodCrashLooping fires; see node_filesystem_avail_bytes of kube-system/coredns at 10.96.0.10."
+                    2,
+                    "KubePodCrashLooping fires; see node_filesystem_avail_bytes of kube-system/coredns at 10.96.0.10.",
                 ),
             ],
         )
@@ -70,7 +71,9 @@ class LexicalIndexContract:
         )
         assert found(words, "KubePodCrashLooping")[0] == chunk(2).id
 
-    @pytest.mark.parametrize("query", ["磁盘空间", "磁盘空间不足怎么办？", "空间", "CPU使用率", "使用率过高", "锁", "ｃｐｕ"])
+    @pytest.mark.parametrize(
+        "query", ["磁盘空间", "磁盘空间不足怎么办？", "空间", "CPU使用率", "使用率过高", "锁", "ｃｐｕ"]
+    )
     def test_chinese_is_found_without_spaces_and_beside_other_writing(self, words: LexicalIndex, query: str) -> None:
         words.add(
             "kbase1",

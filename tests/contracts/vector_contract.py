@@ -106,7 +106,9 @@ class VectorStoreContract:
             readers = [pool.submit(read) for _ in range(3)]
             try:
                 for start in range(1, 400, 57):
-                    vectors.add("kbase1", [chunk(n) for n in range(start, min(start + 57, 400))], matrix[start : start + 57])
+                    vectors.add(
+                        "kbase1", [chunk(n) for n in range(start, min(start + 57, 400))], matrix[start : start + 57]
+                    )
             finally:
                 done.set()
             assert all(reader.result() for reader in readers)
