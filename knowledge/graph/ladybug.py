@@ -40,9 +40,9 @@ ENDS = {
 """For each relation: the label and the primary key of its two ends."""
 CHECKPOINT_BYTES = 64 * 1024 * 1024
 """The write-ahead log is folded into the file when it is this long; doing it each 16 MB doubles the cost of a batch."""
-COMMON = 60
+COMMON = 40
 """An entity that more chunks mention says nothing about nearness."""
-RAREST = 24
+RAREST = 8
 """Entities that two chunks may share to count as near, the rarest first."""
 FOUND = 200
 """Of a name that more chunks mention, only so many chunks are given, whichever they are."""

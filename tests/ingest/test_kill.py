@@ -20,7 +20,7 @@ SEED = 20261120
 def processes() -> Any:
     """Forked from a process that has imported everything, so that a start costs milliseconds."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ingest.killed", "chromadb", "tantivy", "ladybug", "dbos", "pyarrow"])
+    context.set_forkserver_preload(["ingest.killed", "chromadb", "tantivy", "ladybug", "dbos"])
     return context
 
 
