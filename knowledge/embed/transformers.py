@@ -86,7 +86,7 @@ class TransformersEmbedder(Embeddings):
                         "not installed; install the extra: pip install 'devops-chatbot[sentence-transformers]'"
                     ) from error
                 try:
-                    self._loaded = SentenceTransformer(self._model, device="cpu")
+                    self._loaded = SentenceTransformer(self._model, device="cpu", local_files_only=True)
                 except (OSError, ValueError) as error:
                     raise ModelUnavailable(
                         f"the embedding model {self._model!r} does not load: {error}. Nothing is downloaded at run "
