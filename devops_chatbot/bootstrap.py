@@ -145,7 +145,10 @@ def _options(knowledge: KnowledgeSettings) -> IngestOptions:
 
 def _offers(settings: Settings, cache: Path) -> dict[str, Offer]:
     bundled = Offer(provider=BUNDLED, model="all-MiniLM-L6-v2", open=partial(open_bundled, cache))
-    return {BUNDLED: bundled, **{name: _offer(chosen) for name, chosen in settings.embeddings.items()}}
+    named = {
+        name: bundled if chosen.provider == BUNDLED else _offer(chosen) for name, chosen in settings.embeddings.items()
+    }
+    return {BUNDLED: bundled, **named}
 
 
 def _offer(chosen: EmbeddingSettings) -> Offer:
