@@ -250,7 +250,8 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
     """A listening socket. Raises `ConfigError` naming the setting."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family)
+        # named as TCP so that the event loop switches Nagle off on what it accepts: 44 ms an answer otherwise
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind(address)
