@@ -12,13 +12,13 @@ ALERT = Entity(kind="alert", name="KubePodCrashLooping")
 METRIC = Entity(kind="metric", name="kube_pod_status_phase")
 
 
-def graph(number: int, *entities: Entity, version: str = "v1", links: tuple[str, ...] = ()) -> DocumentGraph:
+def graph(number: int, *entities: Entity, links: tuple[str, ...] = ()) -> DocumentGraph:
     """A document of one section and one chunk."""
     own = chunk(number, "Any text.")
     return DocumentGraph(
         knowledge_base=KNOWLEDGE_BASE,
-        document=f"d{number}",
-        version=version,
+        document=own.document,
+        version=own.version,
         source_uri=f"{number}.md",
         title=f"Page {number}",
         sections=(Section(heading_path=(f"Page {number}",), level=1, start=0, end=9),),
@@ -26,6 +26,11 @@ def graph(number: int, *entities: Entity, version: str = "v1", links: tuple[str,
         mentions=tuple((own.id, entity) for entity in entities),
         links=links,
     )
+
+
+def version_of(number: int) -> tuple[str, str]:
+    own = chunk(number)
+    return own.document, own.version
 
 
 class GraphStoreContract:
@@ -69,8 +74,8 @@ class GraphStoreContract:
 
     def test_removing_leaves_no_entity_that_nothing_mentions(self, graph_store: GraphStore) -> None:
         graph_store.add([graph(1, ALERT, METRIC), graph(2, METRIC)])
-        graph_store.remove(KNOWLEDGE_BASE, [("d1", "v1"), ("d9", "never there")])
-        assert graph_store.versions(KNOWLEDGE_BASE) == {("d2", "v1")}
+        graph_store.remove(KNOWLEDGE_BASE, [version_of(1), ("d9", "never there")])
+        assert graph_store.versions(KNOWLEDGE_BASE) == {version_of(2)}
         assert graph_store.find_chunks([ALERT.name], scope=HERE, limit=5) == []
         names = graph_store.query("MATCH (e:Entity) RETURN e.name AS name", {})
         assert names == [{"name": METRIC.name}]
@@ -90,7 +95,7 @@ class GraphStoreContract:
         graph_store.add([graph(1, ALERT)])
         with pytest.raises(BadRequest):
             graph_store.query(statement, {})
-        assert graph_store.versions(KNOWLEDGE_BASE) == {("d1", "v1")}
+        assert graph_store.versions(KNOWLEDGE_BASE) == {version_of(1)}
 
     def test_a_query_gives_at_most_its_limit(self, graph_store: GraphStore) -> None:
         graph_store.add([graph(number, ALERT) for number in range(1, 6)])

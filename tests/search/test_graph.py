@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contracts.graph_contract import ALERT, KNOWLEDGE_BASE, GraphStoreContract, graph
+from contracts.graph_contract import ALERT, KNOWLEDGE_BASE, GraphStoreContract, graph, version_of
 
 from knowledge.graph.ladybug import LadybugGraph
 
@@ -25,5 +25,5 @@ def test_what_was_added_is_there_after_a_restart(tmp_path: Path) -> None:
     first.add([graph(1, ALERT)])
     first.close()
     second = LadybugGraph(tmp_path / "graph")
-    assert second.versions(KNOWLEDGE_BASE) == {("d1", "v1")}
+    assert second.versions(KNOWLEDGE_BASE) == {version_of(1)}
     second.close()
