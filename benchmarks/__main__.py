@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("embedding", "ingest", "retrieval", "latency", "startup", "streams", "sandbox", "fresh_clone")
-NEEDS_DATA = ("ingest", "retrieval")
+BENCHMARKS = ("embedding", "ingest", "memory", "retrieval", "latency", "startup", "streams", "sandbox", "fresh_clone")
+NEEDS_DATA = ("ingest", "memory", "retrieval")
 TAKES_DATA = (*NEEDS_DATA, "sandbox")
 
 

@@ -1,33 +1,18 @@
-"""How fast documents are taken in, beside the bare embedding model and beside sentence-transformers with Chroma;
-how much memory that takes; and how fast a folder is followed in which nothing changed.
+"""How fast documents are taken in, beside the bare embedding model and beside sentence-transformers with Chroma; and how
+fast a folder is followed in which nothing changed.
 """
 
 import argparse
-import gzip
-import json
-import resource
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
+from benchmarks.library import Library, SpreadVectors, pages_of, write_pages
 from benchmarks.table import Cell, report
-from devops_chatbot.records import open_records
-from knowledge.catalogue import Catalogue
-from knowledge.embed import Embedder, open_bundled
-from knowledge.graph.ladybug import LadybugGraph
-from knowledge.ingest import Ingest
-from knowledge.lexical.tantivy import TantivyWords
-from knowledge.loaders.process import ParserProcess
-from knowledge.originals import Originals
-from knowledge.stores import Stores
-from knowledge.vector.chroma import ChromaVectors
+from knowledge.embed import open_bundled
 
-MEMORY_STEPS = 4
 REFERENCE_WORDS = 180
 """Words of a chunk in the reference, what a person would write in an afternoon."""
 
@@ -41,29 +26,22 @@ def main() -> None:
     arguments = parser.parse_args()
     command = f"python -m benchmarks.ingest --data DIR --documents {arguments.documents}"
     with tempfile.TemporaryDirectory() as folder:
-        pages = list(islice(_pages(arguments.data), arguments.documents))
-        memory = _memory(Path(folder), pages)  # first: the reference would bring torch into the process
+        pages = list(islice(pages_of(arguments.data), arguments.documents))
         rows = _speed(Path(folder), pages, reference=not arguments.no_reference)
         report("ingest-speed", f"Taking in {len(pages)} pages of documentation", rows, command=command)
-        report(
-            "ingest-memory",
-            "Memory of the process while it takes in more pages",
-            memory,
-            command=command,
-        )
         rows = _unchanged(Path(folder), arguments.unchanged)
         report("ingest-unchanged", "A folder in which nothing changed, followed again", rows, command=command)
 
 
 def _speed(folder: Path, pages: list[tuple[str, str]], *, reference: bool) -> list[dict[str, Cell]]:
-    library = _Library(folder / "speed")
+    library = Library(folder / "speed", embedder=open_bundled(folder / "model"))
     embedder = library.embedder
     warm = library.catalogue.create("Warm up", embedding="bundled").id
     library.sync(
-        warm, _write(folder / "warm", [("warm.md", "# Warm up\n\nModels and stores are loaded on first use.")])
+        warm, write_pages(folder / "warm", [("warm.md", "# Warm up\n\nModels and stores are loaded on first use.")])
     )
     base = library.catalogue.create("Pages", embedding="bundled").id
-    docs = _write(folder / "docs", pages)
+    docs = write_pages(folder / "docs", pages)
     ingest_cpu_s = time.process_time()
     ingest_s = library.sync(base, docs)
     ingest_cpu_s = time.process_time() - ingest_cpu_s
@@ -129,32 +107,12 @@ def _plain(folder: Path, pages: list[tuple[str, str]]) -> tuple[int, float]:
     return count, time.perf_counter() - start
 
 
-def _memory(folder: Path, pages: list[tuple[str, str]]) -> list[dict[str, Cell]]:
-    """The embedding model is the cheap one here: what is asked is whether documents pile up somewhere."""
-    library = _Library(folder / "memory", embedder="constant")
-    base = library.catalogue.create("Pages", embedding="bundled").id
-    rows: list[dict[str, Cell]] = []
-    for step in range(MEMORY_STEPS):
-        named = [(f"{step}-{copy}/{name}", text) for copy in range(5) for name, text in pages]
-        docs = _write(folder / f"memory-docs-{step}", [(name, f"{text}\n\nCopy {name}.") for name, text in named])
-        library.sync(base, docs)
-        stored = library.catalogue.get(base)
-        rows.append(
-            {
-                "documents so far": stored.documents,
-                "chunks so far": stored.chunks,
-                "resident now (MB)": round(_resident_mb()),
-                "highest so far (MB)": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-            }
-        )
-    library.close()
-    return rows
-
-
 def _unchanged(folder: Path, count: int) -> list[dict[str, Cell]]:
-    library = _Library(folder / "unchanged", embedder="constant")
+    library = Library(folder / "unchanged", embedder=SpreadVectors())
     base = library.catalogue.create("Pages", embedding="bundled").id
-    docs = _write(folder / "unchanged-docs", [(f"{n % 100}/{n}.md", f"# Page {n}\n\nText {n}.") for n in range(count)])
+    docs = write_pages(
+        folder / "unchanged-docs", [(f"{n % 100}/{n}.md", f"# Page {n}\n\nText {n}.") for n in range(count)]
+    )
     rows: list[dict[str, Cell]] = []
     time.sleep(2.1)  # a file as young as that is compared by content
     rows.append({"what": "first time", "pages": count, "seconds": library.sync(base, docs)})
@@ -170,81 +128,8 @@ def _unchanged(folder: Path, count: int) -> list[dict[str, Cell]]:
     return rows
 
 
-class _Constant:
-    """An embedding model that costs nothing."""
-
-    @property
-    def shape(self) -> str:
-        return "constant"
-
-    def count(self, texts: Sequence[str]) -> list[int]:
-        return [len(text) // 4 for text in texts]
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return [[1.0, *([0.0] * 382), float(len(text) % 7)] for text in texts]
-
-
-class _Library:
-    """The product's own stores and ingest below a folder."""
-
-    def __init__(self, folder: Path, *, embedder: Literal["bundled", "constant"] = "bundled") -> None:
-        folder.mkdir(parents=True)
-        self.embedder: Embedder = open_bundled(folder.parent / "model")
-        self.catalogue = Catalogue(open_records(folder / "records.db"))
-        self._reader = ParserProcess(timeout_s=60, memory_mb=1024)
-        self._stores = Stores(
-            vectors=ChromaVectors(folder / "vectors"),
-            words=TantivyWords(folder / "words"),
-            graph=LadybugGraph(folder / "graph"),
-        )
-        self._ingest = Ingest(
-            catalogue=self.catalogue,
-            stores=self._stores,
-            originals=Originals(folder / "files"),
-            reader=self._reader,
-            embedder_of=lambda _: self.embedder if embedder == "bundled" else _Constant(),
-        )
-        self._runs = 0
-
-    def sync(self, base: str, docs: Path) -> float:
-        """Follow a folder; gives the seconds."""
-        self._runs += 1
-        job, start = f"run{self._runs}", time.perf_counter()
-        self._ingest.plan(job, base, kind="folder", argument=str(docs))
-        while self._ingest.step(job, base):
-            pass
-        self._ingest.finish(job, base, kind="folder", argument=str(docs))
-        progress = self._ingest.progress(job)
-        if progress.failed:
-            print(f"{progress.failed} failed, first: {progress.errors[0]}", file=sys.stderr)
-        return time.perf_counter() - start
-
-    def close(self) -> None:
-        self._stores.close()
-        self._reader.close()
-
-
 def _searchable(title: str, heading_path: tuple[str, ...], text: str) -> str:
     return " > ".join(dict.fromkeys((title, *heading_path))) + "\n" + text
-
-
-def _pages(data: Path) -> Iterator[tuple[str, str]]:
-    with gzip.open(data / "rag" / "awsdocs_qa" / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            yield row["_id"].replace("\\", "/"), row["text"]
-
-
-def _write(folder: Path, pages: list[tuple[str, str]]) -> Path:
-    for name, text in pages:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    return folder
-
-
-def _resident_mb() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1024 / 1024
 
 
 if __name__ == "__main__":

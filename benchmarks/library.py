@@ -1,0 +1,100 @@
+"""The product's own stores and ingest below a folder, and pages to fill them with: what the benchmarks of ingest share."""
+
+import gzip
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from devops_chatbot.records import open_records
+from knowledge.catalogue import Catalogue
+from knowledge.graph.ladybug import LadybugGraph
+from knowledge.ingest import Ingest
+from knowledge.lexical.tantivy import TantivyWords
+from knowledge.loaders.process import ParserProcess
+from knowledge.originals import Originals
+from knowledge.prepare import TextEmbedder
+from knowledge.stores import Stores
+from knowledge.vector.chroma import ChromaVectors
+
+DIMENSION = 384
+
+
+class SpreadVectors:
+    """An embedding model that costs next to nothing: vectors of unit length in all directions, the same every time."""
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        self._chance = np.random.default_rng(3)
+
+    @property
+    def shape(self) -> str:
+        return "spread"
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        return [len(text) // 4 for text in texts]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        import numpy as np
+
+        vectors = self._chance.normal(size=(len(texts), DIMENSION))
+        return [[float(each) for each in row] for row in vectors / np.linalg.norm(vectors, axis=1, keepdims=True)]
+
+
+class Library:
+    """The product's stores and ingest below `folder`, or its ingest with other stores."""
+
+    def __init__(self, folder: Path, *, embedder: TextEmbedder, stores: Stores | None = None) -> None:
+        folder.mkdir(parents=True)
+        self.embedder = embedder
+        self.catalogue = Catalogue(open_records(folder / "records.db"))
+        self._reader = ParserProcess(timeout_s=60, memory_mb=1024)
+        self._stores = stores or Stores(
+            vectors=ChromaVectors(folder / "vectors"),
+            words=TantivyWords(folder / "words"),
+            graph=LadybugGraph(folder / "graph"),
+        )
+        self._ingest = Ingest(
+            catalogue=self.catalogue,
+            stores=self._stores,
+            originals=Originals(folder / "files"),
+            reader=self._reader,
+            embedder_of=lambda _: embedder,
+        )
+        self._runs = 0
+
+    def sync(self, base: str, docs: Path) -> float:
+        """Follow a folder; gives the seconds."""
+        self._runs += 1
+        job, start = f"run{self._runs}", time.perf_counter()
+        self._ingest.plan(job, base, kind="folder", argument=str(docs))
+        while self._ingest.step(job, base):
+            pass
+        self._ingest.finish(job, base, kind="folder", argument=str(docs))
+        progress = self._ingest.progress(job)
+        if progress.failed:
+            print(f"{progress.failed} failed, first: {progress.errors[0]}", file=sys.stderr)
+        return time.perf_counter() - start
+
+    def close(self) -> None:
+        self._stores.close()
+        self._reader.close()
+
+
+def pages_of(data: Path) -> Iterator[tuple[str, str]]:
+    """The pages of the AWS documentation below the folder of the public data sets: name and text of each."""
+    with gzip.open(data / "rag" / "awsdocs_qa" / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield row["_id"].replace("\\", "/"), row["text"]
+
+
+def write_pages(folder: Path, pages: Sequence[tuple[str, str]]) -> Path:
+    """Write pages as files below `folder`; gives the folder."""
+    for name, text in pages:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return folder
