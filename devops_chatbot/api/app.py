@@ -36,7 +36,20 @@ ABOUT = """Answers from your own runbooks, with citations that open the passage.
 Long work answers 202 with a job. Errors are problem details (RFC 9457) with a `request_id`
 that stands in the server's log.
 """
-ROUTES = (knowledge_bases, documents, sources, jobs, search, threads, messages, models, settings, samples, health)
+ROUTES = (
+    knowledge_bases,
+    documents,
+    sources,
+    jobs,
+    search,
+    threads,
+    messages,
+    models,
+    settings,
+    samples,
+    sandboxes,
+    health,
+)
 
 
 def create_app(product: Product) -> FastAPI:
@@ -73,20 +86,7 @@ def create_app(product: Product) -> FastAPI:
         streams=context.streams,
         caller=lambda _: "local",
     )
-    for module in (
-        knowledge_bases,
-        documents,
-        sources,
-        jobs,
-        search,
-        threads,
-        messages,
-        models,
-        settings,
-        samples,
-        sandboxes,
-        health,
-    ):
+    for module in ROUTES:
         app.include_router(module.router)
     server = product.settings.server
     key = server.key.get_secret_value() if server.key else None
