@@ -8,20 +8,24 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from agents.docs import DocsAgent
 from agents.talk import TalkAgent
 from devops_chatbot.chat import Agent
 from devops_chatbot.datadir import DataDirectory
 from devops_chatbot.embeddings import Embeddings, Offer
+from devops_chatbot.errors import NotFound
 from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.records import open_records
 from devops_chatbot.resync import Resync
 from devops_chatbot.router import CHAT, DOCS, Router
 from devops_chatbot.runs import Jobs
-from devops_chatbot.sandbox_bootstrap import open_sandbox
+from devops_chatbot.sandbox_bootstrap import open_sandbox, usual_limits
 from devops_chatbot.scheduler import Scheduler
 from devops_chatbot.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
 from devops_chatbot.threads import SqlThreads, Threads
+from devops_chatbot.workbench import AttachmentLimits, Attachments, CodeRuns, RunLimits, Workbench
 from devops_chatbot.writer import Writer
 from knowledge.archives import ArchiveLimits
 from knowledge.catalogue import Catalogue
@@ -55,10 +59,12 @@ class Product:
     threads: Threads
     scheduler: Scheduler
     sandbox: Sandbox
+    workbench: Workbench
     closing: tuple[Callable[[], None], ...]
 
     def start(self) -> None:
         """Put right what a crash left behind, and go on with unfinished jobs."""
+        self.workbench.sweep()
         self.jobs.resume()
         self.resync.start()
 
@@ -69,9 +75,15 @@ class Product:
                 stack.callback(close)
 
     def ids_of(self, knowledge_bases: Sequence[str]) -> tuple[str, ...]:
-        """Ids of knowledge bases that were given by id or name; of all when none was given. Raises `NotFound`."""
+        """Ids of knowledge bases that were given by id or name; of all when none was given. Raises `NotFound`, also for
+        one that belongs to a conversation.
+        """
         if knowledge_bases:
-            return tuple(dict.fromkeys(self.catalogue.get(name).id for name in knowledge_bases))
+            bases = [self.catalogue.get(name) for name in knowledge_bases]
+            for name, base in zip(knowledge_bases, bases, strict=True):
+                if base.hidden:
+                    raise NotFound(f"There is no knowledge base {name!r}. List them to see their names.")
+            return tuple(dict.fromkeys(base.id for base in bases))
         return tuple(base.id for base in self.catalogue.list())
 
 
@@ -107,10 +119,14 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     )
     models = Models(settings.models, settings.roles.model_dump(), assignments=RoleAssignments(engine))
     threads = SqlThreads(engine)
-    router = Router(knowledge_bases=catalogue.list, embed=lambda text: embeddings.of(BUNDLED).embed_query(text))
+    router = Router(
+        knowledge_bases=partial(catalogue.list, hidden=True),
+        embed=lambda text: embeddings.of(BUNDLED).embed_query(text),
+    )
     team: dict[str, Sequence[Agent]] = {DOCS: (DocsAgent(retriever),), CHAT: (TalkAgent(),)}
     scheduler = Scheduler(threads=threads, models=models, router=router, writer=Writer(), team=team)
     sandbox = open_sandbox(settings.sandbox, data_dir=data.path)
+    workbench = _workbench(settings, data, engine=engine, sandbox=sandbox, threads=threads, ingest=ingest, jobs=jobs)
     return Product(
         version=version("devops-chatbot"),
         settings=settings,
@@ -125,7 +141,39 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         threads=threads,
         scheduler=scheduler,
         sandbox=sandbox,
+        workbench=workbench,
         closing=(sandbox.close, resync.close, jobs.close, reader.close, stores.close, embeddings.close, engine.dispose),
+    )
+
+
+def _workbench(
+    settings: Settings,
+    data: DataDirectory,
+    *,
+    engine: Engine,
+    sandbox: Sandbox,
+    threads: Threads,
+    ingest: Ingest,
+    jobs: Jobs,
+) -> Workbench:
+    most = settings.conversations
+    folder = data.folder("conversations")
+    return Workbench(
+        engine,
+        folder,
+        sandbox=sandbox,
+        limits=usual_limits(settings.sandbox),
+        threads=threads,
+        runs=CodeRuns(engine, folder, RunLimits(of_run=most.run_mb << 20, of_thread=most.runs_mb << 20)),
+        attachments=Attachments(
+            engine,
+            folder,
+            catalogue=Catalogue(engine),
+            ingest=ingest,
+            jobs=jobs,
+            embedding=settings.knowledge.embedding,
+            limits=AttachmentLimits(of_file=most.attachment_mb << 20, of_thread=most.attachments_mb << 20),
+        ),
     )
 
 

@@ -8,35 +8,26 @@ reached is `Unavailable`.
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, TypeVar, cast
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from devops_chatbot import errors, wire
+from devops_chatbot import wire
 from devops_chatbot.chat import Event, SearchMode
+from devops_chatbot.client_bench import Bench, Download, Upload, error_of
 from devops_chatbot.errors import BadRequest, ChatbotError, Unavailable
 from devops_chatbot.outgoing import FileOnDemand
 
+__all__ = ["Client", "Download", "Upload"]
+
 UPLOAD_TIMEOUT_S = 600
-Upload = Path | tuple[str, Path | bytes | BinaryIO]
-"""A file of this machine, or a name (a relative path) with the content."""
 
 M = TypeVar("M", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Download:
-    """An original file as the server keeps it."""
-
-    name: str
-    media_type: str
-    data: bytes
 
 
 class Client:
@@ -77,7 +68,7 @@ class Client:
     def alive(self) -> bool:
         """True when a server answers; never raises."""
         try:
-            return self._send("GET", "/healthz").is_success
+            return self.send("GET", "/healthz").is_success
         except ChatbotError:
             return False
 
@@ -90,68 +81,59 @@ class Client:
         return wire.Readiness.model_validate_json(response.content)
 
     def settings(self) -> wire.SettingsInForce:
-        return self._get(wire.SettingsInForce, "/v1/settings")
+        return self.get(wire.SettingsInForce, "/v1/settings")
 
     # --- models, embeddings, scenarios
 
     def models(self) -> wire.Models:
-        return self._get(wire.Models, "/v1/models")
+        return self.get(wire.Models, "/v1/models")
 
     def test_model(self, name: str) -> wire.Test:
         """One real call of a language model."""
-        return self._got(wire.Test, self._send("POST", f"/v1/models/{_quoted(name)}/test"))
+        return self.got(wire.Test, self.send("POST", f"/v1/models/{_quoted(name)}/test"))
 
     def assign_role(self, role: str, models: Sequence[str]) -> wire.Models:
         """From now on `role` is done by these models, the first reachable one first; survives a restart."""
-        return self._got(
+        return self.got(
             wire.Models,
-            self._send("PUT", f"/v1/models/roles/{_quoted(role)}", body=_body(wire.RoleChange, models=tuple(models))),
+            self.send("PUT", f"/v1/models/roles/{_quoted(role)}", body=_body(wire.RoleChange, models=tuple(models))),
         )
 
     def embeddings(self) -> list[wire.EmbeddingInfo]:
-        return self._list(wire.EmbeddingInfo, "/v1/embeddings")
+        return self.rows(wire.EmbeddingInfo, "/v1/embeddings")
 
     def test_embedding(self, name: str) -> wire.Test:
-        return self._got(wire.Test, self._send("POST", f"/v1/embeddings/{_quoted(name)}/test"))
+        return self.got(wire.Test, self.send("POST", f"/v1/embeddings/{_quoted(name)}/test"))
 
     def scenarios(self) -> list[wire.Scenario]:
-        return self._list(wire.Scenario, "/v1/scenarios")
+        return self.rows(wire.Scenario, "/v1/scenarios")
 
     # --- knowledge bases and their documents; `kb` is an id or a name
 
     def knowledge_bases(self) -> list[wire.KnowledgeBase]:
-        return self._list(wire.KnowledgeBase, "/v1/knowledge-bases")
+        return self.rows(wire.KnowledgeBase, "/v1/knowledge-bases")
 
     def knowledge_base(self, kb: str) -> wire.KnowledgeBase:
-        return self._get(wire.KnowledgeBase, self._kb(kb))
+        return self.get(wire.KnowledgeBase, self._kb(kb))
 
     def create_knowledge_base(
         self, name: str, *, description: str = "", embedding: str | None = None
     ) -> wire.KnowledgeBase:
         body = _body(wire.NewKnowledgeBase, name=name, description=description, embedding=embedding)
-        return self._got(wire.KnowledgeBase, self._send("POST", "/v1/knowledge-bases", body=body))
+        return self.got(wire.KnowledgeBase, self.send("POST", "/v1/knowledge-bases", body=body))
 
     def change_knowledge_base(
         self, kb: str, *, name: str | None = None, description: str | None = None
     ) -> wire.KnowledgeBase:
         body = _body(wire.KnowledgeBaseChange, name=name, description=description)
-        return self._got(wire.KnowledgeBase, self._send("PATCH", self._kb(kb), body=body))
+        return self.got(wire.KnowledgeBase, self.send("PATCH", self._kb(kb), body=body))
 
     def delete_knowledge_base(self, kb: str) -> None:
-        self._send("DELETE", self._kb(kb))
+        self.send("DELETE", self._kb(kb))
 
     def upload(self, kb: str, files: Sequence[Upload]) -> wire.Job:
         """Send files (archives too) and start taking them in; returns at once with the job."""
-        if not files:
-            raise BadRequest("There is no file to send.")
-        named = ((file.name, file) if isinstance(file, Path) else file for file in files)
-        parts = [
-            ("files", (name, cast(BinaryIO, FileOnDemand(content)) if isinstance(content, Path) else content))
-            for name, content in named
-        ]
-        with self._translated():
-            response = self._http.post(f"{self._kb(kb)}/documents", files=parts, timeout=UPLOAD_TIMEOUT_S)
-        return self._got(wire.StartedJob, self._check(response)).job
+        return self.got(wire.StartedJob, self.send_files(f"{self._kb(kb)}/documents", files)).job
 
     def documents(
         self,
@@ -163,79 +145,75 @@ class Client:
         limit: int = 100,
     ) -> wire.Page[wire.Document]:
         """The file table; `text` is looked for in names and titles."""
-        return self._get(
+        return self.get(
             wire.Page[wire.Document], f"{self._kb(kb)}/documents", state=state, text=text, offset=offset, limit=limit
         )
 
     def document(self, kb: str, document: str) -> wire.Document:
-        return self._get(wire.Document, f"{self._kb(kb)}/documents/{_quoted(document)}")
+        return self.get(wire.Document, f"{self._kb(kb)}/documents/{_quoted(document)}")
 
     def chunks(self, kb: str, document: str) -> list[wire.Passage]:
-        return self._list(wire.Passage, f"{self._kb(kb)}/documents/{_quoted(document)}/chunks")
+        return self.rows(wire.Passage, f"{self._kb(kb)}/documents/{_quoted(document)}/chunks")
 
     def delete_document(self, kb: str, document: str) -> None:
-        self._send("DELETE", f"{self._kb(kb)}/documents/{_quoted(document)}")
+        self.send("DELETE", f"{self._kb(kb)}/documents/{_quoted(document)}")
 
     def delete_documents(self, kb: str, documents: Sequence[str]) -> None:
-        self._send("POST", f"{self._kb(kb)}/documents/delete", body=_body(wire.Selection, ids=tuple(documents)))
+        self.send("POST", f"{self._kb(kb)}/documents/delete", body=_body(wire.Selection, ids=tuple(documents)))
 
     def reindex(self, kb: str, documents: Sequence[str]) -> wire.Job:
         """Read these documents anew from the originals that the server keeps."""
         body = _body(wire.Selection, ids=tuple(documents))
-        return self._got(wire.StartedJob, self._send("POST", f"{self._kb(kb)}/documents/reindex", body=body)).job
+        return self.got(wire.StartedJob, self.send("POST", f"{self._kb(kb)}/documents/reindex", body=body)).job
 
     def download(self, kb: str, document: str) -> Download:
         """The original file."""
-        response = self._send("GET", f"{self._kb(kb)}/documents/{_quoted(document)}/original")
-        return Download(
-            name=_file_name(response.headers.get("content-disposition", "")) or document,
-            media_type=response.headers.get("content-type", "application/octet-stream"),
-            data=response.content,
-        )
+        response = self.send("GET", f"{self._kb(kb)}/documents/{_quoted(document)}/original")
+        return Download.of(response, otherwise=document)
 
     def forget_source(self, kb: str, location: str) -> None:
         """Follow a folder no longer; its documents stay."""
-        self._send("DELETE", f"{self._kb(kb)}/sources", query={"location": location})
+        self.send("DELETE", f"{self._kb(kb)}/sources", query={"location": location})
 
     def sources(self, kb: str) -> list[wire.Source]:
         """The folders that a knowledge base follows."""
-        return self._list(wire.Source, f"{self._kb(kb)}/sources")
+        return self.rows(wire.Source, f"{self._kb(kb)}/sources")
 
     def add_folder(self, kb: str, location: str) -> wire.Job:
         """Follow a folder of the server's machine, or sync it again."""
         body = _body(wire.NewSource, location=location)
-        return self._got(wire.StartedJob, self._send("POST", f"{self._kb(kb)}/sources", body=body)).job
+        return self.got(wire.StartedJob, self.send("POST", f"{self._kb(kb)}/sources", body=body)).job
 
     def samples(self) -> wire.Samples:
-        return self._get(wire.Samples, "/v1/samples")
+        return self.get(wire.Samples, "/v1/samples")
 
     def build_samples(self, language: Literal["en", "zh"] = "en") -> wire.Job:
         """Build the sample knowledge base, named in this language, or bring it up to date."""
-        return self._got(
-            wire.StartedJob, self._send("POST", "/v1/samples", body=_body(wire.NewSamples, language=language))
+        return self.got(
+            wire.StartedJob, self.send("POST", "/v1/samples", body=_body(wire.NewSamples, language=language))
         ).job
 
     # --- jobs
 
     def jobs(self, *, knowledge_base: str | None = None) -> list[wire.Job]:
         """Newest first."""
-        return self._list(wire.Job, "/v1/jobs", knowledge_base=knowledge_base)
+        return self.rows(wire.Job, "/v1/jobs", knowledge_base=knowledge_base)
 
     def job(self, job_id: str) -> wire.Job:
-        return self._get(wire.Job, f"/v1/jobs/{_quoted(job_id)}")
+        return self.get(wire.Job, f"/v1/jobs/{_quoted(job_id)}")
 
     def cancel_job(self, job_id: str) -> wire.Job:
         """Stop a job; what it has taken in stays."""
-        return self._got(wire.Job, self._send("DELETE", f"/v1/jobs/{_quoted(job_id)}"))
+        return self.got(wire.Job, self.send("DELETE", f"/v1/jobs/{_quoted(job_id)}"))
 
     def job_events(self, job_id: str) -> Generator[wire.Job]:
         """The job now and after each change, until it has ended."""
-        with self._stream("GET", f"/v1/jobs/{_quoted(job_id)}/events") as events:
+        with self.stream("GET", f"/v1/jobs/{_quoted(job_id)}/events") as events:
             for name, data in events:
                 if name == "job":
                     yield wire.Job.model_validate_json(data)
                 elif name == "failure":
-                    raise _error(json.loads(data))
+                    raise error_of(json.loads(data))
 
     # --- search and passages
 
@@ -256,42 +234,47 @@ class Client:
             limit=limit,
             score_threshold=score_threshold,
         )
-        return self._got(wire.SearchResult, self._send("POST", "/v1/search", body=body))
+        return self.got(wire.SearchResult, self.send("POST", "/v1/search", body=body))
 
     def passage(self, ref: str, quote: str = "") -> wire.OpenedPassage:
         """Open a citation: the passage in its surroundings."""
-        return self._get(wire.OpenedPassage, "/v1/passages", ref=ref, quote=quote)
+        return self.get(wire.OpenedPassage, "/v1/passages", ref=ref, quote=quote)
 
     # --- conversations
 
     def threads(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> wire.Page[wire.ThreadSummary]:
         """Newest first; `text` is looked for in titles and messages."""
-        return self._get(wire.Page[wire.ThreadSummary], "/v1/threads", offset=offset, limit=limit, text=text)
+        return self.get(wire.Page[wire.ThreadSummary], "/v1/threads", offset=offset, limit=limit, text=text)
 
     def create_thread(self, title: str = "") -> wire.ThreadSummary:
-        return self._got(wire.ThreadSummary, self._send("POST", "/v1/threads", body=_body(wire.NewThread, title=title)))
+        return self.got(wire.ThreadSummary, self.send("POST", "/v1/threads", body=_body(wire.NewThread, title=title)))
 
     def thread(self, thread_id: str) -> wire.Thread:
         """A conversation with all its messages."""
-        return self._get(wire.Thread, f"/v1/threads/{_quoted(thread_id)}")
+        return self.get(wire.Thread, f"/v1/threads/{_quoted(thread_id)}")
 
     def rename_thread(self, thread_id: str, title: str) -> wire.ThreadSummary:
         body = _body(wire.ThreadChange, title=title)
-        return self._got(wire.ThreadSummary, self._send("PATCH", f"/v1/threads/{_quoted(thread_id)}", body=body))
+        return self.got(wire.ThreadSummary, self.send("PATCH", f"/v1/threads/{_quoted(thread_id)}", body=body))
 
     def delete_thread(self, thread_id: str) -> None:
-        self._send("DELETE", f"/v1/threads/{_quoted(thread_id)}")
+        self.send("DELETE", f"/v1/threads/{_quoted(thread_id)}")
 
     def ask(self, thread_id: str, message: wire.NewMessage) -> Generator[Event]:
         """The events of one question; the last is an `Answer` or a `Failure`. Closing the generator stops the work."""
-        with self._stream("POST", f"/v1/threads/{_quoted(thread_id)}/messages", body=message) as events:
+        with self.stream("POST", f"/v1/threads/{_quoted(thread_id)}/messages", body=message) as events:
             for name, data in events:
                 if name in wire.EVENTS:  # a newer server may say more than we know
                     yield _adapter(name).validate_json(data)
 
     def stop(self, thread_id: str) -> bool:
         """Stop whatever this thread is answering, from anywhere; False when it was idle. What was said is kept."""
-        return bool(self._send("POST", f"/v1/threads/{_quoted(thread_id)}/stop").json()["stopped"])
+        return bool(self.send("POST", f"/v1/threads/{_quoted(thread_id)}/stop").json()["stopped"])
+
+    @property
+    def bench(self) -> Bench:
+        """What conversations work with: code, files, the sandbox."""
+        return Bench(self)
 
     # --- the way there and back
 
@@ -301,7 +284,7 @@ class Client:
             kb = next((base.id for base in self.knowledge_bases() if base.name == kb), kb.replace("/", " "))
         return f"/v1/knowledge-bases/{_quoted(kb)}"
 
-    def _send(
+    def send(
         self,
         method: str,
         path: str,
@@ -316,19 +299,32 @@ class Client:
             response = self._http.request(method, path, content=content, headers=headers, params=given or None)
         return self._check(response)
 
-    def _get(self, kind: type[M], path: str, **query: str | int | None) -> M:
-        return self._got(kind, self._send("GET", path, query=query))
+    def send_files(self, path: str, files: Sequence[Upload]) -> httpx.Response:
+        """A multipart upload. Raises `BadRequest` when there is nothing to send."""
+        if not files:
+            raise BadRequest("There is no file to send.")
+        named = ((file.name, file) if isinstance(file, Path) else file for file in files)
+        parts = [
+            ("files", (name, cast(BinaryIO, FileOnDemand(content)) if isinstance(content, Path) else content))
+            for name, content in named
+        ]
+        with self._translated():
+            response = self._http.post(path, files=parts, timeout=UPLOAD_TIMEOUT_S)
+        return self._check(response)
 
-    def _list(self, kind: type[M], path: str, **query: str | int | None) -> list[M]:
-        rows = self._send("GET", path, query=query).json()["items"]
+    def get(self, kind: type[M], path: str, **query: str | int | None) -> M:
+        return self.got(kind, self.send("GET", path, query=query))
+
+    def rows(self, kind: type[M], path: str, **query: str | int | None) -> list[M]:
+        rows = self.send("GET", path, query=query).json()["items"]
         return [kind.model_validate(row) for row in rows]
 
     @staticmethod
-    def _got(kind: type[M], response: httpx.Response) -> M:
+    def got(kind: type[M], response: httpx.Response) -> M:
         return kind.model_validate_json(response.content)
 
     @contextmanager
-    def _stream(self, method: str, path: str, *, body: BaseModel | None = None) -> Iterator[Iterator[tuple[str, str]]]:
+    def stream(self, method: str, path: str, *, body: BaseModel | None = None) -> Iterator[Iterator[tuple[str, str]]]:
         import httpx_sse
 
         content = body.model_dump_json(exclude_unset=True) if body is not None else None
@@ -364,14 +360,7 @@ class Client:
             problem = {}
         if not isinstance(problem, dict) or "detail" not in problem:
             problem = {"detail": f"{response.request.url} answered {response.status_code} {response.reason_phrase}"}
-        raise _error(problem)
-
-
-def _error(problem: Mapping[str, object]) -> ChatbotError:
-    kind = getattr(errors, str(problem.get("error")), ChatbotError)
-    if not (isinstance(kind, type) and issubclass(kind, ChatbotError)):
-        kind = ChatbotError
-    return kind(str(problem["detail"]))
+        raise error_of(problem)
 
 
 @cache
@@ -385,12 +374,6 @@ def _body(kind: type[M], **values: object) -> M:
     except ValidationError as wrong:
         rows = (f"{'.'.join(str(part) for part in row['loc'])}: {row['msg']}" for row in wrong.errors())
         raise BadRequest("; ".join(rows)) from None
-
-
-def _file_name(disposition: str) -> str:
-    """The name in a Content-Disposition header (RFC 6266)."""
-    _, _, encoded = disposition.partition("filename*=utf-8''")
-    return unquote(encoded) or disposition.partition('filename="')[2].rpartition('"')[0]
 
 
 def _quoted(part: str) -> str:

@@ -11,7 +11,7 @@ from devops_chatbot.chat import Choice, Question, Route
 from devops_chatbot.errors import BadQuestion, Unavailable
 from devops_chatbot.language import Language, identifiers, language_of
 from devops_chatbot.prototypes import PROTOTYPES
-from knowledge.catalogue import KnowledgeBase
+from knowledge.catalogue import HIDDEN, KnowledgeBase
 
 DOCS = "docs"
 CHAT = "chat"
@@ -94,9 +94,9 @@ class Router:
         self._lock = threading.Lock()
 
     def sources(self, asked: Sequence[str] = ()) -> tuple[str, ...]:
-        """Ids of those knowledge bases that have something to find, among the asked ones (empty: all)."""
-        bases = [base for base in self._knowledge_bases() if base.chunks and (not asked or base.id in asked)]
-        return tuple(base.id for base in bases)
+        """Ids of those knowledge bases that have something to find, among the asked ones (empty: all that are listed)."""
+        bases = [base for base in self._knowledge_bases() if base.chunks]
+        return tuple(base.id for base in bases if (base.id in asked if asked else not base.id.startswith(HIDDEN)))
 
     def choose(self, question: Question, query: str, circumstances: Circumstances) -> Route:
         """The route for a question; `query` is the question as it stands on its own. Raises `BadQuestion` when it

@@ -132,6 +132,15 @@ class KnowledgeSettings(_Section):
         return self
 
 
+class ConversationSettings(_Section):
+    """What a conversation may hold besides words."""
+
+    attachment_mb: int = Field(default=32, ge=1, description="one attached file")
+    attachments_mb: int = Field(default=96, ge=1, description="all attached files of a conversation")
+    run_mb: int = Field(default=32, ge=0, description="figures, tables and files that are kept of one run of code")
+    runs_mb: int = Field(default=256, ge=0, description="the same of all runs of a conversation")
+
+
 class UiSettings(_Section):
     """The web pages."""
 
@@ -155,6 +164,7 @@ class Settings(BaseSettings):
     roles: RoleSettings = RoleSettings()
     embeddings: dict[str, EmbeddingSettings] = {}
     knowledge: KnowledgeSettings = KnowledgeSettings()
+    conversations: ConversationSettings = ConversationSettings()
     ui: UiSettings = UiSettings()
     sandbox: SandboxSettings = SandboxSettings()
 

@@ -35,21 +35,21 @@ from devops_chatbot.records import reading, writing
 LONGEST_TITLE = 200
 LONGEST_AUTOMATIC_TITLE = 60
 
-_METADATA = MetaData()
-_threads = Table(
+METADATA = MetaData()
+threads_table = Table(
     "threads",
-    _METADATA,
+    METADATA,
     Column("id", String, primary_key=True),
     Column("title", Text, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False, index=True),
 )
-_messages = Table(
+messages_table = Table(
     "messages",
-    _METADATA,
+    METADATA,
     Column("position", Integer, primary_key=True, autoincrement=True),
     Column("id", String, nullable=False, unique=True),
-    Column("thread", ForeignKey(_threads.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("thread", ForeignKey(threads_table.c.id, ondelete="CASCADE"), nullable=False, index=True),
     Column("role", String, nullable=False),
     Column("text", Text, nullable=False),
     Column("citations", Text, nullable=False),
@@ -151,27 +151,29 @@ class SqlThreads:
         thread, named = f"t{uuid.uuid4().hex}", _title(title)
         row = {"id": thread, "title": named, "created_at": now, "updated_at": now}
         with writing(self._tables()) as connection:
-            connection.execute(insert(_threads).values(row))
+            connection.execute(insert(threads_table).values(row))
         return ThreadSummary(id=thread, title=named, created_at=_time(now), updated_at=_time(now))
 
     def list(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> ThreadPage:
-        statement = select(_threads)
+        statement = select(threads_table)
         if text and text.strip():
             wanted = text.strip()
-            said = select(_messages.c.thread).where(_messages.c.text.icontains(wanted, autoescape=True))
+            said = select(messages_table.c.thread).where(messages_table.c.text.icontains(wanted, autoescape=True))
             statement = statement.where(
-                or_(_threads.c.title.icontains(wanted, autoescape=True), _threads.c.id.in_(said))
+                or_(threads_table.c.title.icontains(wanted, autoescape=True), threads_table.c.id.in_(said))
             )
-        newest = statement.order_by(_threads.c.updated_at.desc(), _threads.c.id).offset(offset).limit(limit)
+        newest = statement.order_by(threads_table.c.updated_at.desc(), threads_table.c.id).offset(offset).limit(limit)
         with reading(self._tables()) as connection:
             total = connection.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
             rows = connection.execute(newest).all()
         return ThreadPage(items=tuple(ThreadSummary(**_summary(row)) for row in rows), total=total)
 
     def load(self, thread_id: str) -> Thread:
-        of_thread = select(_messages).where(_messages.c.thread == thread_id).order_by(_messages.c.position)
+        of_thread = (
+            select(messages_table).where(messages_table.c.thread == thread_id).order_by(messages_table.c.position)
+        )
         with reading(self._tables()) as connection:
-            row = connection.execute(select(_threads).where(_threads.c.id == thread_id)).first()
+            row = connection.execute(select(threads_table).where(threads_table.c.id == thread_id)).first()
             messages = connection.execute(of_thread).all()
         if row is None:
             raise _missing(thread_id)
@@ -182,14 +184,16 @@ class SqlThreads:
         if not named:
             raise BadRequest("A conversation needs a title. Write a few words.")
         with writing(self._tables()) as connection:
-            changed = connection.execute(update(_threads).where(_threads.c.id == thread_id).values(title=named))
+            changed = connection.execute(
+                update(threads_table).where(threads_table.c.id == thread_id).values(title=named)
+            )
         if not changed.rowcount:
             raise _missing(thread_id)
 
     def delete(self, thread_id: str) -> None:
         with writing(self._tables()) as connection:
-            connection.execute(delete_from(_messages).where(_messages.c.thread == thread_id))
-            connection.execute(delete_from(_threads).where(_threads.c.id == thread_id))
+            connection.execute(delete_from(messages_table).where(messages_table.c.thread == thread_id))
+            connection.execute(delete_from(threads_table).where(threads_table.c.id == thread_id))
 
     def append(self, thread_id: str, message: NewMessage, *, instead_of: str | None = None) -> Message:
         now = time.time()
@@ -206,18 +210,18 @@ class SqlThreads:
             "created_at": now,
         }
         with writing(self._tables()) as connection:
-            thread = connection.execute(select(_threads).where(_threads.c.id == thread_id)).first()
+            thread = connection.execute(select(threads_table).where(threads_table.c.id == thread_id)).first()
             if thread is None:
                 raise _missing(thread_id)
             if instead_of is not None:
-                old = select(_messages.c.position).where(_messages.c.id == instead_of).scalar_subquery()
-                gone = (_messages.c.thread == thread_id) & (_messages.c.position >= old)
-                connection.execute(delete_from(_messages).where(gone))
-            connection.execute(insert(_messages).values(row))
+                old = select(messages_table.c.position).where(messages_table.c.id == instead_of).scalar_subquery()
+                gone = (messages_table.c.thread == thread_id) & (messages_table.c.position >= old)
+                connection.execute(delete_from(messages_table).where(gone))
+            connection.execute(insert(messages_table).values(row))
             title = thread.title or (automatic_title(message.text) if message.role == "user" else "")
-            change = update(_threads).where(_threads.c.id == thread_id).values(updated_at=now, title=title)
+            change = update(threads_table).where(threads_table.c.id == thread_id).values(updated_at=now, title=title)
             connection.execute(change)
-            kept = connection.execute(select(_messages).where(_messages.c.id == row["id"])).one()
+            kept = connection.execute(select(messages_table).where(messages_table.c.id == row["id"])).one()
         return _message(kept)
 
     def _tables(self) -> Engine:
@@ -225,7 +229,7 @@ class SqlThreads:
         with self._lock:
             if not self._prepared:
                 with writing(self._engine) as connection:
-                    _METADATA.create_all(connection)
+                    METADATA.create_all(connection)
                 self._prepared = True
         return self._engine
 

@@ -25,6 +25,8 @@ __all__ = ["Catalogue", "Document", "KnowledgeBase", "OpenedPassage", "Page", "P
 DocumentState = Literal["waiting", "indexing", "ready", "failed", "removing"]
 
 LONGEST_NAME = 100
+HIDDEN = "h"
+"""What the ids of knowledge bases begin with that serve one conversation and stand in no list."""
 LONGEST_DESCRIPTION = 2000
 
 T = TypeVar("T")
@@ -42,6 +44,11 @@ class KnowledgeBase:
     documents: int
     chunks: int
     bytes: int
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it stands in no list, and is searched only when it is named."""
+        return self.id.startswith(HIDDEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +102,10 @@ class Catalogue:
 
     # --- knowledge bases
 
-    def create(self, name: str, *, description: str = "", embedding: str) -> KnowledgeBase:
+    def create(self, name: str, *, description: str = "", embedding: str, hidden: bool = False) -> KnowledgeBase:
         """A new, empty knowledge base. Raises `Conflict` for a taken name (case does not count), `BadRequest`."""
         row = {
-            "id": "k" + secrets.token_hex(6),
+            "id": (HIDDEN if hidden else "k") + secrets.token_hex(6),
             "name": _checked_name(name),
             "name_key": _name_key(name),
             "description": _checked_description(description),
@@ -120,9 +127,9 @@ class Catalogue:
             raise NotFound(f"There is no knowledge base {id_or_name!r}. List them to see their names.")
         return next((base for base in found if base.id == id_or_name), found[0])
 
-    def list(self) -> Sequence[KnowledgeBase]:
-        """All of them, oldest first."""
-        return self._knowledge_bases(None)
+    def list(self, *, hidden: bool = False) -> Sequence[KnowledgeBase]:
+        """All of them, oldest first; hidden ones only when asked."""
+        return [base for base in self._knowledge_bases(None) if hidden or not base.hidden]
 
     def change(self, id: str, *, name: str | None = None, description: str | None = None) -> KnowledgeBase:  # noqa: A002
         """Rename or describe anew. Raises `Conflict` for a taken name."""

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from devops_chatbot.api import (
+    attachments,
     documents,
     health,
     jobs,
@@ -20,6 +21,7 @@ from devops_chatbot.api import (
     search,
     settings,
     sources,
+    thread_code,
     threads,
 )
 from devops_chatbot.api.context import PROBLEMS, Context
@@ -44,6 +46,8 @@ ROUTES = (
     search,
     threads,
     messages,
+    thread_code,
+    attachments,
     models,
     settings,
     samples,

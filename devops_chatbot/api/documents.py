@@ -21,7 +21,7 @@ from devops_chatbot.wire import Document, DocumentState, Page, Passage, Selectio
 router = APIRouter(prefix="/v1/knowledge-bases/{kb}/documents", tags=["documents"])
 
 MEGABYTE = 1024 * 1024
-_UPLOAD = {
+UPLOAD = {
     "requestBody": {
         "required": True,
         "content": {
@@ -37,7 +37,7 @@ _UPLOAD = {
 }
 
 
-@router.post("", status_code=202, openapi_extra=_UPLOAD)
+@router.post("", status_code=202, openapi_extra=UPLOAD)
 async def upload_documents(kb: str, request: Request, context: In) -> StartedJob:
     """Send one or many files in the field `files`; zip and tar archives are unpacked.
 

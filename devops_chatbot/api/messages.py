@@ -1,5 +1,6 @@
 """Asking: a message into a conversation, its events out; and stopping."""
 
+import asyncio
 import dataclasses
 import time
 from collections.abc import AsyncGenerator
@@ -14,8 +15,11 @@ from devops_chatbot.api.context import Context, In
 from devops_chatbot.api.problems import status_of_name
 from devops_chatbot.api.streams import EventStream, encode
 from devops_chatbot.bootstrap import Product
-from devops_chatbot.chat import Answer, Failure, Question
+from devops_chatbot.chat import Answer, Failure, Progress, Question
+from devops_chatbot.language import language_of
 from devops_chatbot.wire import NewMessage
+
+READING_POLL_S = 0.2
 
 router = APIRouter(prefix="/v1/threads", tags=["conversations"])
 
@@ -58,7 +62,7 @@ def _question(product: Product, thread_id: str, body: NewMessage) -> Question:
     return Question(
         text=body.text,
         thread_id=thread_id,
-        knowledge_bases=product.ids_of(body.knowledge_bases),
+        knowledge_bases=(*product.ids_of(body.knowledge_bases), *_attached(product, thread_id)),
         scenario=body.route,
         model=body.model,
         mode=body.mode,
@@ -69,10 +73,34 @@ def _question(product: Product, thread_id: str, body: NewMessage) -> Question:
     )
 
 
+def _attached(product: Product, thread_id: str) -> tuple[str, ...]:
+    """The hidden knowledge base of the thread's files, when it has one."""
+    base = product.workbench.attachments.knowledge_base(thread_id)
+    return (base,) if base else ()
+
+
+async def _read_attachments(product: Product, question: Question) -> AsyncGenerator[Progress]:
+    """Returns once every attached file has been read; says which are waited for."""
+    said: list[str] = []
+    while question.thread_id is not None:
+        files = await run_in_threadpool(product.workbench.attachments.list, question.thread_id)
+        names = [each.name for each in files if each.state == "reading"]
+        if not names:
+            return
+        if names != said:
+            text = ", ".join(names)
+            chinese = language_of(question.text) == "zh"
+            yield Progress(stage="attachments", text=f"正在读取：{text}" if chinese else f"Reading {text}")
+        said = names
+        await asyncio.sleep(READING_POLL_S)
+
+
 async def _events(context: Context, question: Question) -> AsyncGenerator[bytes]:
     begun, first, end = time.perf_counter(), True, "stopped"
     context.metrics.streams.inc()
     try:
+        async for progress in _read_attachments(context.product, question):
+            yield encode(progress)
         async with aclosing(context.product.scheduler.ask(question)) as events:
             async for event in events:
                 if first:

@@ -17,6 +17,8 @@ from starlette.responses import Response, StreamingResponse
 from devops_chatbot.api.streams import EventStream, Streams, frame
 from devops_chatbot.errors import ChatbotError, TooLarge
 from devops_chatbot.wire import Page
+from devops_chatbot.workbench_wire import Language
+from sandbox import languages
 from sandbox.model import Artifact, AttackResult, Chunk, Execution, Limits, Sandbox, Session
 from sandbox.wire import (
     CALLER_HEADER,
@@ -36,6 +38,7 @@ EVENT_STREAM = "text/event-stream"
 HELD_IN_MEMORY = 1 << 20
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 router = APIRouter(prefix="/v1/sandboxes", tags=["sandbox"])
 
@@ -81,10 +84,19 @@ def readiness(door: Through) -> ReadinessBody:
     return ReadinessBody.model_validate(door.sandbox.ready())
 
 
+@router.get("/languages")
+def list_languages() -> Page[Language]:
+    """The languages that this product knows, with the other names that people use for them. Which of them can be run
+    here now is said by `readiness`.
+    """
+    rows = tuple(Language.model_validate(each) for each in languages.known())
+    return Page(items=rows, total=len(rows))
+
+
 @router.post("/selftest", response_class=EventStream)
 async def selftest(request: Request, door: Through) -> EventStream:
     """Try to break out on the sandbox's own host: a `result` event for each attack. Takes a minute."""
-    return EventStream(_results(door.sandbox, _limiter(request)), streams=door.streams, name="sandbox:selftest")
+    return EventStream(_results(door.sandbox, limiter(request)), streams=door.streams, name="sandbox:selftest")
 
 
 @router.post("", status_code=201)
@@ -120,10 +132,8 @@ async def run(
     """Run code. A program that fails is a result like any other: look at `exit_code`."""
     session = await run_in_threadpool(_session, door, request, sandbox_id)
     if EVENT_STREAM in accept:
-        return EventStream(
-            _events(session, body, _limiter(request)), streams=door.streams, name=f"sandbox:{sandbox_id}"
-        )
-    execution = await to_thread.run_sync(_run, session, body, lambda _: None, limiter=_limiter(request))
+        return EventStream(_events(session, body, limiter(request)), streams=door.streams, name=f"sandbox:{sandbox_id}")
+    execution = await to_thread.run_sync(_run, session, body, lambda _: None, limiter=limiter(request))
     return ExecutionBody.of(execution)
 
 
@@ -187,13 +197,13 @@ def _session(door: Door, request: Request, sandbox_id: str) -> Session:
     return door.sandbox.get(sandbox_id, caller=door.caller(request))
 
 
-def _limiter(request: Request) -> anyio.CapacityLimiter:
+def limiter(request: Request) -> anyio.CapacityLimiter:
     """Long runs must not take the threads that everything else needs."""
     state = request.app.state
     if not hasattr(state, "sandbox_runs"):
         state.sandbox_runs = anyio.CapacityLimiter(RUNS_AT_ONCE)
-    limiter: anyio.CapacityLimiter = state.sandbox_runs
-    return limiter
+    held: anyio.CapacityLimiter = state.sandbox_runs
+    return held
 
 
 def _run(session: Session, body: NewRun, watch: Callable[[Chunk | Artifact], None]) -> Execution:
@@ -213,7 +223,7 @@ async def _events(session: Session, body: NewRun, limiter: anyio.CapacityLimiter
         )
         loop.call_soon_threadsafe(said.put_nowait, event)
 
-    async for event in _while_working(lambda: _run(session, body, watch), said, session.interrupt, limiter):
+    async for event in while_working(lambda: _run(session, body, watch), said, session.interrupt, limiter):
         yield (
             event
             if isinstance(event, bytes)
@@ -229,14 +239,14 @@ async def _results(sandbox: Sandbox, limiter: anyio.CapacityLimiter) -> AsyncGen
         event = frame("result", ResultBody.model_validate(result).model_dump_json().encode())
         loop.call_soon_threadsafe(said.put_nowait, event)
 
-    async for event in _while_working(lambda: sandbox.selftest(say), said, lambda: None, limiter):
+    async for event in while_working(lambda: sandbox.selftest(say), said, lambda: None, limiter):
         if isinstance(event, bytes):
             yield event
 
 
-async def _while_working(
-    work: Callable[[], T], said: "asyncio.Queue[bytes]", give_up: Callable[[], None], limiter: anyio.CapacityLimiter
-) -> AsyncGenerator[bytes | T]:
+async def while_working(
+    work: Callable[[], T], said: "asyncio.Queue[S]", give_up: Callable[[], None], limiter: anyio.CapacityLimiter
+) -> AsyncGenerator[S | T]:
     """What is said while the work goes on in a thread of its own, and last its result."""
     working = asyncio.ensure_future(to_thread.run_sync(work, limiter=limiter))
     try:

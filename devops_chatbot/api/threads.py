@@ -43,6 +43,7 @@ def rename_thread(thread_id: str, body: ThreadChange, product: Of) -> ThreadSumm
 
 @router.delete("/{thread_id}", status_code=204)
 async def delete_thread(thread_id: str, context: In) -> None:
-    """Stops what is being answered in it, too."""
+    """Stops what is being answered in it and what runs in it, and removes its runs and attached files, too."""
     context.streams.stop(thread_id)
     await run_in_threadpool(context.product.threads.delete, thread_id)
+    await run_in_threadpool(context.product.workbench.forget, thread_id)

@@ -15,13 +15,20 @@ from devops_chatbot.errors import BadRequest, StoreUnavailable, TooLarge
 FIELD = "files"
 
 
-async def receive_files(body: AsyncIterator[bytes], content_type: str, into: Path, *, max_mb: int) -> int:
+async def receive_files(
+    body: AsyncIterator[bytes],
+    content_type: str,
+    into: Path,
+    *,
+    max_mb: int,
+    setting: str = "knowledge.max_upload_mb",
+) -> int:
     """Write every file of the field `files` below `into`, which exists and is empty; returns how many.
 
     Names may be relative paths. Raises `BadRequest` for a body that is no upload, a name that leaves the folder or two
-    different files of one name, `TooLarge` above `max_mb`, `StoreUnavailable` when the disk is full.
+    different files of one name, `TooLarge` above `max_mb` (naming the `setting`), `StoreUnavailable` when the disk is full.
     """
-    incoming = _Incoming(content_type, into, max_bytes=max_mb * 1024 * 1024)
+    incoming = _Incoming(content_type, into, max_bytes=max_mb * 1024 * 1024, setting=setting)
     try:
         async for data in body:
             await run_in_threadpool(incoming.write, data)
@@ -42,7 +49,7 @@ async def receive_files(body: AsyncIterator[bytes], content_type: str, into: Pat
 class _Incoming:
     """The state of one multipart body on its way in."""
 
-    def __init__(self, content_type: str, into: Path, *, max_bytes: int) -> None:
+    def __init__(self, content_type: str, into: Path, *, max_bytes: int, setting: str) -> None:
         from python_multipart.multipart import MultipartParser, parse_options_header
 
         kind, options = parse_options_header(content_type)
@@ -54,6 +61,7 @@ class _Incoming:
         self._into = into
         self._part = into.with_name(f"{into.name}.part")
         self._left = self._max_bytes = max_bytes
+        self._setting = setting
         self._header = [b"", b""]
         self._headers: dict[bytes, bytes] = {}
         self._target: Path | None = None
@@ -122,7 +130,7 @@ class _Incoming:
         if self._left < 0:
             raise TooLarge(
                 f"The upload is larger than {self._max_bytes // 1024 // 1024} MB, the limit of the setting "
-                "knowledge.max_upload_mb."
+                f"{self._setting}."
             )
         if self._file is not None:
             self._file.write(data[start:end])

@@ -1,0 +1,17 @@
+"""What a conversation works with besides words: its sandbox session, the runs of its code, its attached files."""
+
+from devops_chatbot.workbench.attachments import Attachment, AttachmentLimits, Attachments
+from devops_chatbot.workbench.bench import Order, Workbench
+from devops_chatbot.workbench.coderuns import CodeRun, CodeRuns, RunArtifact, RunLimits
+
+__all__ = [
+    "Attachment",
+    "AttachmentLimits",
+    "Attachments",
+    "CodeRun",
+    "CodeRuns",
+    "Order",
+    "RunArtifact",
+    "RunLimits",
+    "Workbench",
+]
