@@ -6,12 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from devops_chatbot.errors import ConfigError
+from devops_chatbot.mistakes import mistakes, not_json
 from devops_chatbot.sandbox_settings import SandboxSettings
 
 APP = "devops-chatbot"
@@ -29,7 +37,22 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().resolve()
 
 
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"is {url!r}; expected: an address that begins with http:// or https://")
+    return url
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError(f"is {text!r}; expected: text that is not empty")
+    return text
+
+
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Address = Annotated[str, AfterValidator(_address)]
+Text = Annotated[str, AfterValidator(_not_blank)]
 
 
 class _Section(BaseModel):
@@ -39,7 +62,7 @@ class _Section(BaseModel):
 class ServerSettings(_Section):
     """Where the API and the web UI listen."""
 
-    host: str = "127.0.0.1"
+    host: Text = "127.0.0.1"
     port: int = Field(default=8600, ge=0, le=65535, description="0 picks a free port")
     ui_port: int = Field(default=8601, ge=0, le=65535, description="0 picks a free port")
     key: SecretStr | None = Field(
@@ -54,8 +77,8 @@ class ModelSettings(_Section):
     """One named language model."""
 
     provider: Provider
-    model: str = Field(description="the provider's own name of the model (for azure: the deployment)")
-    base_url: str | None = None
+    model: Text = Field(description="the provider's own name of the model (for azure: the deployment)")
+    base_url: Address | None = None
     api_key: SecretStr | None = None
     api_version: str | None = Field(default=None, description="azure only")
     context: int = Field(default=8192, ge=512, description="tokens the model can read and write together")
@@ -70,7 +93,7 @@ class ModelSettings(_Section):
     @model_validator(mode="after")
     def _complete(self) -> "ModelSettings":
         if self.provider in ("openai-compatible", "azure") and not self.base_url:
-            raise ValueError(f"base_url is needed with provider {self.provider!r}")
+            raise ValueError(f"base_url is missing; expected: an address, which provider {self.provider!r} needs")
         if self.provider == "azure" and not self.api_version:
             raise ValueError("api_version is needed with provider 'azure'")
         return self
@@ -92,7 +115,7 @@ class EmbeddingSettings(_Section):
     model: str = Field(
         default="", description="a folder or hub name (sentence-transformers), or the endpoint's name of the model"
     )
-    base_url: str | None = None
+    base_url: Address | None = None
     api_key: SecretStr | None = None
     batch: int = Field(default=64, ge=1, le=2048)
     timeout_s: float = Field(default=60, gt=0)
@@ -228,11 +251,13 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise ConfigError("\n".join(_mistakes(error))) from None
+        raise ConfigError("\n".join(mistakes(error, Settings, PREFIX))) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{settings_file()} is not valid TOML: {error}") from None
-    except ValueError as error:  # pydantic-settings: a complex variable that is not JSON
-        raise ConfigError(f"{error}: {error.__cause__}") from None
+    except SettingsError as error:  # a list or table in the environment that is not JSON
+        raise ConfigError(not_json(error, PREFIX, Settings)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{settings_file()} cannot be read: {error}") from None
 
 
 def in_force(settings: Settings) -> list[Setting]:
@@ -264,32 +289,6 @@ def _refuse_unknown_variables() -> None:
             raise ConfigError(
                 f"{name}: unknown setting. Known: {', '.join(PREFIX + key.upper() for key in sorted(known))}"
             )
-
-
-def _mistakes(error: ValidationError) -> Iterator[str]:
-    for mistake in error.errors():
-        key = ".".join(str(part) for part in mistake["loc"]) or "settings"
-        if mistake["type"] == "extra_forbidden":
-            yield f"{key}: unknown setting; expected one of {', '.join(_siblings(mistake['loc']))}"
-        elif mistake["type"] == "value_error":
-            yield f"{key}: {mistake['msg'].removeprefix('Value error, ')}"
-        elif mistake["type"] == "missing":
-            yield f"{key}: is missing and has no default"
-        else:
-            shown = "(hidden)" if "key" in key.rsplit(".", 1)[-1] else repr(mistake["input"])
-            yield f"{key}: is {shown}; expected: {mistake['msg'].removeprefix('Input should be ')}"
-
-
-def _siblings(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Settings
-    for part in location[:-1]:
-        field = model.model_fields.get(str(part))
-        annotation = field.annotation if field else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-        elif part in ("models", "embeddings"):
-            model = ModelSettings if part == "models" else EmbeddingSettings
-    return list(model.model_fields)
 
 
 def _leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[str]:

@@ -53,11 +53,20 @@ def test_another_file_can_be_named(here: Path, monkeypatch: pytest.MonkeyPatch) 
     ("text", "expected"),
     [
         ("[server]\nprot = 1\n", r"server\.prot: unknown setting; expected one of host, port"),
-        ('[server]\nport = "abc"\n', r"server\.port: is 'abc'; expected: a valid integer"),
-        ("[server]\nport = 70000\n", r"server\.port: is 70000; expected: less than or equal to 65535"),
+        ('[server]\nport = "abc"\n', r"server\.port: is 'abc'; expected: a whole number$"),
+        ("[server]\nport = 70000\n", r"server\.port: is 70000; expected: a number less than or equal to 65535"),
+        ("knowledge = 5\n", r"knowledge: is 5; expected: a table, \[knowledge\]"),
+        ('[server]\nhost = ""\n', r"server\.host: is ''; expected: text that is not empty"),
+        ('[roles]\nanswer = "big"\n', r'roles\.answer: is \'big\'; expected: a list, such as \["one", "two"\]'),
+        (
+            '[models.m]\nprovider = "openai"\nmodel = "x"\nbase_url = "localhost:11434"\n',
+            r"models\.m\.base_url: is 'localhost:11434'; expected: an address that begins with http://",
+        ),
+        ("[models.m]\nprovder = 1\n", r"models\.m\.provder: unknown setting; expected one of provider, model"),
         ("colour = 1\n", r"colour: unknown setting; expected one of data_dir, server"),
-        ('[models.m]\nprovider = "openai"\n', r"models\.m\.model: is missing"),
-        ('[models.m]\nprovider = "openai-compatible"\nmodel = "x"\n', r"models\.m: base_url is needed"),
+        ('[models.m]\nprovider = "openai"\n', r"models\.m\.model: is missing; expected: text"),
+        ('[models.m]\nmodel = "x"\n', r"models\.m\.provider: is missing; expected: 'openai-compatible' or 'openai'"),
+        ('[models.m]\nprovider = "openai-compatible"\nmodel = "x"\n', r"models\.m: base_url is missing"),
         (
             '[models.m]\nprovider = "gpt"\nmodel = "x"\n',
             r"models\.m\.provider: is 'gpt'; expected: 'openai-compatible'",
@@ -77,9 +86,16 @@ def test_a_mistake_in_the_file_names_key_value_and_expectation(here: Path, text:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("CHATBOT_SERVER__PROT", "1", r"server\.prot: unknown setting"),
+        ("CHATBOT_SERVER__PROT", "1", r"server\.prot \(CHATBOT_SERVER__PROT\): unknown setting; expected one of host"),
         ("CHATBOT_COLOUR", "1", r"CHATBOT_COLOUR: unknown setting"),
-        ("CHATBOT_ROLES", "zz", r"roles"),
+        ("CHATBOT_SERVER__PORT", "x", r"server\.port \(CHATBOT_SERVER__PORT\): is 'x'; expected: a whole number"),
+        ("CHATBOT_ROLES", "zz", r"roles \(CHATBOT_ROLES\): is 'zz'; expected: JSON"),
+        ("CHATBOT_ROLES__ANSWER", "big", r'\(CHATBOT_ROLES__ANSWER\): is \'big\'; expected: JSON, such as \["one"'),
+        (
+            "CHATBOT_MODELS__M",
+            "sk-1",
+            r"models\.m \(CHATBOT_MODELS__M\): is \(hidden\); expected: a table, \[models\.m\]",
+        ),
     ],
 )
 def test_a_mistake_in_the_environment_is_refused(

@@ -1,0 +1,148 @@
+"""Says what is wrong in the settings: the key, its value, what was expected, and the variable or file it comes from."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsError
+
+HIDDEN = "(hidden)"
+_SECRET_WORDS = ("key", "token", "secret", "password", "value")
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text in quotes",
+    "path_type": "a path in quotes",
+}
+_MANY = ("tuple_type", "list_type")
+_TABLES = ("model_type", "dict_type", "model_attributes_type")
+
+
+def mistakes(error: ValidationError, model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """One line for each mistake; `prefix` is that of the environment variables."""
+    for mistake in error.errors():
+        key = ".".join(str(part) for part in mistake["loc"])
+        variable = _variable(key, prefix)
+        named = f"{key} ({variable})" if variable else key
+        yield f"{named}: {_what(mistake, model)}" if named else _reason(mistake)
+
+
+def not_json(error: SettingsError, prefix: str, model: type[BaseModel]) -> str:
+    """A list or a table in the environment that is not JSON."""
+    for name, value in sorted(os.environ.items()):
+        if not name.upper().startswith(prefix):
+            continue
+        path = name.upper().removeprefix(prefix).lower().split("__")
+        kind = _annotation(path, model)
+        if _takes_json(kind) and not _is_json(value):
+            example = '["one", "two"]' if get_origin(kind) is tuple else '{"key": "value"}'
+            shown = HIDDEN if _secret(path[-1]) else repr(value)
+            return f"{'.'.join(path)} ({name}): is {shown}; expected: JSON, such as {example}"
+    return f"{error}: {error.__cause__}"
+
+
+def _what(mistake: ErrorDetails, model: type[BaseModel]) -> str:
+    kind, location = mistake["type"], mistake["loc"]
+    if kind == "extra_forbidden":
+        return f"unknown setting; expected one of {', '.join(_siblings(location, model))}"
+    if kind == "value_error":
+        return _reason(mistake)
+    if kind == "missing":
+        return f"is missing; expected: {_words(_annotation(location, model))}"
+    shown = HIDDEN if _hidden(location, model) else repr(mistake["input"])
+    return f"is {shown}; expected: {_expectation(mistake)}"
+
+
+def _expectation(mistake: ErrorDetails) -> str:
+    kind = mistake["type"]
+    if kind in _TABLES:
+        return f"a table, [{'.'.join(str(part) for part in mistake['loc'])}]"
+    if kind in _MANY:
+        return 'a list, such as ["one", "two"]'
+    plain = _EXPECTED.get(kind) or mistake["msg"].removeprefix("Input should be ")
+    return f"a number {plain}" if plain.startswith(("less", "greater")) else plain
+
+
+def _reason(mistake: ErrorDetails) -> str:
+    return mistake["msg"].removeprefix("Value error, ")
+
+
+def _variable(key: str, prefix: str) -> str:
+    """The variable that gave this key, if one did."""
+    wanted = key.lower().split(".")
+    for name in sorted(os.environ):
+        if name.upper().startswith(prefix):
+            given = name.upper().removeprefix(prefix).lower().split("__")
+            if given == wanted[: len(given)]:
+                return name
+    return ""
+
+
+def _hidden(location: Sequence[int | str], model: type[BaseModel]) -> bool:
+    """Whether a value may be, or hold, a secret."""
+    kind = _annotation(location, model)
+    fields = kind.model_fields.values() if isinstance(kind, type) and issubclass(kind, BaseModel) else ()
+    inside = any(_without_none(field.annotation) is SecretStr for field in fields)
+    return inside or kind is SecretStr or _secret(str(location[-1]))
+
+
+def _secret(name: str) -> bool:
+    return any(word in name.lower().split("_") for word in _SECRET_WORDS)
+
+
+def _words(kind: Any) -> str:
+    """A type for people."""
+    if get_origin(kind) is Literal:
+        return " or ".join(repr(value) for value in get_args(kind))
+    if get_origin(kind) is tuple:
+        return "a list"
+    return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a value")
+
+
+def _takes_json(kind: Any) -> bool:
+    return get_origin(kind) in (tuple, dict) or (isinstance(kind, type) and issubclass(kind, BaseModel))
+
+
+def _is_json(value: str) -> bool:
+    import json
+
+    try:
+        json.loads(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _siblings(location: Sequence[int | str], model: type[BaseModel]) -> list[str]:
+    parent = _annotation(location[:-1], model)
+    return list(parent.model_fields) if isinstance(parent, type) and issubclass(parent, BaseModel) else []
+
+
+def _annotation(location: Sequence[int | str], model: type[BaseModel]) -> Any:
+    """The declared type at a place in the settings; None when there is no such place."""
+    kind: Any = model
+    for part in location:
+        if get_origin(kind) is dict or get_origin(kind) is Mapping:
+            kind = get_args(kind)[1]
+        elif get_origin(kind) is tuple:
+            kind = get_args(kind)[0]
+        elif isinstance(kind, type) and issubclass(kind, BaseModel) and str(part) in kind.model_fields:
+            kind = _without_none(kind.model_fields[str(part)].annotation)
+        else:
+            return None
+    return kind
+
+
+def _without_none(kind: Any) -> Any:
+    if get_origin(kind) in (Union, UnionType):
+        kind = next(each for each in get_args(kind) if each is not type(None))
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
