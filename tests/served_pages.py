@@ -55,7 +55,8 @@ class Product:
 
 
 @contextmanager
-def product(folder: Path, embedding_cache: Path, *, model: ScriptedModel | None) -> Iterator[Product]:
+def product(folder: Path, embedding_cache: Path, *, model: ScriptedModel | None, **settings: str) -> Iterator[Product]:
+    """`settings` are those of the environment, such as `sandbox__engine`."""
     data = folder / "data"
     data.mkdir()
     (data / "embeddings").symlink_to(embedding_cache)
@@ -66,6 +67,7 @@ def product(folder: Path, embedding_cache: Path, *, model: ScriptedModel | None)
         "CHATBOT_SERVER__UI_PORT": "0",
         "CHATBOT_CONFIG": str(folder / "chatbot.toml"),
     }
+    environment |= {f"CHATBOT_{name.upper()}": value for name, value in settings.items()}
     lines = [""]
     if model:
         lines = [

@@ -7,9 +7,9 @@ import streamlit as st
 from devops_chatbot.chat import Failure
 from devops_chatbot.errors import ChatbotError, NotFound
 from devops_chatbot.wire import Message, NewMessage, Thread
-from webui import composer, conversation, passage, welcome
+from webui import codecell, composer, conversation, passage, welcome
 from webui.live import Asked, LiveAnswer, View
-from webui.session import answers, client, has_text, opener, plain, show_error, t, told
+from webui.session import answers, client, has_text, opener, plain, runs, show_error, t, told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,35 +98,63 @@ def _ask(thread: Thread | None, message: NewMessage, text: str) -> None:
 
 
 def _show_thread(thread: Thread, live: LiveAnswer | None) -> None:
+    bench = codecell.bench_of(thread.id)
+    spots: list[conversation.Growing] = []
     if live is None:
-        _show_messages(thread, thread.messages)
+        spots += _show_messages(thread, thread.messages, bench)
         _show_failure(thread)
+    else:
+        spots += _show_messages(thread, thread.messages[: live.asked.before], bench, writing=True)
+        conversation.show_question(live.asked.text, key="live")
+        spots.append(conversation.AnswerSpot(live))
+    if bench.live is not None and not spots:  # its answer has gone
+        runs().forget(thread.id)
+    if not spots:
         return
-    _show_messages(thread, thread.messages[: live.asked.before], writing=True)
-    conversation.show_question(live.asked.text, key="live")
-    view = conversation.follow(live)
-    if view.failure is not None:
-        st.session_state["failure"] = Failed(asked=live.asked, view=view)
-    answers().forget(thread.id)
+    conversation.follow(spots)
+    if live is not None and live.ended:
+        _answered(thread, live, bench)
+    if bench.live is not None and bench.live.ended:
+        codecell.finish(bench.live)
     st.rerun()
 
 
-def _show_messages(thread: Thread, messages: tuple[Message, ...], *, writing: bool = False) -> None:
+def _answered(thread: Thread, live: LiveAnswer, bench: codecell.Bench) -> None:
+    """An answer is there, or what ended it; its code is run when this conversation is set to do so."""
+    view = live.wait(-1, 0)
+    if view.failure is not None:
+        st.session_state["failure"] = Failed(asked=live.asked, view=view)
+    answers().forget(thread.id)
+    if view.answer is None or view.answer.message_id is None or bench.why_not:
+        return
+    cells = codecell.cells_of(view.answer.message_id, view.answer.text, bench.names)
+    try:
+        if cells and client().bench.sandbox(thread.id).auto_run:
+            codecell.start(thread.id, cells)
+    except ChatbotError as error:
+        show_error(error)
+
+
+def _show_messages(
+    thread: Thread, messages: tuple[Message, ...], bench: codecell.Bench, *, writing: bool = False
+) -> list[conversation.Growing]:
     try:
         scenarios = client().scenarios()
     except ChatbotError as error:
         show_error(error)
         scenarios = []
-    question = ""
+    question, spots = "", list[conversation.Growing]()
     for index, message in enumerate(messages):
         if message.role == "user":
             question = message.text
             conversation.show_question(message.text, key=message.id)
             continue
         last = index == len(messages) - 1 and not writing
-        again = conversation.show_answer(message, scenarios, last=last)
-        if again is not None:
-            _ask(thread, composer.message(regenerate=True, route=again or None), question)
+        shown = conversation.show_answer(message, scenarios, last=last, bench=bench)
+        if shown.again is not None:
+            _ask(thread, composer.message(regenerate=True, route=shown.again or None), question)
+        spots += shown.spots
+    return spots
 
 
 def _show_failure(thread: Thread) -> None:

@@ -1,14 +1,17 @@
 """Messages on the page: those that are there, and the one that is being written."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
+from typing import Protocol
 
 import streamlit as st
 
 from devops_chatbot.chat import Citation, Route
 from devops_chatbot.wire import Message, Scenario
-from webui import passage
+from webui import codecell, passage
+from webui.codeblocks import Code, fenced, parts, runnable
 from webui.live import LiveAnswer, View
 from webui.markup import answer_markdown
 from webui.session import language, plain, t, told
@@ -19,20 +22,37 @@ TICK_S = 0.25
 FRAME_S = 0.04
 
 
+class Growing(Protocol):
+    """Something on the page that grows until it has ended."""
+
+    def draw(self) -> bool:
+        """Draw what is new; true when it has ended."""
+
+
 def show_question(text: str, *, key: str) -> None:
     with st.container(key=f"question_{key}"):
         st.text(text)
 
 
-def show_answer(message: Message, scenarios: Sequence[Scenario], *, last: bool) -> str | None:
-    """Draw a saved answer; returns the scenario to answer again with (`""`: the router's choice), when asked for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What came of drawing an answer: the scenario to answer again with (`""`: the router's choice), when asked for, and
+    the places of code that is running.
+    """
+
+    again: str | None = None
+    spots: tuple[codecell.Spot, ...] = ()
+
+
+def show_answer(message: Message, scenarios: Sequence[Scenario], *, last: bool, bench: codecell.Bench) -> Shown:
+    """Draw a saved answer."""
     token = _token(message)
     passage.remember(token, message.citations)
     again: str | None = None
     with st.container(key=f"answer_{message.id}", gap="small"):
         if message.route:
             again = _show_route(message.route, scenarios, key=message.id, model=message.model, last=last)
-        st.markdown(answer_markdown(message.text, {each.number for each in message.citations}, token))
+        spots = _show_text(message, token, bench)
         if message.state == "stopped":
             st.html(f'<div class="cb-note">{escape(t("chat.stopped"))}</div>')
         elif message.state == "failed":
@@ -45,24 +65,69 @@ def show_answer(message: Message, scenarios: Sequence[Scenario], *, last: bool) 
             ):
                 again = ""
             st.html(f'<span class="cb-quiet">{escape(_cost(message))}</span>', width="content")
-    return again
+    return Shown(again=again, spots=spots)
 
 
-def follow(live: LiveAnswer) -> View:
-    """Draw an answer while it is written, until it has ended; may be interrupted at any time and begun again."""
-    with st.container(key="answer_live", gap="small"):
-        status, text = st.empty(), st.empty()
-        version, shown = -1, ""
-        while True:
-            view = live.wait(version, TICK_S)
-            version = view.version
-            status.html(_progress(view))
-            if view.text != shown:
-                shown = view.text
-                text.markdown(answer_markdown(shown, _numbers(view), "live"))
-            if view.ended:
-                return view
-            time.sleep(FRAME_S)
+def follow(spots: Sequence[Growing]) -> None:
+    """Draw what grows until one of them has ended; may be interrupted at any time and begun again."""
+    while not any(spot.draw() for spot in spots):
+        time.sleep(FRAME_S)
+
+
+class AnswerSpot:
+    """Where an answer is drawn while it is written."""
+
+    def __init__(self, live: LiveAnswer) -> None:
+        with st.container(key="answer_live", gap="small"):
+            self._status, self._text = st.empty(), st.empty()
+        self._live = live
+        self._version, self._shown, self._drawn_at = -1, "", 0.0
+
+    def draw(self) -> bool:
+        """Draw what is new; true when the answer has ended."""
+        view = self._live.wait(self._version, 0)
+        now = time.monotonic()
+        if view.version != self._version or now - self._drawn_at > TICK_S:
+            self._version, self._drawn_at = view.version, now
+            self._status.html(_progress(view))
+        if view.text != self._shown:
+            self._shown = view.text
+            self._text.markdown(answer_markdown(self._shown, _numbers(view), "live"))
+        return view.ended
+
+
+def _show_text(message: Message, token: str, bench: codecell.Bench) -> tuple[codecell.Spot, ...]:
+    """The answer's words, with buttons on the code that can be run."""
+    cited = {each.number for each in message.citations}
+    spots: list[codecell.Spot] = []
+    if not runnable(message.text, bench.names):
+        st.markdown(answer_markdown(message.text, cited, token))
+        return ()
+    for part in _joined(message.text, bench):
+        if isinstance(part, str):
+            st.markdown(answer_markdown(part, cited, token))
+            continue
+        language = bench.names[part.label.lower()]
+        spot = codecell.show(part, language, message=message.id, bench=bench)
+        if spot is not None:
+            spots.append(spot)
+    return tuple(spots)
+
+
+def _joined(text: str, bench: codecell.Bench) -> Iterator[str | Code]:
+    """Markdown and runnable blocks; blocks that cannot be run stay in the Markdown."""
+    prose: list[str] = []
+    can_run = {code.number for code, _ in runnable(text, bench.names)}
+    for part in parts(text):
+        if isinstance(part, Code) and part.number in can_run:
+            if prose:
+                yield "\n".join(prose)
+            prose = []
+            yield part
+        else:
+            prose.append(part if isinstance(part, str) else f"\n{fenced(part)}\n")
+    if prose:
+        yield "\n".join(prose)
 
 
 def show_stopped(view: View) -> None:
@@ -84,7 +149,9 @@ def _token(message: Message) -> str:
 
 
 def _progress(view: View) -> str:
-    if view.text:
+    if view.progress and view.progress.stage == "attachments" and view.route is None:
+        words = view.progress.text
+    elif view.text:
         words = t("chat.writing")
     elif view.evidence:
         words = t("chat.found", count=len(view.evidence))

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from docker_engine import engine, image
 from scripted_model import ScriptedModel
 from served_pages import Product, fill, product, reply
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+__all__ = ["engine", "image"]
 
 
 @pytest.fixture(scope="module")

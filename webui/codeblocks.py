@@ -1,0 +1,95 @@
+"""The fenced code blocks of an answer: where they stand, what is in them, and which of them can be run."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import dedent
+
+from devops_chatbot.workbench_wire import Language
+
+_OPEN = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<label>[^\s`{]*)[^`\n]*$")
+_PROMPT = re.compile(r"^[ \t]*(?:[\w.@:~/-]*[$#%]|>)[ \t]+(.*)$")
+TRANSCRIPTS = frozenset({"console", "shell-session", "shellsession", "terminal"})
+"""Labels of blocks that show commands behind a prompt, and what they printed."""
+_AS_SHELL = TRANSCRIPTS | {"zsh"}
+HIGHLIGHT = {"node": "javascript", "shell": "bash"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """A fenced block: its number among all of the answer's (from 0), the label behind the fence, what is inside, and how
+    far its fence was indented.
+    """
+
+    number: int
+    label: str
+    text: str
+
+
+def parts(answer: str) -> Iterator[str | Code]:
+    """An answer in order: Markdown as it stands, and each closed or open fenced block."""
+    prose: list[str] = []
+    inside: list[str] = []
+    opened: re.Match[str] | None = None
+    number = 0
+    for line in answer.split("\n"):
+        if opened is None:
+            opened = _OPEN.match(line)
+            if opened is None:
+                prose.append(line)
+                continue
+            if any(prose):
+                yield "\n".join(prose)
+            prose, inside = [], []
+        elif _closes(line, opened["fence"]):
+            yield _block(number, opened, inside)
+            number, opened = number + 1, None
+        else:
+            inside.append(line)
+    if opened is not None:
+        yield _block(number, opened, inside)
+    elif any(prose):
+        yield "\n".join(prose)
+
+
+def fenced(code: Code) -> str:
+    """The block as Markdown again, not indented."""
+    longest = max((len(run) for run in re.findall(r"`+", code.text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{code.label}\n{code.text}\n{fence}"
+
+
+def runnable(answer: str, names: Mapping[str, str]) -> list[tuple[Code, str]]:
+    """The blocks that can be run, each with its language; `names` gives the language for a label."""
+    blocks = (part for part in parts(answer) if isinstance(part, Code))
+    return [
+        (block, names[block.label.lower()]) for block in blocks if block.label.lower() in names and block.text.strip()
+    ]
+
+
+def names_of(languages: Sequence[Language]) -> dict[str, str]:
+    """The language for every label that stands for one."""
+    names = {alias: each.name for each in languages for alias in (each.name, *each.aliases)}
+    if "shell" in names.values():
+        names |= dict.fromkeys(_AS_SHELL, "shell")
+    return names
+
+
+def to_run(code: Code) -> str:
+    """What of the block is code: of a transcript the commands behind the prompts, without their output."""
+    if code.label.lower() not in TRANSCRIPTS:
+        return code.text
+    commands = [match.group(1) for line in code.text.split("\n") if (match := _PROMPT.match(line))]
+    return "\n".join(commands) if commands else code.text
+
+
+def _closes(line: str, fence: str) -> bool:
+    bare = line.strip()
+    return len(bare) >= len(fence) and set(bare) == {fence[0]}
+
+
+def _block(number: int, opened: re.Match[str], inside: list[str]) -> Code:
+    indent = opened["indent"]
+    lines = [line.removeprefix(indent) for line in inside]
+    text = "\n".join(lines)
+    return Code(number=number, label=opened["label"], text=dedent(text) if indent else text)
