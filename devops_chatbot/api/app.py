@@ -26,6 +26,7 @@ from devops_chatbot.api import (
 )
 from devops_chatbot.api.context import PROBLEMS, Context
 from devops_chatbot.api.door import Door, entry
+from devops_chatbot.api.examples import describe
 from devops_chatbot.api.metrics import Metrics
 from devops_chatbot.api.problems import on_chatbot_error, on_http, on_invalid
 from devops_chatbot.api.streams import Streams
@@ -97,6 +98,7 @@ def create_app(product: Product) -> FastAPI:
     app.add_middleware(
         Door, entry=entry(host=server.host, allowed_hosts=server.allowed_hosts, key=key), metrics=context.metrics
     )
+    describe(app)
     _serve_documentation(app)
     return app
 

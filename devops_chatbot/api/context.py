@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request
-from pydantic import BaseModel
+from fastapi import Depends, Path, Request
+from pydantic import AfterValidator, BaseModel
 
+from devops_chatbot.api.door import KEPT_SLASH
 from devops_chatbot.api.metrics import Metrics
 from devops_chatbot.api.streams import Streams
 from devops_chatbot.bootstrap import Product
@@ -35,6 +36,12 @@ def _product(request: Request) -> Product:
 
 In = Annotated[Context, Depends(_context)]
 Of = Annotated[Product, Depends(_product)]
+
+Named = Annotated[
+    str,
+    Path(description="The id or the name of a knowledge base.", examples=["Runbooks"]),
+    AfterValidator(lambda name: name.replace(KEPT_SLASH, "/")),
+]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "description": "What was asked for cannot be done as asked; `detail` says what to do"},

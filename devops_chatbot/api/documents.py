@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import In, Of, given, page
+from devops_chatbot.api.context import In, Named, Of, given, page
 from devops_chatbot.api.jobs import started
 from devops_chatbot.api.uploads import receive_files
 from devops_chatbot.bootstrap import Product
@@ -38,7 +38,7 @@ UPLOAD = {
 
 
 @router.post("", status_code=202, openapi_extra=UPLOAD)
-async def upload_documents(kb: str, request: Request, context: In) -> StartedJob:
+async def upload_documents(kb: Named, request: Request, context: In) -> StartedJob:
     """Send one or many files in the field `files`; zip and tar archives are unpacked.
 
     A file name may be a relative path, which becomes the document's address. A file of the same address replaces the
@@ -62,7 +62,7 @@ async def upload_documents(kb: str, request: Request, context: In) -> StartedJob
 
 @router.get("")
 def list_documents(
-    kb: str,
+    kb: Named,
     product: Of,
     state: DocumentState | None = None,
     text: str | None = None,
@@ -77,37 +77,38 @@ def list_documents(
 
 
 @router.post("/delete", status_code=204)
-def delete_documents(kb: str, body: Selection, product: Of) -> None:
+def delete_documents(kb: Named, body: Selection, product: Of) -> None:
     """Remove many documents from every index."""
     product.ingest.remove_documents(product.catalogue.get(kb).id, body.ids)
 
 
 @router.post("/reindex", status_code=202)
-def reindex_documents(kb: str, body: Selection, product: Of) -> StartedJob:
+def reindex_documents(kb: Named, body: Selection, product: Of) -> StartedJob:
     """Read documents anew from the originals that the server keeps."""
     return started(product.jobs.reindex(product.catalogue.get(kb).id, body.ids))
 
 
 @router.get("/{document_id}")
-def get_document(kb: str, document_id: str, product: Of) -> Document:
+def get_document(kb: Named, document_id: str, product: Of) -> Document:
+    """One row of the file table."""
     return given(Document, product.catalogue.document(product.catalogue.get(kb).id, document_id))
 
 
 @router.delete("/{document_id}", status_code=204)
-def delete_document(kb: str, document_id: str, product: Of) -> None:
+def delete_document(kb: Named, document_id: str, product: Of) -> None:
     """Remove a document from every index."""
     product.ingest.remove_document(product.catalogue.get(kb).id, document_id)
 
 
 @router.get("/{document_id}/chunks")
-def list_chunks(kb: str, document_id: str, product: Of) -> Page[Passage]:
+def list_chunks(kb: Named, document_id: str, product: Of) -> Page[Passage]:
     """The pieces that the document was split into, in reading order."""
     document = product.catalogue.document(product.catalogue.get(kb).id, document_id)
     return page(Passage, product.catalogue.chunks(document.id))
 
 
 @router.get("/{document_id}/original", response_class=FileResponse)
-def download_document(kb: str, document_id: str, product: Of) -> FileResponse:
+def download_document(kb: Named, document_id: str, product: Of) -> FileResponse:
     """The file as it was taken in; always as a download, never shown as a page of this server."""
     document = product.catalogue.document(product.catalogue.get(kb).id, document_id)
     return FileResponse(

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,6 +20,9 @@ from devops_chatbot.loopback import is_loopback
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/docs", "/openapi.json"})
 OPEN_PREFIX = "/swagger/"
+NAMES_BELOW = "/v1/knowledge-bases/"
+KEPT_SLASH = "\x1f"
+"""Stands in a path for a `%2F` of a name, which is no border of segments."""
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
 log = logging.getLogger("devops_chatbot.api")
@@ -67,6 +70,7 @@ class Door:
             return
         request_id = uuid.uuid4().hex
         scope["request_id"] = request_id
+        _keep_slashes(scope)
         begun = time.perf_counter()
         status = 0
 
@@ -107,6 +111,16 @@ class Door:
             await self._app(scope, _bounded(receive, headers), send)
             return
         await refusal(scope, receive, send)
+
+
+def _keep_slashes(scope: Scope) -> None:
+    """Keeps a `%2F` in the name of a knowledge base, such as `CI%2FCD`, from becoming a border of segments."""
+    raw = scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1")
+    if not raw.startswith(NAMES_BELOW):
+        return
+    name, slash, rest = raw.removeprefix(NAMES_BELOW).partition("/")
+    if "%2f" in name.lower():
+        scope["path"] = NAMES_BELOW + unquote(name).replace("/", KEPT_SLASH) + slash + unquote(rest)
 
 
 def _bounded(receive: Receive, headers: Headers) -> Receive:

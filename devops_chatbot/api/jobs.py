@@ -38,6 +38,7 @@ def list_jobs(product: Of, knowledge_base: str | None = None) -> Page[Job]:
 
 @router.get("/{job_id}")
 def get_job(job_id: str, product: Of) -> Job:
+    """A job as it stands now."""
     return given(Job, product.jobs.get(job_id))
 
 

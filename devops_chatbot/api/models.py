@@ -36,6 +36,7 @@ async def test_model(name: str, product: Of) -> Test:
 
 @router.get("/embeddings")
 def list_embeddings(product: Of) -> Page[EmbeddingInfo]:
+    """Every embedding model, the default marked, with its state."""
     return page(EmbeddingInfo, product.embeddings.infos())
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -84,12 +84,20 @@ async def on_chatbot_error(request: Request, error: Exception) -> JSONResponse:
 
 async def on_invalid(request: Request, error: Exception) -> JSONResponse:
     """The body or a parameter is not as the route wants it."""
-    fields = tuple(
-        FieldProblem(field=".".join(str(part) for part in row["loc"]), problem=str(row["msg"]))
-        for row in cast(RequestValidationError, error).errors()
-    )
+    fields = tuple(_field(row, request) for row in cast(RequestValidationError, error).errors())
     detail = "; ".join(f"{row.field}: {row.problem}" for row in fields)
     return _response(request, name="BadRequest", status=422, detail=detail, fields=fields)
+
+
+def _field(row: dict[str, Any], request: Request) -> FieldProblem:
+    if row["type"] == "json_invalid":
+        why = f"is not valid JSON: {row['ctx']['error']} at character {row['loc'][-1]}"
+        return FieldProblem(field="body", problem=why)
+    kind = request.headers.get("content-type", "")
+    if row["loc"] == ("body",) and row["type"] == "model_attributes_type" and "json" not in kind:
+        shown = repr(kind) if kind else "missing"
+        return FieldProblem(field="body", problem=f"the header Content-Type is {shown}; expected 'application/json'")
+    return FieldProblem(field=".".join(str(part) for part in row["loc"]), problem=str(row["msg"]))
 
 
 async def on_http(request: Request, error: Exception) -> JSONResponse:
@@ -99,6 +107,9 @@ async def on_http(request: Request, error: Exception) -> JSONResponse:
     refused = cast(HTTPException, error)
     if refused.status_code == 404:
         name, detail = NotFound.__name__, f"There is nothing at {request.url.path}. The routes are listed at /docs."
+    elif refused.status_code == 405:
+        allowed = (refused.headers or {}).get("Allow", "other methods")
+        name, detail = "BadRequest", f"{request.method} is not possible at {request.url.path}; possible: {allowed}."
     else:
         name, detail = "BadRequest", f"{refused.detail} ({request.method} {request.url.path})"
     return _response(request, name=name, status=refused.status_code, detail=detail, headers=dict(refused.headers or {}))

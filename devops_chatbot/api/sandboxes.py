@@ -116,6 +116,7 @@ def list_sessions(request: Request, door: Through) -> Page[SessionBody]:
 
 @router.get("/{sandbox_id}")
 def get_session(sandbox_id: str, request: Request, door: Through) -> SessionBody:
+    """What a session may use and what it does."""
     return SessionBody.model_validate(_session(door, request, sandbox_id).info())
 
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from devops_chatbot.api.context import Of, page
+from devops_chatbot.api.context import Named, Of, page
 from devops_chatbot.api.jobs import started
 from devops_chatbot.errors import NotFound
 from devops_chatbot.wire import NewSource, Page, Source, StartedJob
@@ -12,12 +12,13 @@ router = APIRouter(prefix="/v1/knowledge-bases/{kb}/sources", tags=["sources"])
 
 
 @router.get("")
-def list_sources(kb: str, product: Of) -> Page[Source]:
+def list_sources(kb: Named, product: Of) -> Page[Source]:
+    """The folders that the knowledge base follows."""
     return page(Source, product.catalogue.sources(product.catalogue.get(kb).id))
 
 
 @router.post("", status_code=202)
-def sync_source(kb: str, body: NewSource, product: Of) -> StartedJob:
+def sync_source(kb: Named, body: NewSource, product: Of) -> StartedJob:
     """Follow a folder, or sync it again: only what changed is read, and what is gone is removed.
 
     The folder has to be below one that the setting `knowledge.folders` names.
@@ -28,7 +29,7 @@ def sync_source(kb: str, body: NewSource, product: Of) -> StartedJob:
 
 
 @router.delete("", status_code=204)
-def forget_source(kb: str, location: str, product: Of) -> None:
+def forget_source(kb: Named, location: str, product: Of) -> None:
     """Follow a folder no longer; the documents that it gave stay."""
     found = product.catalogue.get(kb)
     if location not in {source.location for source in product.catalogue.sources(found.id)}:

@@ -59,6 +59,7 @@ async def run_code(
 
 @router.get("/runs/{run_id}")
 def get_run(thread_id: str, run_id: str, product: Of) -> CodeRun:
+    """What a code block did when it was run last."""
     return given(CodeRun, product.workbench.runs.get(thread_id, run_id))
 
 

@@ -37,6 +37,7 @@ def get_thread(thread_id: str, product: Of) -> Thread:
 
 @router.patch("/{thread_id}")
 def rename_thread(thread_id: str, body: ThreadChange, product: Of) -> ThreadSummary:
+    """Give a conversation another title."""
     product.threads.rename(thread_id, body.title)
     return given(ThreadSummary, product.threads.load(thread_id))
 

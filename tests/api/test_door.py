@@ -133,6 +133,24 @@ def test_a_wrong_body_is_named_field_by_field(serve) -> None:
     assert response.json()["fields"][0]["field"] == "body.number"
 
 
+def test_a_body_that_is_no_json_is_told_where_or_why(serve) -> None:
+    with serve(app_behind(OPEN)) as url:
+        broken = httpx.post(f"{url}/v1/things", content='{"number": ', headers={"Content-Type": "application/json"})
+        unnamed = httpx.post(f"{url}/v1/things", content='{"number": 1}', headers={"Content-Type": "text/plain"})
+    assert broken.json()["detail"] == "body: is not valid JSON: Expecting value at character 11"
+    assert unnamed.json()["detail"].startswith("body: the header Content-Type is 'text/plain'; expected")
+    assert {broken.status_code, unnamed.status_code} == {422}
+
+
+def test_a_wrong_method_is_told_the_right_ones(serve) -> None:
+    with serve(app_behind(OPEN)) as url:
+        response = httpx.delete(f"{url}/healthz")
+    assert response.status_code == 405
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["allow"] == "GET"
+    assert response.json()["detail"] == "DELETE is not possible at /healthz; possible: GET."
+
+
 def test_a_body_that_is_too_large_is_refused_whether_or_not_it_says_so(serve) -> None:
     with serve(app_behind(OPEN)) as url:
         big = b'{"number": 1, "x": "' + b"x" * 3_000_000 + b'"}'

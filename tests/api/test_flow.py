@@ -5,6 +5,7 @@ import json
 import tarfile
 import zipfile
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -195,8 +196,12 @@ def test_a_folder_is_followed_below_the_allowed_ones_only(client: Client, allowe
         client.forget_source("Folder", str(allowed))
 
 
-def test_names_of_knowledge_bases(client: Client) -> None:
+def test_names_of_knowledge_bases(client: Client, url: str) -> None:
     made = client.create_knowledge_base("运行手册 / a+b & ?", description="中文")
+    by_name = f"{url}/v1/knowledge-bases/{quote(made.name, safe='')}"
+    assert httpx.get(by_name).json()["id"] == made.id
+    assert httpx.get(f"{by_name}/documents").json() == {"items": [], "total": 0}
+    assert httpx.get(f"{url}/v1/knowledge-bases/{made.name}").status_code == 404, "an open slash is a border"
     assert client.knowledge_base("运行手册 / a+b & ?") == client.knowledge_base(made.id) == made
     with pytest.raises(Conflict):
         client.create_knowledge_base("运行手册 / A+B & ?")
