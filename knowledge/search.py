@@ -9,11 +9,11 @@ from devops_chatbot.errors import BadQuestion
 from knowledge import fusion
 from knowledge.entities import SPECIFIC, entities_in
 from knowledge.fusion import Fused
-from knowledge.language import foreign_share, understanding
+from knowledge.language import cosine_scale, foreign_share, understanding
 from knowledge.model import GraphStore, Hit, LexicalIndex, Match, Scope, VectorStore, document_of
 from knowledge.passages import Passage
 from knowledge.spoken import in_words
-from knowledge.wording import Worded, Wording
+from knowledge.wording import Wording
 
 POOL = 60
 """Chunks that each index gives, at least; enough for ten documents of several chunks each."""
@@ -65,6 +65,7 @@ class HybridRetriever:
         self._embedder_of = embedder_of
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="search")
         self._understanding: dict[str, float] = {}
+        self._scales: dict[str, tuple[float, float]] = {}
 
     def search(
         self, query: str, *, scope: Scope, limit: int, mode: SearchMode = "hybrid", score_threshold: float = 0.0
@@ -103,7 +104,7 @@ class HybridRetriever:
 
     def _hybrid(self, text: str, scope: Scope, limit: int) -> tuple[list[Fused], dict[str, Passage]]:
         """All indexes together; the best candidates compared with the query once more."""
-        pool, compared = max(POOL, 3 * limit), max(COMPARED, 2 * limit)
+        pool = max(POOL, 3 * limit)
         nearest = self._pool.submit(self._nearest, text, scope, pool)
         named = self._pool.submit(self._named, text, scope, pool)
         lexical = self._words.search(text, scope=scope, limit=pool)
@@ -112,32 +113,42 @@ class HybridRetriever:
         vector = nearest.result()
         legs: dict[IndexName, list[Match]] = {"vector": vector, "lexical": lexical, "graph": near}
         share = fusion.vectors_share(self._understood(text, scope), lexical=bool(lexical), vector=bool(vector))
-        scores = fusion.combined(legs, share=share)
+        rarity = self._words.rarity(text, scope=scope)
+        scores = fusion.combined(legs, share=share, sure=fusion.words_sureness(lexical, rarity))
         bonus = fusion.naming_bonus(naming, titled={})
         first = sorted(scores, key=lambda chunk_id: (-scores[chunk_id] - bonus.get(chunk_id, 0.0), chunk_id))
-        known = self._passages(spread(first, of=document_of), compared)
+        ordered = spread(first, of=document_of)
+        known = self._passages(ordered, max(COMPARED, 2 * limit))
         scores = {chunk_id: scores[chunk_id] for chunk_id in known}
         bonus = fusion.naming_bonus(
             [match for match in naming if match.chunk_id in known], titled=_titled(_names(text), known)
         )
-        worded = self._compared(text, scope, known)
+        best = [chunk_id for chunk_id in ordered if chunk_id in known][:COMPARED]
+        compared = Wording(rarity).compare([(known[chunk_id].title, known[chunk_id].context) for chunk_id in best])
+        worded = dict(zip(best, compared, strict=True))
         return fusion.ranked(scores, worded=worded, bonus=bonus, legs=legs), known
 
     def _nearest(self, text: str, scope: Scope, limit: int) -> list[Match]:
-        """By meaning; knowledge bases that share an embedding model share the query's vector."""
+        """By meaning; knowledge bases that share an embedding model share the query's vector. Where there are several
+        models, a score is not the cosine but where it lies between unrelated sentences (0) and paraphrases (1).
+        """
         groups: dict[str, tuple[QueryEmbedder, list[str]]] = {}
         for knowledge_base in scope.knowledge_bases:
             embedder = self._embedder_of(knowledge_base)
             groups.setdefault(embedder.shape, (embedder, []))[1].append(knowledge_base)
         spoken = in_words(text)
-        found = [
-            match
-            for embedder, ids in groups.values()
-            for match in self._vectors.search(
-                embedder.embed_query(spoken), scope=Scope(knowledge_bases=tuple(ids)), limit=limit
-            )
-        ]
+        found: list[Match] = []
+        for embedder, ids in groups.values():
+            vector = embedder.embed_query(spoken)
+            matches = self._vectors.search(vector, scope=Scope(knowledge_bases=tuple(ids)), limit=limit)
+            found += matches if len(groups) == 1 else self._rescaled(matches, embedder)
         return sorted(found, key=lambda match: (-match.score, match.chunk_id))[:limit]
+
+    def _rescaled(self, matches: Sequence[Match], embedder: QueryEmbedder) -> list[Match]:
+        if embedder.shape not in self._scales:
+            self._scales[embedder.shape] = cosine_scale(embedder)
+        zero, width = self._scales[embedder.shape]
+        return [Match(chunk_id=match.chunk_id, score=(match.score - zero) / width) for match in matches]
 
     def _named(self, text: str, scope: Scope, limit: int) -> list[Match]:
         """Chunks that mention what the query names; a query of one word is a name."""
@@ -164,14 +175,6 @@ class HybridRetriever:
             if len(known) >= wanted // 2:
                 break
         return known
-
-    def _compared(self, text: str, scope: Scope, known: Mapping[str, Passage]) -> dict[str, Worded]:
-        wording = Wording(self._words.rarity(text, scope=scope))
-        texts = [
-            (" ".join(dict.fromkeys((passage.title, *passage.heading_path))), passage.context)
-            for passage in known.values()
-        ]
-        return dict(zip(known, wording.compare(texts), strict=True))
 
     def _understood(self, text: str, scope: Scope) -> float:
         """The share of the query that every embedding model of the scope understands."""

@@ -1,8 +1,8 @@
-"""Scores how well the section around a chunk, and the headings above it, word a query.
+"""Scores how well the section around a chunk, and its document's title, word a query.
 
 The chunk that matches best is small; what the question names often stands elsewhere in its section, or only in the
-heading. So the best chunks of all indexes are compared once more, by BM25 over their whole sections (Robertson and
-Zaragoza 2009) and by the share of the query's weight that their headings cover. Words are compared by their stems here,
+title. So the best chunks of all indexes are compared once more, by BM25 over their whole sections (Robertson and
+Zaragoza 2009) and by the share of the query's weight that their titles cover. Words are compared by their stems here,
 `failing` like `failures`: the index itself does not stem, because that costs precision where it chooses among everything.
 """
 
@@ -25,10 +25,10 @@ _SPACED = str.maketrans({chr(code): " " for code in range(128) if not chr(code).
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worded:
-    """How well a passage words the query: by its section and by its headings, each in [0, 1]."""
+    """How well a passage words the query: by its section and by its title, each in [0, 1]."""
 
     section: float
-    heading: float
+    title: float
 
 
 def stem(word: str) -> str:
@@ -58,15 +58,15 @@ class Wording:
         self._total = sum(weight for _, _, weight in self._weights)
 
     def compare(self, passages: Sequence[tuple[str, str]]) -> list[Worded]:
-        """How each passage, given as (headings, section), words the query; lengths are weighed against each other."""
+        """How each passage, given as (title, section), words the query; lengths are weighed against each other."""
         if not self._weights or not passages:
-            return [Worded(section=0.0, heading=0.0) for _ in passages]
+            return [Worded(section=0.0, title=0.0) for _ in passages]
         mean = sum(len(section) for _, section in passages) / len(passages) or 1.0
-        headings = {heading: self._counts(heading) for heading in {heading for heading, _ in passages}}
+        titles = {title: self._counts(title) for title in {title for title, _ in passages}}
         sections = {section: self._counts(section[:_LONGEST]) for section in {section for _, section in passages}}
         return [
-            self._worded(headings[heading], sections[section], K1 * (1 - B + B * len(section) / mean))
-            for heading, section in passages
+            self._worded(titles[title], sections[section], K1 * (1 - B + B * len(section) / mean))
+            for title, section in passages
         ]
 
     def _counts(self, text: str) -> list[int]:
@@ -76,10 +76,10 @@ class Wording:
         return [spaced.count(root) if alone else lower.count(root) for root, alone, _ in self._weights]
 
     def _worded(self, above: Sequence[int], below: Sequence[int], norm: float) -> Worded:
-        section = heading = 0.0
+        section = covered = 0.0
         for (_, _, weight), over, under in zip(self._weights, above, below, strict=True):
             if over:
-                heading += weight
+                covered += weight
             if times := over + under:
                 section += weight * times / (times + norm)
-        return Worded(section=section / self._total, heading=heading / self._total)
+        return Worded(section=section / self._total, title=covered / self._total)

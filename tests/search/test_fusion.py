@@ -3,10 +3,10 @@
 import pytest
 
 from knowledge import fusion
-from knowledge.language import foreign_share, understanding
+from knowledge.language import NARROWEST, cosine_scale, foreign_share, understanding
 from knowledge.model import Match
 from knowledge.spoken import in_words
-from knowledge.wording import Wording, stem
+from knowledge.wording import Worded, Wording, stem
 
 
 def matches(*pairs: tuple[str, float]) -> list[Match]:
@@ -29,6 +29,43 @@ def test_an_index_that_finds_nothing_leaves_the_other_its_order() -> None:
     found = fusion.ranked(fusion.combined(legs, share=share), legs=legs)
     assert [one.chunk_id for one in found] == ["a", "b"]
     assert 1.0 >= found[0].score > found[1].score >= 0.0
+
+
+def test_words_and_meaning_at_two_places_of_a_document_count_together() -> None:
+    legs = {
+        "lexical": matches(("other#1-0", 9.0), ("right#1-0", 8.5), ("last#1-0", 1.0)),
+        "vector": matches(("third#1-0", 0.9), ("right#1-7", 0.88), ("other#1-5", 0.5), ("last#1-0", 0.4)),
+    }
+    found = fusion.ranked(fusion.combined(legs, share=0.5), legs=legs)
+    assert [one.chunk_id for one in found[:2]] == ["right#1-7", "right#1-0"]
+
+
+def test_matches_beyond_a_fixed_depth_do_not_move_the_ones_before() -> None:
+    words = matches(("a", 2.0), ("v3", 1.9))
+    vectors = matches(*((f"v{rank}", 0.9 - rank / 100) for rank in range(80)))
+    short = {"lexical": words, "vector": vectors[: fusion.DEPTH]}
+    deep = {"lexical": words, "vector": vectors}
+    few, many = (fusion.combined(legs, share=0.5) for legs in (short, deep))
+    assert {chunk_id: many[chunk_id] for chunk_id in few} == few
+
+
+def test_a_section_is_judged_beside_the_best_worded_one() -> None:
+    legs = {"lexical": matches(("a", 1.0), ("b", 1.0))}
+    scores = fusion.combined(legs, share=0.0)
+    worded = {"a": Worded(section=0.3, title=0.0), "b": Worded(section=0.6, title=0.0)}
+    found = {one.chunk_id: one.score for one in fusion.ranked(scores, legs=legs, worded=worded)}
+    most = 1 + fusion.NEAR + fusion.SECTION + fusion.TITLE
+    assert found["b"] - found["a"] == pytest.approx(fusion.SECTION / 2 / most)
+
+
+def test_little_words_alone_do_not_outweigh_the_meaning() -> None:
+    legs = {"lexical": matches(("little", 0.2), ("right", 0.1)), "vector": matches(("right", 0.6), ("little", 0.1))}
+    sure = fusion.words_sureness(legs["lexical"], {"how": 0.1, "the": 0.1, "dough": 4.0, "rises": 4.0})
+    assert 0 < sure < 0.05
+    found = fusion.ranked(fusion.combined(legs, share=0.1, sure=sure), legs=legs)
+    assert [one.chunk_id for one in found] == ["right", "little"]
+    assert fusion.words_sureness(matches(("a", 6.0)), {"the": 0.1, "dough": 4.0}) == 1.0
+    assert fusion.words_sureness([], {}) == 1.0
 
 
 def test_a_hit_says_which_index_found_it_at_which_rank() -> None:
@@ -79,13 +116,18 @@ def test_a_model_is_examined_for_what_it_understands() -> None:
     assert understanding(_OneHot(knows=False)) == 0.0
 
 
+def test_the_scale_of_a_model_runs_from_unrelated_sentences_to_paraphrases() -> None:
+    assert cosine_scale(_OneHot(knows=True)) == (0.0, 1.0)
+    assert cosine_scale(_OneHot(knows=False)) == (8.0, NARROWEST)
+
+
 def test_forms_of_a_word_share_a_stem() -> None:
     assert stem("failing") == stem("failures") == stem("failed") == "fail"
     assert stem("etcd") == "etcd"
     assert stem("磁盘") == "磁盘"
 
 
-def test_the_section_and_the_heading_that_word_the_query_score_highest() -> None:
+def test_the_section_and_the_title_that_word_the_query_score_highest() -> None:
     wording = Wording({"the": 0.01, "reload": 3.0, "failures": 2.0, "s3": 4.0})
     best, other, none = wording.compare(
         [
@@ -94,7 +136,7 @@ def test_the_section_and_the_heading_that_word_the_query_score_highest() -> None
             ("Nothing", "Nothing."),
         ]
     )
-    assert best.heading == pytest.approx(5 / 9)
+    assert best.title == pytest.approx(5 / 9)
     assert best.section > other.section > none.section == 0.0
 
 

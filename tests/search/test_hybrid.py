@@ -1,0 +1,274 @@
+"""Search on the real stores with the bundled model: what is found first, in which scope, and how sure it is."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from devops_chatbot.errors import BadQuestion
+from devops_chatbot.records import open_records
+from knowledge import loaders
+from knowledge.catalogue import Catalogue
+from knowledge.embed import Embedder, open_bundled
+from knowledge.graph.ladybug import LadybugGraph
+from knowledge.ingest import Ingest
+from knowledge.lexical.tantivy import TantivyWords
+from knowledge.model import Hit, ParsedDocument, Scope
+from knowledge.originals import Originals
+from knowledge.search import HybridRetriever
+from knowledge.stores import Stores
+from knowledge.vector.chroma import ChromaVectors
+
+CROWD = 0.8
+"""The least cosine of any two texts under `Crowded`."""
+
+RUNBOOKS = {
+    "KubePodCrashLooping.md": """# KubePodCrashLooping
+
+## Meaning
+
+A container of the pod exits again and again, and the kubelet waits longer before every new start.
+
+## Diagnosis
+
+Read the log of the previous container with `kubectl logs --previous`. See also [quotas](quotas.md).
+""",
+    "on-call.md": """# Notes for people on call
+
+Most nights bring KubePodCrashLooping and nothing else. Silence what somebody works on already.
+
+Hand over in the morning. Write down what you silenced, and for how long.
+""",
+    "disk.md": """# Free space on a node
+
+## Clean up
+
+Unused images fill the volume of the container runtime. Prune them, then delete old journals.
+""",
+    "quotas.md": """# Quotas of a namespace
+
+A namespace has at most 40 pods. An administrator raises the number in the ResourceQuota.
+""",
+    "backup.md": """# Backing up etcd
+
+Take a snapshot every hour and copy it away from the cluster.
+
+Restore into an empty directory, then start the members one by one.
+""",
+}
+RECIPES = {
+    "soup.md": "# Potato soup\n\nPeel the potatoes, boil them in broth for twenty minutes, and add cream.\n",
+    "bread.md": "# Rye bread\n\nFeed the sourdough in the evening. Bake it hot at first, then slowly.\n",
+    "quotas.md": "# Fishing quotas\n\nA boat may land forty tonnes of herring in a season.\n",
+}
+CHINESE = {
+    "磁盘.md": "# 磁盘空间不足\n\n删除不用的镜像和旧日志，然后扩容数据卷。\n",
+    "证书.md": "# 证书过期\n\n在到期前三十天更新证书，并重启入口网关。\n",
+    "备份.md": "# 数据库备份\n\n每小时做一次快照，并复制到另一个机房。\n",
+}
+
+
+class Crowded:
+    """The bundled model with another geometry, as many models have it: any two texts have a cosine of `CROWD` or more."""
+
+    shape = "crowded"
+
+    def __init__(self, model: Embedder) -> None:
+        self._model = model
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        return self._model.count(texts)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self._crowded(vector) for vector in self._model.embed_documents(texts)]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self._crowded(self._model.embed_query(text))
+
+    def _crowded(self, vector: list[float]) -> list[float]:
+        return [math.sqrt(CROWD), *(math.sqrt(1 - CROWD) * value for value in vector)]
+
+
+class InProcess:
+    def load(self, data: bytes, name: str) -> ParsedDocument:
+        return loaders.load(data, name)
+
+
+class Shelf:
+    """Three knowledge bases on real stores: runbooks and Chinese pages by the bundled model, recipes by `Crowded`."""
+
+    def __init__(self, folder: Path) -> None:
+        bundled = open_bundled(folder / "model")
+        models: dict[str, Embedder | Crowded] = {"bundled": bundled, "crowded": Crowded(bundled)}
+        self._engine = open_records(folder / "records.db")
+        self._catalogue = Catalogue(self._engine)
+        self._stores = Stores(
+            vectors=ChromaVectors(folder / "vectors"),
+            words=TantivyWords(folder / "words"),
+            graph=LadybugGraph(folder / "graph"),
+        )
+        self._ingest = Ingest(
+            catalogue=self._catalogue,
+            stores=self._stores,
+            originals=Originals(folder / "files"),
+            reader=InProcess(),
+            embedder_of=lambda base: models[self._catalogue.get(base).embedding],
+        )
+        self._folder = folder / "pages"
+        self.runbooks = self._filled("Runbooks", "bundled", RUNBOOKS)
+        self.chinese = self._filled("手册", "bundled", CHINESE)
+        self.recipes = self._filled("Recipes", "crowded", RECIPES)
+        self.retriever = HybridRetriever(
+            catalogue=self._catalogue,
+            vectors=self._stores.vectors,
+            words=self._stores.words,
+            graph=self._stores.graph,
+            embedder_of=lambda base: models[self._catalogue.get(base).embedding],
+        )
+
+    def remove(self, base: str, name: str) -> None:
+        """Delete a file of a knowledge base and sync."""
+        (self._folder / base / name).unlink()
+        self._sync(base)
+
+    def close(self) -> None:
+        self._stores.close()
+        self._engine.dispose()
+
+    def _filled(self, name: str, model: str, pages: dict[str, str]) -> str:
+        base = self._catalogue.create(name, embedding=model).id
+        (self._folder / base).mkdir(parents=True)
+        for each, text in pages.items():
+            (self._folder / base / each).write_text(text, "utf-8")
+        self._sync(base)
+        return base
+
+    def _sync(self, base: str) -> None:
+        job = f"{base}-{len(list(self._folder.rglob('*.md')))}"
+        self._ingest.plan(job, base, kind="folder", argument=str(self._folder / base))
+        while self._ingest.step(job, base):
+            pass
+        self._ingest.finish(job, base, kind="folder", argument=str(self._folder / base))
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    shelf = Shelf(tmp_path_factory.mktemp("shelf"))
+    yield shelf
+    shelf.close()
+
+
+def titles(hits: Sequence[Hit]) -> list[str]:
+    return list(dict.fromkeys(hit.title for hit in hits))
+
+
+def scope(*bases: str) -> Scope:
+    return Scope(knowledge_bases=bases)
+
+
+def test_a_name_finds_the_page_about_it_before_one_that_mentions_it(shelf: Shelf) -> None:
+    for query in ("KubePodCrashLooping", "We were paged for KubePodCrashLooping, what now?"):
+        hits = shelf.retriever.search(query, scope=scope(shelf.runbooks), limit=5)
+        assert titles(hits)[:2] == ["KubePodCrashLooping", "Notes for people on call"]
+
+
+def test_other_words_of_the_same_meaning_find_the_page(shelf: Shelf) -> None:
+    hits = shelf.retriever.search("running out of storage", scope=scope(shelf.runbooks), limit=3)
+    assert titles(hits)[0] == "Free space on a node"
+
+
+def test_chinese_is_found_by_its_words_under_a_model_that_reads_english(shelf: Shelf) -> None:
+    for query, title in (
+        ("证书什么时候要更新", "证书过期"),
+        ("怎样备份数据库", "数据库备份"),
+        ("镜像占满磁盘", "磁盘空间不足"),
+    ):
+        hits = shelf.retriever.search(query, scope=scope(shelf.chinese, shelf.runbooks), limit=3)
+        assert titles(hits)[0] == title
+
+
+def test_a_hit_carries_its_place_its_section_and_who_found_it(shelf: Shelf) -> None:
+    hit = shelf.retriever.search("kubectl logs --previous", scope=scope(shelf.runbooks), limit=1)[0]
+    assert hit.source_uri.endswith("KubePodCrashLooping.md")
+    assert hit.heading_path[0] == hit.title == "KubePodCrashLooping"
+    assert hit.text in hit.context
+    assert hit.location.line_start is not None
+    assert {by.index for by in hit.found_by} >= {"vector", "lexical"}
+    assert 0 < hit.score <= 1
+
+
+def test_what_is_linked_from_the_best_page_is_found_through_the_graph(shelf: Shelf) -> None:
+    hits = shelf.retriever.search("KubePodCrashLooping", scope=scope(shelf.runbooks), limit=20, mode="graph")
+    assert set(titles(hits)[:2]) == {"KubePodCrashLooping", "Notes for people on call"}
+    assert "Quotas of a namespace" in titles(hits)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "lexical", "graph"])
+def test_nothing_outside_the_scope_is_found(shelf: Shelf, mode: str) -> None:
+    hits = shelf.retriever.search("quotas", scope=scope(shelf.recipes), limit=20, mode=mode)
+    assert {hit.knowledge_base for hit in hits} <= {shelf.recipes}
+    assert shelf.retriever.search("quotas", scope=scope(), limit=20, mode=mode) == []
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector"])
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ("How many pods may run in a namespace?", "Quotas of a namespace"),
+        ("How long do potatoes have to cook?", "Potato soup"),
+        ("making a copy of the cluster's key-value store", "Backing up etcd"),
+        ("baking a loaf", "Rye bread"),
+    ],
+)
+def test_two_embedding_models_in_one_scope_compete_on_equal_terms(
+    shelf: Shelf, query: str, title: str, mode: str
+) -> None:
+    """The recipes' model gives every text a higher cosine than the runbooks' gives the right one."""
+    for bases in ((shelf.runbooks, shelf.recipes), (shelf.recipes, shelf.runbooks)):
+        hits = shelf.retriever.search(query, scope=scope(*bases), limit=5, mode=mode)
+        assert titles(hits)[0] == title
+        assert all(0 <= hit.score <= 1 for hit in hits)
+
+
+def test_asking_for_more_hits_leaves_the_first_ones_in_their_order(shelf: Shelf) -> None:
+    asked = scope(shelf.runbooks, shelf.chinese)
+    few = shelf.retriever.search("restore a snapshot", scope=asked, limit=3)
+    many = shelf.retriever.search("restore a snapshot", scope=asked, limit=90)
+    assert [hit.ref for hit in many[:3]] == [hit.ref for hit in few]
+
+
+def test_a_threshold_keeps_only_hits_that_are_as_sure(shelf: Shelf) -> None:
+    every = shelf.retriever.search("quotas of a namespace", scope=scope(shelf.runbooks), limit=20)
+    middle = every[len(every) // 2].score
+    kept = shelf.retriever.search(
+        "quotas of a namespace", scope=scope(shelf.runbooks), limit=20, score_threshold=middle
+    )
+    assert [hit.ref for hit in kept] == [hit.ref for hit in every if hit.score >= middle]
+    assert len(kept) < len(every)
+
+
+def test_an_empty_query_is_refused_and_a_very_long_one_is_not(shelf: Shelf) -> None:
+    with pytest.raises(BadQuestion):
+        shelf.retriever.search("  \n", scope=scope(shelf.runbooks), limit=5)
+    long = "members of etcd restored from a snapshot " * 1000
+    assert titles(shelf.retriever.search(long, scope=scope(shelf.runbooks), limit=5))[0] == "Backing up etcd"
+
+
+def test_a_query_that_no_word_matches_still_gives_the_nearest(shelf: Shelf) -> None:
+    hits = shelf.retriever.search("zzzqqq", scope=scope(shelf.runbooks), limit=3)
+    assert hits
+    assert all({by.index for by in hit.found_by} <= {"vector", "graph"} for hit in hits)
+
+
+def test_a_deleted_page_is_found_no_more(tmp_path: Path) -> None:
+    own = Shelf(tmp_path)
+    try:
+        before = own.retriever.search("etcd snapshot", scope=scope(own.runbooks), limit=5)
+        own.remove(own.runbooks, "backup.md")
+        after = own.retriever.search("etcd snapshot", scope=scope(own.runbooks), limit=5)
+    finally:
+        own.close()
+    assert titles(before)[0] == "Backing up etcd"
+    assert after
+    assert "Backing up etcd" not in titles(after)
