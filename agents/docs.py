@@ -1,11 +1,24 @@
 """Finds passages in the knowledge bases."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 from devops_chatbot.chat import Evidence, Progress, Task
 from devops_chatbot.language import language_of
 from knowledge.model import Hit, Retriever, Scope
+from knowledge.passages import Passage
+
+SHORT_DOCUMENT = 8000
+"""Characters up to which a document is read whole when it is the first one found: a runbook's diagnosis and its mitigation
+belong to what its first lines were found for.
+"""
+
+
+class Library(Protocol):
+    """Where whole documents are."""
+
+    def short_document(self, document_id: str, *, longest: int) -> Sequence[Passage]: ...
 
 
 class DocsAgent:
@@ -14,11 +27,12 @@ class DocsAgent:
     name = "docs"
     purpose = "Finds passages in your documents."
 
-    def __init__(self, retriever: Retriever) -> None:
+    def __init__(self, retriever: Retriever, library: Library) -> None:
         self._retriever = retriever
+        self._library = library
 
     async def gather(self, task: Task) -> AsyncIterator[Evidence | Progress]:
-        """Best first."""
+        """The hits, best first; then what else stands in the first one's document, where that is short."""
         chinese = language_of(task.question.text) == "zh"
         yield Progress(stage="search", text=f"正在搜索：{task.query}" if chinese else f"Searching for: {task.query}")
         hits = await asyncio.to_thread(
@@ -31,6 +45,12 @@ class DocsAgent:
         )
         for hit in hits:
             yield _evidence(hit)
+        if hits:
+            for passage in await asyncio.to_thread(
+                self._library.short_document, hits[0].document, longest=SHORT_DOCUMENT
+            ):
+                if not any(hit.document == passage.document and passage.text in hit.context for hit in hits):
+                    yield _beside(passage)
 
 
 def _evidence(hit: Hit) -> Evidence:
@@ -45,4 +65,17 @@ def _evidence(hit: Hit) -> Evidence:
         knowledge_base=hit.knowledge_base,
         score=hit.score,
         found_by=hit.found_by,
+    )
+
+
+def _beside(passage: Passage) -> Evidence:
+    return Evidence(
+        ref=passage.ref,
+        title=passage.title,
+        text=passage.text,
+        context=passage.context,
+        source_uri=passage.source_uri,
+        heading_path=passage.heading_path,
+        location=passage.location,
+        knowledge_base=passage.knowledge_base,
     )

@@ -50,6 +50,7 @@ class Product:
     settings: Settings
     data: DataDirectory
     catalogue: Catalogue
+    stores: Stores
     ingest: Ingest
     jobs: Jobs
     resync: Resync
@@ -123,7 +124,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         knowledge_bases=partial(catalogue.list, hidden=True),
         embed=lambda text: embeddings.of(BUNDLED).embed_query(text),
     )
-    team: dict[str, Sequence[Agent]] = {DOCS: (DocsAgent(retriever),), CHAT: (TalkAgent(),)}
+    team: dict[str, Sequence[Agent]] = {DOCS: (DocsAgent(retriever, catalogue),), CHAT: (TalkAgent(),)}
     scheduler = Scheduler(threads=threads, models=models, router=router, writer=Writer(), team=team)
     sandbox = open_sandbox(settings.sandbox, data_dir=data.path)
     workbench = _workbench(settings, data, engine=engine, sandbox=sandbox, threads=threads, ingest=ingest, jobs=jobs)
@@ -132,6 +133,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         settings=settings,
         data=data,
         catalogue=catalogue,
+        stores=stores,
         ingest=ingest,
         jobs=jobs,
         resync=resync,

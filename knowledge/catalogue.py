@@ -274,6 +274,10 @@ class Catalogue:
         """Every chunk of the active version, in reading order."""
         return passages.chunks_of(self.engine, document_id)
 
+    def short_document(self, document_id: str, *, longest: int) -> Sequence[Passage]:
+        """Every chunk of a document of at most `longest` characters, in reading order; nothing of a longer one."""
+        return passages.short_document(self.engine, document_id, longest)
+
     def passages(self, refs: Sequence[str]) -> dict[str, Passage]:
         """Those refs that are chunks of an active version; the others are left out."""
         return passages.passages(self.engine, refs)

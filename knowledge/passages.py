@@ -87,6 +87,14 @@ def chunks_of(engine: Engine, document: str) -> list[Passage]:
     return [_passage(row, text, 0) for row in rows]
 
 
+def short_document(engine: Engine, document: str, longest: int) -> list[Passage]:
+    """See `Catalogue.short_document`."""
+    chunk = tables.chunks.c
+    with reading(engine) as connection:
+        length = connection.execute(select(func.max(chunk.char_end)).where(chunk.document == document)).scalar()
+    return chunks_of(engine, document) if length is not None and length <= longest else []
+
+
 def read_text(engine: Engine, document: str, start: int, end: int | None) -> str:
     """`text[start:end]` of a document's active version; `start` is not negative."""
     block = tables.texts.c

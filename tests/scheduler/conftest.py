@@ -22,6 +22,7 @@ from devops_chatbot.settings import ModelSettings
 from devops_chatbot.threads import SqlThreads
 from devops_chatbot.writer import Writer
 from knowledge.model import Hit, Scope
+from knowledge.passages import Passage
 
 ROLES = ("answer", "route", "tools", "graph")
 
@@ -53,6 +54,9 @@ class Library:
         shared = {name: len(wanted & set(terms(f"{name} {text}"))) for name, text in self.pages.items()}
         best = sorted((name for name in self.pages if shared[name]), key=lambda name: -shared[name])
         return [self._hit(name, rank) for rank, name in enumerate(best[:limit], 1)] if scope.knowledge_bases else []
+
+    def short_document(self, document_id: str, *, longest: int) -> Sequence[Passage]:
+        return ()  # each page is one passage, so nothing stands beside it
 
     def _hit(self, name: str, rank: int) -> Hit:
         title, text = name.removesuffix(".md"), self.pages[name]
@@ -126,7 +130,7 @@ def house(engine: Engine, runner: asyncio.Runner) -> Callable[..., House]:
             models=chosen,
             router=Router(knowledge_bases=lambda: bases, embed=embed),  # type: ignore[arg-type, return-value]
             writer=Writer(),
-            team={DOCS: (DocsAgent(library),), CHAT: (TalkAgent(),)},
+            team={DOCS: (DocsAgent(library, library),), CHAT: (TalkAgent(),)},
         )
         return House(scheduler=scheduler, threads=threads, models=chosen, library=library, bases=bases, run=runner.run)
 

@@ -114,6 +114,35 @@ def test_the_section_that_is_asked_for_comes(question: str, holds: str, lacks: s
     assert lacks not in text
 
 
+@pytest.mark.parametrize(
+    "question", ["NodeDiskFull is firing, what do I do?", "How do I handle NodeDiskFull?", "NodeDiskFull 怎么办？"]
+)
+def test_who_asks_what_to_do_is_told_where_to_look_and_how_to_mend(question: str) -> None:
+    text = compose(question, evidence(RUNBOOK)).text
+    assert text.index("du -xh") < text.index("journalctl")
+    assert "evicted" not in text
+
+
+def test_a_chinese_question_finds_its_section_in_english_documents() -> None:
+    english = RUNBOOK.replace("NodeDiskFull", "etcdMembersDown")
+    text = compose("etcd 成员掉线怎么处理？", evidence(english, OTHER)).text
+    assert "journalctl --vacuum-size=200M" in text
+    assert "evicted" not in text
+
+
+def test_an_introduction_goes_with_what_was_said_already() -> None:
+    first = "# DiskFull\n\n## Mitigation\n\nRemove unused images:\n\n```shell\ncrictl rmi --prune\n```\n\nGrow the volume.\n"
+    second = (
+        "# DiskFullSoon\n\n## Mitigation\n\nFix DiskFullSoon like DiskFull, and order a larger disk at the help desk.\n\n"
+        "Until then, drop what nobody uses:\n\n```shell\ncrictl rmi --prune\n```\n\nWatch it for a week.\n"
+    )
+    text = compose("How do I fix DiskFull and DiskFullSoon?", evidence(second, first)).text
+    assert "larger disk" in text
+    assert "Grow the volume" in text
+    assert text.count("crictl rmi --prune") == 1
+    assert text.count("unused images:") + text.count("nobody uses:") == 1
+
+
 def test_a_name_alone_gives_the_whole_page_in_reading_order() -> None:
     text = compose("NodeDiskFull", evidence(RUNBOOK, passage=3)).text
     places = [text.index(words) for words in ("less than 5%", "evicted", "du -xh", "journalctl")]

@@ -141,7 +141,8 @@ def _filled(view: View, sections: Sequence[Section], relevance: Relevance, room:
     for position, section in enumerate(sections):
         if left <= room * 0.1:
             break
-        share = max(left // (len(sections) - position), min(left, WHOLE_SECTION))
+        behind = sum(size_of(following.text) for following in sections[position + 1 :])
+        share = max(left // (len(sections) - position), min(left, WHOLE_SECTION), left - behind)
         group = _whole(view, section, share, relevance)
         groups.append(group)
         left -= group.size

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from devops_chatbot.chat import Citation, Evidence
 from devops_chatbot.language import Language, language_of
-from devops_chatbot.llm.extract.choose import Group, choose, introduces, part_score, parts_of, same
+from devops_chatbot.llm.extract.choose import Group, Piece, choose, introduces, part_score, parts_of, same
 from devops_chatbot.llm.extract.relevance import Relevance
 from devops_chatbot.llm.extract.render import body, heading, piece_text, quoted
 from devops_chatbot.llm.extract.views import Section, View, squashed, views
@@ -130,7 +130,8 @@ def _others(ranked: Sequence[View], relevance: Relevance, first: Sequence[Group]
     for view in ranked[1:]:
         if len(chosen) > OTHERS:
             break
-        if _fit(view, relevance) < max(best * 0.9, FITS):
+        exactly = squashed(view.title).lower() in relevance.names
+        if _fit(view, relevance) < max(best * 0.9, FITS) and not exactly:
             continue
         if named and not _is_named(view, relevance):
             continue
@@ -141,16 +142,20 @@ def _others(ranked: Sequence[View], relevance: Relevance, first: Sequence[Group]
 
 
 def _once(groups: Sequence[Group]) -> list[Group]:
-    """Without pieces that say again, word for word, what stands above (a table that two passages share)."""
+    """Without pieces that say again, word for word, what stands above (a table that two passages share), and without
+    the introductions to them.
+    """
     said: set[str] = set()
     kept: list[Group] = []
     for group in groups:
-        pieces = []
+        pieces: list[Piece] = []
         for piece in group.pieces:
             words = squashed(piece_text(piece))
             if words and words not in said:
                 said.add(words)
                 pieces.append(piece)
+            elif pieces and introduces(pieces[-1].cited):
+                pieces.pop()
         while len(pieces) > 1 and introduces(pieces[-1].cited):
             pieces.pop()
         if pieces:

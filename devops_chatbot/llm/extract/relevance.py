@@ -12,6 +12,11 @@ PHRASE = 0.2
 """What words that stand together in both are worth, in shares of the question."""
 IDENTIFIER = 1.6
 
+_RESPOND = (
+    r"\bhandle|\bdeal with|\brespond|\breact|\bwhat (?:should|can|must|do|to)\b.{0,20}\bdo\b|\bwhat to do\b|\bwhat now\b"
+    r"|\bhelp\b|\bwhere (?:do|should|to)\b.{0,12}\bstart\b|处理|怎么办|应对|从哪里?(?:开始|入手)"
+)
+"""Asks what to do: first to look, then to mend."""
 _KINDS: dict[str, tuple[str, str]] = {
     # kind: (words of a question that ask for it, words of a heading that promise it)
     "meaning": (
@@ -22,13 +27,12 @@ _KINDS: dict[str, tuple[str, str]] = {
     ),
     "check": (
         r"\b(?:check|diagnos|debug|investigat|troubleshoot|inspect|verify|look (?:at|for|into)|find out|analy[sz])"
-        r"|检查|排查|诊断|查看|定位|调查|分析|确认",
+        rf"|检查|排查|诊断|查看|定位|调查|分析|确认|{_RESPOND}",
         r"diagnos|troubleshoot|debug|investigat|check|verif|triage|inspect|symptom|诊断|排查|检查|定位|分析|验证|症状",
     ),
     "fix": (
-        r"\b(?:fix|resolv|mitigat|solv|remed|recover|repair|restor|clear|get rid|work ?around|handle|deal with|respond|react)"
-        r"|\bwhat (?:should|can|must|do|to)\b.{0,20}\bdo\b|\bwhat to do\b|\bwhat now\b|\bhelp\b|\bfree (?:up|some|disk|space)"
-        r"|解决|处理|修复|怎么办|恢复|缓解|应对|消除",
+        r"\b(?:fix|resolv|mitigat|solv|remed|recover|repair|restor|clear|get rid|work ?around)"
+        rf"|\bfree (?:up|some|disk|space)|解决|修复|恢复|缓解|消除|{_RESPOND}",
         r"mitigat|resol|fix|solution|solv|remed|recover|repair|restor|work ?around|what to do|action|response|steps|procedure"
         r"|处理|解决|修复|恢复|步骤|方案|操作|缓解|措施|办法|方法",
     ),
@@ -49,7 +53,7 @@ _HOW_TO = re.compile(
 )
 _WORDS_OF_KINDS = re.compile(
     r"mean|explain|explan|describ|descript|definit|check|diagnos\w*|debug\w*|investig\w*|troubleshoot\w*|fix|resol\w*|mitig\w*"
-    r"|solv|solut|handl|caus|reason|impact|effect|happen|step|action|alert|fire|fir|issue|problem|help|now|command"
+    r"|solv|solut|recover\w*|restor\w*|repair\w*|respon\w*|react|handl|deal|start|caus|reason|impact|effect|happen|step|action|alert|fire|fir|issue|problem|help|now|command"
     r"|意思|含义|处理|解决|修复|么办|检查|排查|诊断|原因|影响|告警|报警|步骤|方法"
 )
 _OTHERWISE = {
@@ -73,6 +77,9 @@ class Relevance:
         for text in texts:
             document_counts.update(set(terms(text)))
             count += 1
+        latin = [word for word in asked if word.isascii()]
+        if latin and all(word.isascii() for word in document_counts):
+            asked = latin  # a Chinese question about English documents: only its names can be found there
         names = {name.lower() for name in identifiers(question)}
         self._weights = {
             word: math.log(1 + (count + 1) / (1 + document_counts[word])) * (IDENTIFIER if word in names else 1.0)
