@@ -2,7 +2,8 @@
 
 Prints hit@1, hit@10 and nDCG@10 (linear gain, as trec_eval has it) of the documents behind the chunks found: by the
 hybrid, and beside it, on the same knowledge base, by words alone, by vectors alone, and by plain reciprocal rank fusion of
-these two (Cormack et al. 2009, k 60). Queries without a `text` have several fields; each is a row of its own.
+these two (Cormack et al. 2009, k 60). Queries without a `text` have several fields; each is a row of its own. With
+`--linked` there are also queries made out of the links between a set's own pages, to tune by (`benchmarks.linked`).
 """
 
 import argparse
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from benchmarks.linked import linked_sentences
 from benchmarks.table import Cell, report
 from devops_chatbot.bootstrap import Product, build
 from devops_chatbot.chat import SearchMode
@@ -36,10 +38,11 @@ NAMES = {"hybrid": "hybrid", "lexical": "BM25", "vector": "vectors", "rrf": "pla
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A question and its right documents with their grades."""
+    """A question and its right documents with their grades; documents of `without` are struck out of what is found."""
 
     text: str
     gold: Mapping[str, int]
+    without: frozenset[str] = frozenset()
 
 
 def main() -> None:
@@ -48,19 +51,22 @@ def main() -> None:
     parser.add_argument("--set", action="append", help="name of a set (its folder); all without")
     parser.add_argument("--keep", type=Path, help="keep the knowledge bases here and use those that are there already")
     parser.add_argument("--misses", action="store_true", help="print the queries whose right document is not first")
+    parser.add_argument("--linked", action="store_true", help="also ask sentences that link one page to another")
     arguments = parser.parse_args()
     rows: list[dict[str, Cell]] = []
     with tempfile.TemporaryDirectory(prefix="retrieval-") as scratch:
         for folder in sorted(path.parent for path in arguments.data.rglob("qrels.tsv")):
             if not arguments.set or folder.name in arguments.set:
-                rows += measure(folder, arguments.keep or Path(scratch), misses=arguments.misses)
+                rows += measure(
+                    folder, arguments.keep or Path(scratch), misses=arguments.misses, linked=arguments.linked
+                )
     if not rows:
         raise SystemExit(f"there is no corpus.jsonl with a qrels.tsv below {arguments.data}")
     command = f"python -m benchmarks.retrieval --data {arguments.data.name}"
     report("retrieval", "Documents found, percent", rows, command=command)
 
 
-def measure(folder: Path, keep: Path, *, misses: bool = False) -> list[dict[str, Cell]]:
+def measure(folder: Path, keep: Path, *, misses: bool = False, linked: bool = False) -> list[dict[str, Cell]]:
     """The rows of one set; its data directory lies below `keep`."""
     data = open_data_directory(keep / folder.name)
     product = build(Settings(), data)
@@ -68,7 +74,8 @@ def measure(folder: Path, keep: Path, *, misses: bool = False) -> list[dict[str,
         uris = _ingest(product, folder, keep / f"{folder.name}-files")
         scope = Scope(knowledge_bases=product.ids_of([folder.name]))
         rows: list[dict[str, Cell]] = []
-        for field, queries in _queries(folder).items():
+        asked = _queries(folder)
+        for field, queries in (asked | _linked(folder, asked) if linked else asked).items():
             found, seconds = _search(product, queries, scope, uris)
             for name in ("hybrid", "lexical", "vector", "rrf"):
                 scores = [metrics(documents, query.gold) for documents, query in zip(found[name], queries, strict=True)]
@@ -153,7 +160,11 @@ def _search(
         start = time.perf_counter()
         hits = [product.retriever.search(query.text, scope=scope, limit=CHUNKS, mode=mode) for query in queries]
         seconds[mode] = time.perf_counter() - start
-        found[mode] = [list(dict.fromkeys(uris[hit.source_uri] for hit in row)) for row in hits]
+        rankings = [list(dict.fromkeys(uris[hit.source_uri] for hit in row)) for row in hits]
+        found[mode] = [
+            [document for document in ranking if document not in query.without]
+            for ranking, query in zip(rankings, queries, strict=True)
+        ]
     found["rrf"] = [reciprocal_ranks(pair) for pair in zip(found["lexical"], found["vector"], strict=True)]
     return found, seconds
 
@@ -171,6 +182,16 @@ def _queries(folder: Path) -> dict[str, list[Query]]:
             if row["_id"] in gold and row.get(field):
                 found[field].setdefault(row[field], Query(text=row[field], gold=gold[row["_id"]]))
     return {field: list(queries.values()) for field, queries in found.items()}
+
+
+def _linked(folder: Path, asked: Mapping[str, Sequence[Query]]) -> dict[str, list[Query]]:
+    """The queries that the set's own links give; none for pages that link nowhere."""
+    texts = {row["_id"]: row["text"] for row in _rows(folder, "corpus.jsonl")}
+    gold = {document for queries in asked.values() for query in queries for document in query.gold}
+    found = [
+        Query(text=one.text, gold={one.target: 1}, without=one.pages) for one in linked_sentences(texts, asked=gold)
+    ]
+    return {"linked sentence": found} if found else {}
 
 
 def _rows(folder: Path, name: str) -> Iterator[dict[str, str]]:

@@ -69,18 +69,20 @@ def words_sureness(lexical: Sequence[Match], rarity: Mapping[str, float]) -> flo
 
 def combined(legs: Mapping[IndexName, Sequence[Match]], *, share: float, sure: float = 1.0) -> dict[str, float]:
     """The chunks of all legs with their scores in [0, 1 + NEAR]; `share` is the vectors', `sure` how sure the words are."""
-    scores = {chunk_id: NEAR * score for chunk_id, score in _normalised("graph", legs.get("graph", ())).items()}
-    scores |= {match.chunk_id: scores.get(match.chunk_id, 0.0) for matches in legs.values() for match in matches}
+    near = _normalised("graph", legs.get("graph", ()))
+    scores = {match.chunk_id: 0.0 for matches in legs.values() for match in matches}
+    scores |= {chunk_id: NEAR * score for chunk_id, score in near.items()}
+    documents = {chunk_id: document_of(chunk_id) for chunk_id in scores}
     shares: tuple[tuple[IndexName, float], ...] = (("vector", share), ("lexical", sure * (1.0 - share)))
     for name, weight in shares:
         own = _normalised(name, legs.get(name, ()))
         best: dict[str, float] = {}
         for chunk_id, score in own.items():
-            document = document_of(chunk_id)
-            best[document] = max(score, best.get(document, 0.0))
-        for chunk_id in scores:
-            beside = best.get(document_of(chunk_id), 0.0)
-            scores[chunk_id] += weight * ((1 - DOCUMENT) * own.get(chunk_id, 0.0) + DOCUMENT * beside)
+            document = documents[chunk_id]
+            if score > best.get(document, 0.0):
+                best[document] = score
+        for chunk_id, document in documents.items():
+            scores[chunk_id] += weight * ((1 - DOCUMENT) * own.get(chunk_id, 0.0) + DOCUMENT * best.get(document, 0.0))
     return scores
 
 
