@@ -105,6 +105,10 @@ class Client:
     def test_embedding(self, name: str) -> wire.Test:
         return self.got(wire.Test, self.send("POST", f"/v1/embeddings/{_quoted(name)}/test"))
 
+    def test_check(self, name: str) -> wire.Test:
+        """Really use a thing that readiness names."""
+        return self.got(wire.Test, self.send("POST", f"/v1/checks/{_quoted(name)}/test"))
+
     def scenarios(self) -> list[wire.Scenario]:
         return self.rows(wire.Scenario, "/v1/scenarios")
 

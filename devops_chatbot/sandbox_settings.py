@@ -12,10 +12,10 @@ class SandboxLimits(_Section):
 
     seconds: float = Field(default=30, gt=0, description="longest run")
     memory_mb: int = Field(default=512, ge=64, description="memory of a session, its folder included")
-    cpus: float = Field(default=1, gt=0)
-    processes: int = Field(default=64, ge=8)
+    cpus: float = Field(default=1, gt=0, description="processors")
+    processes: int = Field(default=64, ge=8, description="processes and threads")
     disk_mb: int = Field(default=128, ge=1, description="size of a session's folder, which lies in memory")
-    open_files: int = Field(default=1024, ge=64)
+    open_files: int = Field(default=1024, ge=64, description="open files of a process")
     output_bytes: int = Field(default=1_000_000, ge=0, description="most output of one run")
     artifact_bytes: int = Field(default=8_000_000, ge=0, description="figures and tables of one run together")
 
@@ -23,14 +23,14 @@ class SandboxLimits(_Section):
 class SandboxMost(SandboxLimits):
     """The most that a session may ask for."""
 
-    seconds: float = Field(default=600, gt=0)
-    memory_mb: int = Field(default=2048, ge=64)
-    cpus: float = Field(default=2, gt=0)
-    processes: int = Field(default=256, ge=8)
-    disk_mb: int = Field(default=1024, ge=1)
-    open_files: int = Field(default=4096, ge=64)
-    output_bytes: int = Field(default=10_000_000, ge=0)
-    artifact_bytes: int = Field(default=32_000_000, ge=0)
+    seconds: float = Field(default=600, gt=0, description="the most of it that a session may ask for")
+    memory_mb: int = Field(default=2048, ge=64, description="the most of it that a session may ask for")
+    cpus: float = Field(default=2, gt=0, description="the most of it that a session may ask for")
+    processes: int = Field(default=256, ge=8, description="the most of it that a session may ask for")
+    disk_mb: int = Field(default=1024, ge=1, description="the most of it that a session may ask for")
+    open_files: int = Field(default=4096, ge=64, description="the most of it that a session may ask for")
+    output_bytes: int = Field(default=10_000_000, ge=0, description="the most of it that a session may ask for")
+    artifact_bytes: int = Field(default=32_000_000, ge=0, description="the most of it that a session may ask for")
 
 
 class SandboxCredential(_Section):
@@ -47,7 +47,9 @@ class SandboxNetwork(_Section):
     allowed: tuple[str, ...] = Field(
         default=(), description="hosts as host, host:port or *.domain; empty: no network at all"
     )
-    credentials: tuple[SandboxCredential, ...] = ()
+    credentials: tuple[SandboxCredential, ...] = Field(
+        default=(), description="headers that the proxy adds for a host; code never sees them"
+    )
     trusted: str = Field(
         default="", description="file with further certificate authorities for hosts that get credentials"
     )
@@ -63,16 +65,18 @@ class SandboxServerAddress(_Section):
 class SandboxServe(_Section):
     """Where `devops-chatbot sandbox serve` listens."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8610, ge=0, le=65535)
+    host: str = Field(default="127.0.0.1", description="where devops-chatbot sandbox serve listens")
+    port: int = Field(default=8610, ge=0, le=65535, description="its port; 0 picks a free one")
     token: SecretStr | None = Field(default=None, description="required to listen beyond loopback")
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="names accepted in the Host header besides loopback and `host`"
+    )
 
 
 class SandboxSettings(_Section):
     """Running code in containers."""
 
-    enabled: bool = True
+    enabled: bool = Field(default=True, description="whether code may be run at all")
     engine: str = Field(default="", description="address of the Docker engine; empty: DOCKER_HOST or the usual socket")
     servers: tuple[SandboxServerAddress, ...] = Field(
         default=(), description="sandbox servers to use instead of an engine here"
@@ -80,11 +84,11 @@ class SandboxSettings(_Section):
     image: str = Field(default="devops-chatbot-sandbox:latest", description="made by devops-chatbot sandbox build")
     runtime: str = Field(default="", description="such as runsc; empty: the engine's own")
     sessions: int = Field(default=32, ge=1, description="sessions of all callers together")
-    sessions_per_caller: int = Field(default=8, ge=1)
+    sessions_per_caller: int = Field(default=8, ge=1, description="sessions of one caller")
     idle_minutes: float = Field(default=15, gt=0, description="a session that nobody uses for so long is closed")
     longest_minutes: float = Field(default=240, gt=0, description="a session older than this is closed")
     warm_least: int = Field(default=0, ge=0, description="sessions kept ready even when nobody uses them")
-    warm_most: int = Field(default=4, ge=0)
+    warm_most: int = Field(default=4, ge=0, description="sessions kept ready while they are asked for")
     limits: SandboxLimits = SandboxLimits()
     most: SandboxMost = SandboxMost()
     network: SandboxNetwork = SandboxNetwork()

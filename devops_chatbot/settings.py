@@ -62,7 +62,9 @@ class _Section(BaseModel):
 class ServerSettings(_Section):
     """Where the API and the web UI listen."""
 
-    host: Text = "127.0.0.1"
+    host: Text = Field(
+        default="127.0.0.1", description="where API and web pages listen; beyond loopback only with a key"
+    )
     port: int = Field(default=8600, ge=0, le=65535, description="0 picks a free port")
     ui_port: int = Field(default=8601, ge=0, le=65535, description="0 picks a free port")
     key: SecretStr | None = Field(
@@ -76,14 +78,14 @@ class ServerSettings(_Section):
 class ModelSettings(_Section):
     """One named language model."""
 
-    provider: Provider
+    provider: Provider = Field(description="the kind of server behind it")
     model: Text = Field(description="the provider's own name of the model (for azure: the deployment)")
-    base_url: Address | None = None
-    api_key: SecretStr | None = None
+    base_url: Address | None = Field(default=None, description="address of the server; empty: the provider's own")
+    api_key: SecretStr | None = Field(default=None, description="sent to the provider")
     api_version: str | None = Field(default=None, description="azure only")
     context: int = Field(default=8192, ge=512, description="tokens the model can read and write together")
     max_output: int = Field(default=1024, ge=16, description="tokens of one answer")
-    temperature: float | None = Field(default=None, ge=0, le=2)
+    temperature: float | None = Field(default=None, ge=0, le=2, description="0 to 2; empty: the provider's own")
     timeout_s: float = Field(
         default=60, gt=0, description="longest silence of the model before it counts as unavailable"
     )
@@ -102,23 +104,27 @@ class ModelSettings(_Section):
 class RoleSettings(_Section):
     """Which models do which work: the first that is reachable is taken. Empty means: no language model."""
 
-    answer: tuple[str, ...] = ()
-    route: tuple[str, ...] = ()
-    tools: tuple[str, ...] = ()
-    graph: tuple[str, ...] = ()
+    answer: tuple[str, ...] = Field(
+        default=(), description="models that write answers, tried in this order; empty: extracts"
+    )
+    route: tuple[str, ...] = Field(default=(), description="models that understand follow-up questions; empty: rules")
+    tools: tuple[str, ...] = Field(default=(), description="kept for tool-calling agents")
+    graph: tuple[str, ...] = Field(default=(), description="kept for graph building")
 
 
 class EmbeddingSettings(_Section):
     """One named embedding model."""
 
-    provider: Literal["bundled", "sentence-transformers", "openai-compatible"]
+    provider: Literal["bundled", "sentence-transformers", "openai-compatible"] = Field(
+        description="the kind of embedding model"
+    )
     model: str = Field(
         default="", description="a folder or hub name (sentence-transformers), or the endpoint's name of the model"
     )
-    base_url: Address | None = None
-    api_key: SecretStr | None = None
-    batch: int = Field(default=64, ge=1, le=2048)
-    timeout_s: float = Field(default=60, gt=0)
+    base_url: Address | None = Field(default=None, description="address of the endpoint")
+    api_key: SecretStr | None = Field(default=None, description="sent to the endpoint")
+    batch: int = Field(default=64, ge=1, le=2048, description="texts a call")
+    timeout_s: float = Field(default=60, gt=0, description="longest silence before the endpoint counts as unavailable")
 
     @model_validator(mode="after")
     def _complete(self) -> "EmbeddingSettings":
@@ -133,15 +139,15 @@ class KnowledgeSettings(_Section):
     """How files become searchable, and how large they may be."""
 
     embedding: str = Field(default=BUNDLED, description="the embedding model that a new knowledge base gets")
-    chunk_tokens: int = Field(default=220, ge=32, le=2048)
-    overlap_tokens: int = Field(default=30, ge=0, le=512)
+    chunk_tokens: int = Field(default=220, ge=32, le=2048, description="size of a passage")
+    overlap_tokens: int = Field(default=30, ge=0, le=512, description="tokens that neighbouring passages share")
     folders: tuple[AbsolutePath, ...] = Field(default=(), description="folders below which a folder source may be read")
     resync_minutes: float = Field(
         default=0, ge=0, description="how often followed folders are synced by themselves; 0: never"
     )
-    max_file_mb: int = Field(default=64, ge=1)
+    max_file_mb: int = Field(default=64, ge=1, description="one file")
     max_upload_mb: int = Field(default=1024, ge=1, description="all files of one upload, and an archive unpacked")
-    max_archive_files: int = Field(default=20_000, ge=1)
+    max_archive_files: int = Field(default=20_000, ge=1, description="files in one archive")
     max_archive_ratio: int = Field(
         default=200, ge=2, description="unpacked size over packed size; more is taken for a bomb"
     )
@@ -167,7 +173,7 @@ class ConversationSettings(_Section):
 class UiSettings(_Section):
     """The web pages."""
 
-    language: Literal["auto", "en", "zh"] = "auto"
+    language: Literal["auto", "en", "zh"] = Field(default="auto", description="of the web pages; auto: the browser's")
 
 
 class Settings(BaseSettings):
@@ -181,7 +187,9 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    data_dir: AbsolutePath = Field(default_factory=lambda: user_data_path(APP, appauthor=False))
+    data_dir: AbsolutePath = Field(
+        default_factory=lambda: user_data_path(APP, appauthor=False), description="where the product keeps everything"
+    )
     server: ServerSettings = ServerSettings()
     models: dict[str, ModelSettings] = {}
     roles: RoleSettings = RoleSettings()

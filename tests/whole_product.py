@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from devops_chatbot.api.app import create_app
-from devops_chatbot.bootstrap import build
+from devops_chatbot.bootstrap import Product, build
 from devops_chatbot.client import Client
 from devops_chatbot.datadir import open_data_directory
 from devops_chatbot.settings import load
@@ -52,16 +52,22 @@ def allowed(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def url(tmp_path: Path, allowed: Path, embedding_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A server of the whole product on an empty data directory."""
+def product(tmp_path: Path, allowed: Path, embedding_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product]:
+    """The whole product on an empty data directory; `url` serves it."""
     monkeypatch.setenv("CHATBOT_KNOWLEDGE__FOLDERS", f'["{allowed}"]')
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "embeddings").symlink_to(embedding_cache)
     settings = load()
     data = open_data_directory(settings.data_dir)
-    with running(create_app(build(settings, data))) as address:
-        yield address
+    yield build(settings, data)
     data.close()
+
+
+@pytest.fixture
+def url(product: Product) -> Iterator[str]:
+    """A server of the product."""
+    with running(create_app(product)) as address:
+        yield address
 
 
 @pytest.fixture

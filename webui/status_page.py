@@ -5,7 +5,8 @@ from html import escape
 
 import streamlit as st
 
-from devops_chatbot.wire import EmbeddingInfo, ModelInfo, Models, Setting, Test
+from devops_chatbot.errors import ChatbotError
+from devops_chatbot.wire import Check, EmbeddingInfo, ModelInfo, Models, Setting, Test
 from webui.i18n.server import check_name, setting_description
 from webui.jobs import show_jobs, state_badge
 from webui.session import client, language, plain, shown_errors, t, told
@@ -46,16 +47,41 @@ def show() -> None:
 
 def _health() -> None:
     readiness = client().readiness()
-    words, state = (t("status.ready"), "ready") if readiness.ready else (t("status.not_ready"), "failed")
-    st.html(f'<div class="cb-banner cb-{state}">{escape(words)}</div>')
+    checks = list(readiness.checks)
+    with st.container(key="health_head", horizontal=True, vertical_alignment="center"):
+        banner = st.container()
+        tested = st.button(t("status.test_all"), icon=":material/network_check:", key="test_all")
+    if tested:
+        with st.spinner(t("status.testing")):
+            checks = [_really(check) for check in checks]
+    ready = readiness.ready and not (tested and any(check.state == "failed" for check in checks))
+    words, state = (t("status.ready"), "ready") if ready else (t("status.not_ready"), "failed")
+    banner.html(f'<div class="cb-banner cb-{state}">{escape(words)}</div>')
     rows = "".join(
         f'<div class="cb-row"><div><b>{escape(check_name(check.name, language()))}</b>'
         f'<div class="cb-quiet">{escape(told(check.why))}</div></div>'
         f"<div>{state_badge(check.state, t(f'status.state_{check.state}'))}</div></div>"
-        for check in readiness.checks
+        for check in checks
     )
     st.html(f'<div class="cb-table cb-checks">{rows}</div>')
     st.html(f'<p class="cb-quiet">{escape(t("app.version", version=readiness.version))}</p>')
+
+
+def _really(check: Check) -> Check:
+    """The check with what came out when the thing was used."""
+    if check.state == "disabled":
+        return check
+    kind, _, name = check.name.partition(" ")
+    try:
+        if kind == "model":
+            test = client().test_model(name)
+        elif kind == "embedding":
+            test = client().test_embedding(name)
+        else:
+            test = client().test_check(check.name)
+    except ChatbotError as error:
+        return check.model_copy(update={"state": "failed", "why": str(error)})
+    return check.model_copy(update={"state": "ready" if test.ok else "failed", "why": test.detail})
 
 
 def _jobs() -> None:

@@ -1,17 +1,20 @@
 """Routes of health: that the process lives, what is ready and why not, and Prometheus metrics."""
 
 import os
-from collections.abc import Callable, Iterator
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator
 from importlib.util import find_spec
 from typing import get_args
 
 from fastapi import APIRouter, Response
+from sqlalchemy.exc import SQLAlchemyError
 
 from devops_chatbot.api.context import In, Of
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.datadir import free_bytes
-from devops_chatbot.errors import ChatbotError
-from devops_chatbot.wire import Check, JobState, Readiness, State
+from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable
+from devops_chatbot.wire import Check, JobState, Readiness, State, Test
 
 router = APIRouter(tags=["health"])
 
@@ -34,6 +37,23 @@ def readyz(product: Of, response: Response) -> Readiness:
     return Readiness(ready=ready, version=product.version, checks=(*necessary, *others))
 
 
+@router.post("/v1/checks/{name}/test")
+def test_check(name: str, product: Of) -> Test:
+    """Really use a thing that `/readyz` names: write to the data directory, open a store and look into it.
+
+    Models and embedding models have test routes of their own.
+    """
+    tests = _tests(product)
+    if name not in tests:
+        raise NotFound(f"There is nothing named {name!r} to test. Known: {', '.join(tests)}")
+    begun = time.perf_counter()
+    try:
+        ok, detail = True, tests[name]()
+    except (ChatbotError, OSError, SQLAlchemyError) as error:
+        ok, detail = False, str(error)
+    return Test(ok=ok, seconds=time.perf_counter() - begun, detail=detail)
+
+
 @router.get("/metrics", response_class=Response)
 def metrics(context: In) -> Response:
     """Prometheus text."""
@@ -45,6 +65,38 @@ def metrics(context: In) -> Response:
     for state in get_args(JobState):
         numbers.jobs.labels(state).set(sum(job.state == state for job in jobs))
     return Response(numbers.text(), media_type=numbers.content_type)
+
+
+def _tests(product: Product) -> dict[str, Callable[[], str]]:
+    stores = product.stores
+    return {
+        "data directory": lambda: _written(product),
+        "records": lambda: f"{len(product.catalogue.list())} knowledge bases",
+        "jobs": lambda: f"{len(product.jobs.list())} jobs on record",
+        "vector index": lambda: _held(product, stores.vectors.ids),
+        "word index": lambda: _held(product, stores.words.ids),
+        "graph": lambda: _held(product, stores.graph.versions),
+        "sandbox": lambda: _sandbox(product),
+    }
+
+
+def _written(product: Product) -> str:
+    said = _data_directory(product)
+    with tempfile.NamedTemporaryFile(dir=product.data.path, prefix=".test-") as file:
+        file.write(b"x" * 4096)
+        file.flush()
+        os.fsync(file.fileno())
+    return said
+
+
+def _held(product: Product, entries: Callable[[str], Collection[object]]) -> str:
+    """How much a store holds. Raises `StoreUnavailable` when it holds nothing of a knowledge base with passages."""
+    bases = product.catalogue.list()
+    held = {base.name: len(entries(base.id)) for base in bases}
+    lost = [base.name for base in bases if base.chunks and not held[base.name]]
+    if lost:
+        raise StoreUnavailable(f"It holds nothing of {', '.join(lost)}. Index the documents there again.")
+    return f"opened; {sum(held.values())} entries of {len(bases)} knowledge bases"
 
 
 def _necessary(product: Product) -> Iterator[Check]:

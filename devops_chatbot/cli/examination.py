@@ -1,4 +1,4 @@
-"""What `doctor` looks at: the server's own checks, and one real call of each model."""
+"""What `doctor` looks at: the server's own checks with each store really used, and one real call of each model."""
 
 from devops_chatbot.client import Client
 from devops_chatbot.settings import BUNDLED
@@ -6,13 +6,20 @@ from devops_chatbot.wire import Check, Readiness
 
 
 def examine(client: Client) -> Readiness:
-    """The server's checks, with each configured model and embedding model tried for real.
+    """The server's checks, with each store, each configured model and each embedding model tried for real.
 
     Not ready when a necessary thing has failed, or an embedding model, or every model of a role that has any.
     """
     readiness = client.readiness()
-    checks = [check for check in readiness.checks if not check.name.startswith(("model ", "embedding "))]
+    checks: list[Check] = []
     ready = readiness.ready
+    for check in readiness.checks:
+        if check.state == "ready" and not check.name.startswith(("model ", "embedding ")):
+            test = client.test_check(check.name)
+            ready = ready and test.ok
+            checks.append(_check(check.name, ok=test.ok, detail=test.detail, seconds=test.seconds))
+        elif not check.name.startswith(("model ", "embedding ")):
+            checks.append(check)
     models = client.models()
     works: dict[str, bool] = {}
     for model in models.models:

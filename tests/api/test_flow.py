@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from devops_chatbot.bootstrap import Product
 from devops_chatbot.chat import Answer, Evidence, Failure, Route, Token
 from devops_chatbot.client import Client
 from devops_chatbot.errors import BadRequest, Conflict, NotAllowed, NotFound, UnsupportedFile
@@ -311,6 +312,13 @@ def test_models_embeddings_scenarios_settings_and_health(client: Client) -> None
     assert "384" in tested.detail
     assert {"docs"} <= {scenario.name for scenario in client.scenarios()}
     assert all(set(scenario.purpose) == {"en", "zh"} for scenario in client.scenarios())
+    assert all(
+        client.test_check(check.name).ok
+        for check in client.readiness().checks
+        if check.state == "ready" and not check.name.startswith(("model ", "embedding "))
+    )
+    with pytest.raises(NotFound, match="vector index"):
+        client.test_check("coffee")
     settings = {row.key: row for row in client.settings().settings}
     assert settings["data_dir"].origin == "environment"
     assert settings["knowledge.chunk_tokens"].origin == "default"
@@ -320,6 +328,15 @@ def test_models_embeddings_scenarios_settings_and_health(client: Client) -> None
         check.name for check in readiness.checks
     }
     assert client.alive()
+
+
+def test_a_store_that_lost_what_it_held_fails_its_test(runbooks: Client, product: Product) -> None:
+    assert runbooks.test_check("word index").detail == "opened; 3 entries of 1 knowledge bases"
+    product.stores.words.drop(runbooks.knowledge_base("Runbooks").id)
+    tested = runbooks.test_check("word index")
+    assert not tested.ok
+    assert tested.detail == "It holds nothing of Runbooks. Index the documents there again."
+    assert runbooks.test_check("vector index").ok
 
 
 def test_metrics_and_documentation(client: Client, url: str) -> None:

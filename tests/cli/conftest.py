@@ -1,5 +1,5 @@
 """The servers of `whole_product`."""
 
-from whole_product import allowed, url
+from whole_product import allowed, product, url
 
-__all__ = ["allowed", "url"]
+__all__ = ["allowed", "product", "url"]

@@ -179,6 +179,16 @@ def test_the_status_page_has_something_to_say_in_each_section(client: Client, ba
         assert words in html(test)
 
 
+def test_everything_is_tested_by_one_button(client: Client, base: KnowledgeBase) -> None:
+    test = page("status")
+    assert "opened on first use" in html(test)
+    click(test, "test_all")
+    assert not test.exception
+    assert "opened on first use" not in html(test)
+    assert html(test).count("opened;") == 3
+    assert "384 dimensions" in html(test)
+
+
 def test_an_embedding_model_is_tested_by_its_button(client: Client) -> None:
     test = page("status")
     test.session_state["status_section"] = "models"

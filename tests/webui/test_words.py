@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import webui
+from devops_chatbot import settings
 from webui.i18n import LANGUAGES, catalogue, language_of, translate
 from webui.i18n.server import check_name, said, setting_description
 
@@ -63,4 +64,15 @@ def test_what_the_server_says_is_said_in_chinese_where_we_know_it() -> None:
     assert check_name("embedding bundled", "zh") == "嵌入模型 bundled"
     assert check_name("data directory", "en") == "Data directory"
     assert setting_description("server.port", "0 picks a free port", "zh") == "0 表示自动选择空闲端口"
-    assert setting_description("models.x.model", "its name", "zh") == "its name"
+    assert setting_description("nothing.at.all", "its name", "zh") == "its name"
+
+
+def test_every_setting_is_described_in_both_languages() -> None:
+    example = settings.Settings(
+        models={"my.model": settings.ModelSettings(provider="openai", model="m")},
+        embeddings={"mine": settings.EmbeddingSettings(provider="bundled")},
+    )
+    for row in settings.in_force(example):
+        words = setting_description(row.key, row.description, "zh")
+        assert row.description, row.key
+        assert re.search("[\u4e00-\u9fff]", words), row.key

@@ -19,7 +19,13 @@ def said(text: str, language: Language) -> str:
 
 
 def setting_description(key: str, english: str, language: Language) -> str:
-    return _catalogue()["settings"].get(key, english) if language == "zh" else english
+    """What a setting means; one of a named model or embedding model stands under `models.*` and `embeddings.*`."""
+    if language != "zh":
+        return english
+    section, _, rest = key.partition(".")
+    if section in ("models", "embeddings"):
+        key = f"{section}.*.{rest.rpartition('.')[2]}"
+    return _catalogue()["settings"].get(key, english)
 
 
 def check_name(name: str, language: Language) -> str:
