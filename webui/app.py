@@ -7,7 +7,7 @@ import streamlit as st
 from devops_chatbot.errors import ChatbotError, NotAllowed, Unavailable
 from webui import bridge, sidebar
 from webui.places import ICONS, place
-from webui.session import client, plain, show_error, t, told, use_key
+from webui.session import client, keep_key, plain, show_error, t, told, use_key
 from webui.style import apply_style
 
 
@@ -24,17 +24,21 @@ def main() -> None:
     try:
         client().threads(limit=1)
     except NotAllowed as error:
-        _ask_for_key(error)
+        if "Authorization" in str(error):
+            _ask_for_key()
+        else:
+            show_error(error)
     except Unavailable as error:
         _unreachable(error)
     except ChatbotError as error:
         show_error(error)
     else:
+        keep_key()
         sidebar.show(page)
         page.run()
 
 
-def _ask_for_key(refusal: NotAllowed) -> None:
+def _ask_for_key() -> None:
     with st.container(key="gate"), st.form("key_form"):
         st.subheader(t("key.title"), anchor=False)
         st.write(t("key.explain"))
@@ -44,7 +48,6 @@ def _ask_for_key(refusal: NotAllowed) -> None:
             st.rerun()
         if st.session_state.get("key"):
             st.error(t("key.wrong"), icon=":material/key_off:")
-            st.caption(plain(str(refusal)))
 
 
 def _unreachable(error: Unavailable) -> None:

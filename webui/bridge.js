@@ -3,6 +3,7 @@
 
 const COPIED_MS = 1600
 const FIND_MS = 2000
+const KEY = "chatbot_key"
 
 async function copy(text) {
   if (navigator.clipboard && window.isSecureContext) {
@@ -63,6 +64,15 @@ export default function (component) {
     bringIntoView(".st-key-passage_body", ".cb-passage .hit")
   }
   state.opened = data.opened
+
+  // The key of a server beyond loopback outlives a reload of the tab, not the tab. A cookie would be sent to every
+  // port of the host.
+  if (data.key) {
+    sessionStorage.setItem(KEY, data.key)
+  } else if (data.key_wanted && sessionStorage.getItem(KEY) && !state.key_given) {
+    state.key_given = true
+    setTriggerValue("remembered", sessionStorage.getItem(KEY))
+  }
 
   const onClick = (event) => {
     const target = event.target instanceof Element ? event.target : null

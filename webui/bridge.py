@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from webui.session import language
+from webui.session import has_key, language, use_key
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -27,10 +27,13 @@ def mount() -> None:
             "chosen": st.session_state.get("language"),
             "theme": st.session_state.get("theme_wanted"),
             "opened": panel.nonce if panel else None,
+            "key": st.session_state.get("key_accepted"),
+            "key_wanted": not has_key(),
         },
         height="content",
         on_cited_change=_on_cited,
         on_closed_change=_on_closed,
+        on_remembered_change=_on_remembered,
     )
 
 
@@ -43,6 +46,11 @@ def _on_cited() -> None:
     from webui import passage
 
     passage.open_cited(str(cast(dict[str, object], st.session_state[KEY]).get("cited") or ""))
+
+
+def _on_remembered() -> None:
+    """This tab was given a key before it was loaded again."""
+    use_key(str(cast(dict[str, object], st.session_state[KEY]).get("remembered") or ""))
 
 
 def _on_closed() -> None:

@@ -1,15 +1,24 @@
 """The chat: one conversation, its sources beside it, and the input below."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from devops_chatbot.chat import Failure
 from devops_chatbot.errors import ChatbotError, NotFound
 from devops_chatbot.wire import Message, NewMessage, Thread
-from webui import codecell, composer, conversation, passage, welcome
+from devops_chatbot.workbench_wire import Attachment
+from webui import attaching, codecell, composer, conversation, passage, session_menu, welcome
 from webui.live import Asked, LiveAnswer, View
-from webui.session import answers, client, has_text, opener, plain, runs, show_error, t, told
+from webui.session import answers, client, has_text, opener, plain, show_error, t, told
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+    from streamlit.elements.widgets.chat import ChatInputValue
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,21 +29,49 @@ class Failed:
     view: View
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """A question that was not asked, because its files were refused."""
+
+    thread_id: str
+    text: str
+    error: ChatbotError
+
+
 def show() -> None:
     composer.keep_choices()
     thread = _thread()
     live = answers().of(thread.id) if thread else None
-    question = _composer(live)
-    if question:
-        _ask(thread, composer.message(question), question)
-    with st.container(key="conversation_open" if passage.opened() else "conversation"):
+    attached = attaching.attached_to(thread.id if thread else None)
+    written = _composer(thread, live, attached)
+    with _column(thread.id if thread else None):
+        if written:
+            _send(thread, str(written.text or ""), written.files)
         if thread is None:
             asked = welcome.show()
             if asked:
                 _ask(None, composer.message(asked), asked)
         else:
             passage.show_panel()
-            _show_thread(thread, live)
+            _show_thread(thread, live, attached)
+
+
+def _column(thread_id: str | None) -> "DeltaGenerator":
+    """Where the conversation is drawn: one of two places, in turns, of which the other is empty.
+
+    A run that follows an answer takes long to end, and until then the browser keeps what the run before has drawn in
+    the same place; so another conversation gets the other place.
+    """
+    state = st.session_state
+    if state.get("drawn_thread", thread_id) != thread_id:
+        state["drawn_second"] = not state.get("drawn_second", False)
+    state["drawn_thread"] = thread_id
+    if state.get("drawn_second", False):
+        st.empty()
+    column = st.container(key="conversation_open" if passage.opened() else "conversation")
+    if not state.get("drawn_second", False):
+        st.empty()
+    return column
 
 
 def _thread() -> Thread | None:
@@ -56,10 +93,16 @@ def _thread() -> Thread | None:
     return None
 
 
-def _composer(live: LiveAnswer | None) -> str | None:
+def _composer(
+    thread: Thread | None, live: LiveAnswer | None, attached: Sequence[Attachment]
+) -> "ChatInputValue | None":
     writing = live is not None and not live.ended
     with st.bottom, st.container(key="composer_open" if passage.opened() else "composer", gap="small"):
-        question = st.chat_input(t("chat.placeholder"), key="question", disabled=writing, max_chars=20_000)
+        if thread is not None:
+            attaching.show(thread.id, attached)
+        written = st.chat_input(
+            t("chat.placeholder"), key="question", disabled=writing, max_chars=20_000, accept_file="multiple"
+        )
         if live is not None and writing:
             st.button(
                 t("chat.stop"),
@@ -70,20 +113,52 @@ def _composer(live: LiveAnswer | None) -> str | None:
                 type="primary",
             )
         try:
-            composer.show_choices(client().knowledge_bases(), client().models().models, client().scenarios())
+            composer.show_choices(
+                client().knowledge_bases(),
+                client().models().models,
+                client().scenarios(),
+                code=lambda: session_menu.show(thread.id if thread else None),
+            )
         except ChatbotError as error:
             show_error(error)
-    return question
+    return written
 
 
 def _stop(live: LiveAnswer) -> None:
     live.stop()
 
 
+def _send(thread: Thread | None, text: str, files: "Sequence[UploadedFile]") -> None:
+    """Attach what was dropped, then ask what was written. A question whose files are refused is not asked."""
+    st.session_state.pop("unsent", None)
+    if files:
+        try:
+            thread = thread or client().thread(_begin())
+            attaching.send(thread.id, files)
+        except ChatbotError as error:
+            if thread is None:
+                show_error(error)
+                return
+            st.session_state["unsent"] = Unsent(thread_id=thread.id, text=text, error=error)
+    if thread and ("unsent" in st.session_state or not text.strip()):
+        st.query_params["thread"] = thread.id
+        st.session_state["panel_thread"] = thread.id
+        st.rerun()
+    if text.strip():
+        _ask(thread, composer.message(text), text)
+
+
+def _begin() -> str:
+    """A new conversation's id."""
+    thread = client().create_thread().id
+    session_menu.begun(thread)
+    return thread
+
+
 def _ask(thread: Thread | None, message: NewMessage, text: str) -> None:
     """Send a question and show the page again, now with its answer on the way."""
     try:
-        thread_id = thread.id if thread else client().create_thread().id
+        thread_id = thread.id if thread else _begin()
     except ChatbotError as error:
         show_error(error)
         return
@@ -97,18 +172,22 @@ def _ask(thread: Thread | None, message: NewMessage, text: str) -> None:
     st.rerun()
 
 
-def _show_thread(thread: Thread, live: LiveAnswer | None) -> None:
+def _show_thread(thread: Thread, live: LiveAnswer | None, attached: Sequence[Attachment]) -> None:
     bench = codecell.bench_of(thread.id)
     spots: list[conversation.Growing] = []
     if live is None:
         spots += _show_messages(thread, thread.messages, bench)
         _show_failure(thread)
+        _show_unsent(thread)
+        if not thread.messages and "unsent" not in st.session_state:
+            st.html(f'<p class="cb-quiet cb-empty">{escape(t("attach.empty"))}</p>')
     else:
         spots += _show_messages(thread, thread.messages[: live.asked.before], bench, writing=True)
         conversation.show_question(live.asked.text, key="live")
         spots.append(conversation.AnswerSpot(live))
-    if bench.live is not None and not spots:  # its answer has gone
-        runs().forget(thread.id)
+    if bench.live is not None and not any(isinstance(spot, codecell.Spot) for spot in spots):
+        spots.append(codecell.Unseen(bench.live))
+    spots += attaching.waiting(thread.id, attached)
     if not spots:
         return
     conversation.follow(spots)
@@ -174,6 +253,19 @@ def _show_failure(thread: Thread) -> None:
         known = last is not None and last.text == failed.asked.text
         text = failed.asked.text
         _ask(thread, composer.message("" if known else text, regenerate=known), text)
+
+
+def _show_unsent(thread: Thread) -> None:
+    """A question whose files were refused: why, and a way on without them."""
+    unsent: Unsent | None = st.session_state.get("unsent")
+    if unsent is None or unsent.thread_id != thread.id:
+        return
+    show_error(unsent.error)
+    if unsent.text.strip():
+        conversation.show_question(unsent.text, key="unsent")
+        if st.button(t("attach.without"), icon=":material/send:", key="ask_without"):
+            st.session_state.pop("unsent")
+            _ask(thread, composer.message(unsent.text), unsent.text)
 
 
 def _show_reason(failure: Failure) -> None:

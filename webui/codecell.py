@@ -61,6 +61,19 @@ class Spot:
         return False
 
 
+class Unseen:
+    """A run whose cell is not on the page, or whose end came while the page was drawn."""
+
+    def __init__(self, live: LiveRun) -> None:
+        self._live = live
+        self._cell = live.view().cell
+
+    def draw(self) -> bool:
+        """True when it is over, or when it is another cell's turn."""
+        view = self._live.view()
+        return view.ended or view.cell != self._cell
+
+
 def bench_of(thread: str) -> Bench:
     """What is known about a conversation's code; nothing of it can be run when that cannot be known."""
     live = runs().of(thread)
@@ -104,6 +117,8 @@ def show(code: Code, language: str, *, message: str, bench: Bench) -> Spot | Non
             with st.container(key=f"cellout_{name}"):
                 spot = Spot(bench.live, live, st.empty())
                 spot.draw()
+                for _ in range(len(kept.artifacts) + 2 if kept else 0):
+                    st.empty()  # wipes away what was drawn there of the earlier run
         elif (error := _failure(bench.thread, message, code.number)) is not None:
             with st.container(key=f"cellout_{name}"):
                 st.html(results.failed(error))

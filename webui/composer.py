@@ -1,6 +1,6 @@
 """Where a question is written: the input, and what holds for the next question (sources, model, search)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import streamlit as st
@@ -39,12 +39,19 @@ def keep_choices() -> None:
             st.session_state[key] = st.session_state[key]
 
 
-def show_choices(bases: Sequence[KnowledgeBase], models: Sequence[ModelInfo], scenarios: Sequence[Scenario]) -> None:
-    """The row below the input."""
+def show_choices(
+    bases: Sequence[KnowledgeBase],
+    models: Sequence[ModelInfo],
+    scenarios: Sequence[Scenario],
+    *,
+    code: Callable[[], None],
+) -> None:
+    """The row below the input; `code` draws what it has about code."""
     with st.container(key="choices", horizontal=True, gap="small", vertical_alignment="center"):
         _choose_knowledge(bases)
         _choose_model(models)
         _choose_rest(scenarios)
+        code()
         if _extractive(models):
             with st.container(key="no_model", horizontal=True, gap=None, vertical_alignment="center", width="content"):
                 st.html(f'<span class="cb-quiet">{t("chat.no_model")}</span>', width="content")

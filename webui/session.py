@@ -15,7 +15,7 @@ from webui.i18n.server import said
 from webui.live import LiveAnswers
 from webui.liverun import LiveRuns
 
-DEFAULT_URL = "http://127.0.0.1:8400"
+DEFAULT_URL = "http://127.0.0.1:8600"
 LANGUAGE_COOKIE = "chatbot_language"
 
 
@@ -32,6 +32,19 @@ def client() -> Client:
 def use_key(key: str) -> None:
     """Speak to the API with this key from now on."""
     st.session_state["key"] = key
+
+
+def has_key() -> bool:
+    """Whether a key was given, by this person or by who started the pages."""
+    return _key() is not None
+
+
+def keep_key() -> None:
+    """The API has accepted this person's key: let the browser's tab keep it."""
+    key = st.session_state.get("key")
+    if key and st.session_state.get("key_accepted") != key:
+        st.session_state["key_accepted"] = key
+        st.rerun()
 
 
 def language() -> Language:

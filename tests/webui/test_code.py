@@ -85,6 +85,14 @@ def ask(page: "Page", product: Product, text: str) -> str:
     return page.url.partition("thread=")[2]
 
 
+def send(page: "Page", text: str) -> None:
+    """Send with files, once they are with the pages."""
+    page.get_by_test_id("stFileChipName").first.wait_for()
+    page.wait_for_function("!document.querySelector('[data-testid=stFileChipIconSpinner]')")
+    page.get_by_test_id("stChatInputTextArea").fill(text)
+    page.locator('[data-testid="stChatInputSubmitButton"]:not([disabled])').click()
+
+
 def cell(page: "Page", number: int) -> "Locator":
     return page.locator(f'[class*="st-key-cell_"][class*="_{number} "], [class*="st-key-cell_"][class$="_{number}"]')
 
@@ -166,6 +174,66 @@ def test_figures_tables_and_files_are_shown_and_downloaded_and_nothing_in_them_i
     button(cell(page, 1), "Run").click()
     cell(page, 1).get_by_text("<script>").wait_for()
     assert page.evaluate("window.hacked") is None
+
+
+def test_the_code_of_a_new_answer_runs_by_itself_when_its_conversation_is_set_to(coding: Product, page: "Page") -> None:
+    page.goto(coding.ui)
+    page.locator(".st-key-pick_code button").first.click()
+    page.get_by_text("Run the code of new answers by itself").click()
+    page.get_by_role("button", name="Code · auto-run").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_test_id("stChatInputTextArea").fill("please count alone")
+    page.keyboard.press("Enter")
+    cell(page, 1).get_by_text("sum 42").wait_for()
+    cell(page, 2).get_by_text("from the bash").wait_for()
+    thread = page.url.partition("thread=")[2]
+    assert [run.block for run in coding.client.bench.runs(thread)] == [0, 1, 2]
+    assert coding.client.bench.sandbox(thread).auto_run
+    ask(page, coding, "please count no more")
+    assert coding.client.bench.runs(page.url.partition("thread=")[2]) == []
+
+
+def test_attached_files_are_seen_by_code_and_by_questions_of_this_conversation_alone(
+    coding: Product, page: "Page", tmp_path: Path
+) -> None:
+    log, dump = tmp_path / "gateway.log", tmp_path / "dump.bin"
+    log.write_text("ZebraTimeout: the gateway of node-7 waited 30 s for the bank\n")
+    dump.write_bytes(bytes(range(256)) * 20)
+    page.goto(coding.ui)
+    page.locator('[data-testid="stChatInput"] input[type="file"]').set_input_files([log, dump])
+    send(page, "What is ZebraTimeout?")
+    answer = page.locator('[class*="st-key-answer_"]').last
+    answer.get_by_role("button", name="1 gateway.log").wait_for()
+    chips = page.locator('[class*="st-key-attached_"]')
+    chips.filter(has_text="dump.bin").get_by_text("for code only").wait_for()
+    assert chips.count() == 2
+    page.get_by_test_id("stChatInputTextArea").fill("please read")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("ZebraTimeout:", exact=True).wait_for()
+    assert coding.client.knowledge_bases() == []
+    assert coding.client.search("ZebraTimeout").hits == ()
+    chips.filter(has_text="gateway.log").get_by_role("button").click()
+    chips.filter(has_text="gateway.log").wait_for(state="detached")
+    page.get_by_role("button", name="Run again", exact=True).click()
+    page.get_by_text("FileNotFoundError").first.wait_for()
+
+
+def test_a_file_that_is_too_large_is_refused_and_the_question_can_be_asked_without_it(
+    image: Image, tmp_path: Path, embedding_cache: Path, page: "Page"
+) -> None:
+    (tmp_path / "large.log").write_bytes(b"x" * 2_000_000)
+    with (
+        ScriptedModel(reply) as model,
+        product(tmp_path, embedding_cache, model=model, conversations__attachment_mb="1") as running,
+    ):
+        page.goto(running.ui)
+        page.locator('[data-testid="stChatInput"] input[type="file"]').set_input_files(tmp_path / "large.log")
+        send(page, "please count")
+        page.get_by_text("an attachment may have 1 MB").wait_for()
+        page.get_by_role("button", name="Ask without the files").click()
+        page.get_by_role("button", name="Answer again").wait_for()
+        assert page.get_by_text("an attachment may have 1 MB").count() == 0
 
 
 def test_without_an_engine_the_button_says_why_and_everything_else_works(

@@ -1,0 +1,88 @@
+"""What holds for the code of one conversation: the auto-run switch, and the session that the code runs in."""
+
+from html import escape
+
+import streamlit as st
+
+from devops_chatbot.errors import ChatbotError
+from devops_chatbot.workbench_wire import ThreadSandbox
+from webui import codecell
+from webui.places import place
+from webui.session import client, show_error, shown_errors, t, told
+
+FOR_NEW = "auto_run_new"
+"""Where the switch of a conversation that has not begun yet is kept."""
+
+
+def show(thread: str | None) -> None:
+    """A button in the row below the input."""
+    state = _state(thread)
+    on = state.auto_run if thread else bool(st.session_state.get(FOR_NEW))
+    label = t("code.menu_auto") if on else t("code.menu")
+    with st.popover(label, icon=":material/terminal:", type="tertiary", key="pick_code"):
+        key = f"switch_{thread}"
+        st.session_state[key] = on
+        st.toggle(t("code.auto"), key=key, on_change=_switched, args=(thread, key))
+        st.html(f'<p class="cb-quiet">{escape(t("code.auto_help"))}</p>')
+        why = codecell.why_not()
+        if why:
+            st.html(
+                f'<div class="cb-why"><h4>{escape(t("code.cannot"))}</h4><p class="cb-quiet">{escape(told(why))}</p></div>'
+            )
+            st.page_link(place("status"), label=t("code.look"), query_params={"section": "sandbox"})
+        elif thread and state.session:
+            _session(thread, state.session.runs)
+        else:
+            st.html(
+                f'<div class="cb-why"><h4>{escape(t("code.session"))}</h4><p>{escape(t("code.no_session"))}</p></div>'
+            )
+
+
+def begun(thread: str) -> None:
+    """A conversation has begun: it takes over what was switched on before."""
+    if st.session_state.pop(FOR_NEW, False):
+        with shown_errors():
+            client().bench.set_auto_run(thread, wanted=True)
+
+
+def _session(thread: str, count: int) -> None:
+    st.html(
+        f'<div class="cb-why"><h4>{escape(t("code.session"))}</h4><p>{escape(t("code.open_session", count=count))}</p></div>'
+    )
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            t("code.reset"), icon=":material/restart_alt:", key="reset_session", on_click=_do, args=("reset", thread),
+            help=t("code.reset_help"),
+        )  # fmt: skip
+        st.button(
+            t("code.close"), icon=":material/power_settings_new:", key="close_session", on_click=_do,
+            args=("close_session", thread), help=t("code.close_help"),
+        )  # fmt: skip
+
+
+def _state(thread: str | None) -> ThreadSandbox:
+    if thread is None:
+        return ThreadSandbox()
+    try:
+        return client().bench.sandbox(thread)
+    except ChatbotError as error:
+        show_error(error)
+        return ThreadSandbox()
+
+
+def _switched(thread: str | None, key: str) -> None:
+    if key not in st.session_state:  # of a page that is not shown any more
+        return
+    wanted = bool(st.session_state[key])
+    if thread is None:
+        st.session_state[FOR_NEW] = wanted
+        return
+    with shown_errors():
+        client().bench.set_auto_run(thread, wanted=wanted)
+
+
+def _do(action: str, thread: str) -> None:
+    with shown_errors():
+        bench = client().bench
+        (bench.reset if action == "reset" else bench.close_session)(thread)
+        st.toast(t("code.was_reset") if action == "reset" else t("code.was_closed"), icon=":material/check:")
