@@ -41,6 +41,9 @@ from knowledge.stores import Stores
 from knowledge.vector.chroma import ChromaVectors
 from sandbox.model import Sandbox
 
+DOWNLOADS = "downloads"
+"""The folder of the data directory with archives on their way to somebody."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
@@ -65,6 +68,8 @@ class Product:
 
     def start(self) -> None:
         """Put right what a crash left behind, and go on with unfinished jobs."""
+        for left in self.data.folder(DOWNLOADS).iterdir():
+            left.unlink()
         self.workbench.sweep()
         self.jobs.resume()
         self.resync.start()

@@ -175,6 +175,13 @@ class Client:
         response = self.send("GET", f"{self._kb(kb)}/documents/{_quoted(document)}/original")
         return Download.of(response, otherwise=document)
 
+    def download_many(self, kb: str, documents: Sequence[str]) -> Download:
+        """The originals of several documents in a zip."""
+        body = _body(wire.Selection, ids=tuple(documents))
+        return Download.of(
+            self.send("POST", f"{self._kb(kb)}/documents/download", body=body), otherwise="documents.zip"
+        )
+
     def forget_source(self, kb: str, location: str) -> None:
         """Follow a folder no longer; its documents stay."""
         self.send("DELETE", f"{self._kb(kb)}/sources", query={"location": location})

@@ -48,6 +48,10 @@ def _folder(base: KnowledgeBase) -> None:
                 st.html(f'<code class="cb-location">{escape(source.location)}</code>')
                 if st.button(t("add.sync"), icon=":material/sync:", type="tertiary", key=f"sync_{index}"):
                     _started(base, client().add_folder(base.id, source.location))
+                if st.button(t("add.forget"), icon=":material/link_off:", type="tertiary", key=f"forget_{index}"):
+                    client().forget_source(base.id, source.location)
+                    st.toast(t("add.forgotten"), icon=":material/check:")
+                    st.rerun()
     with st.form("add_folder_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         location = st.text_input(
             t("add.folder_label"), placeholder=t("add.folder_placeholder"), label_visibility="collapsed"

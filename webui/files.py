@@ -68,10 +68,12 @@ def _bulk(base: KnowledgeBase, page: Page[Document]) -> set[str]:
     selected = [each for each in ids if st.session_state.get(_box(each))]
     with st.container(key="file_bulk", horizontal=True, vertical_alignment="center", gap="small"):
         st.checkbox(
-            t("files.select_all"), key="select_all", value=False, on_change=_select_all, args=(ids,),
+            t("files.select_all"), key=f"select_all_{ids[0]}", value=False, on_change=_select_all, args=(ids,),
         )  # fmt: skip
         if selected:
             st.html(f'<span class="cb-quiet">{escape(t("files.selected", count=len(selected)))}</span>')
+            if st.button(t("files.download"), icon=":material/download:", type="tertiary", key="download_many"):
+                st.dialog(t("files.download"))(_download)(base, [each for each in page.items if each.id in selected])
             if st.button(t("files.reindex"), icon=":material/refresh:", type="tertiary", key="reindex_many"):
                 _reindex(base, selected)
             if st.button(t("files.remove"), icon=":material/delete:", type="tertiary", key="remove_many"):
@@ -81,7 +83,7 @@ def _bulk(base: KnowledgeBase, page: Page[Document]) -> set[str]:
 
 def _select_all(ids: Sequence[str]) -> None:
     for each in ids:
-        st.session_state[_box(each)] = bool(st.session_state["select_all"])
+        st.session_state[_box(each)] = bool(st.session_state[f"select_all_{ids[0]}"])
 
 
 def _box(document_id: str) -> str:
@@ -111,7 +113,7 @@ def _row(base: KnowledgeBase, document: Document, *, selected: bool) -> None:
     if chosen == "show_chunks":
         st.dialog(document.title or document.source_uri, width="large")(_chunks)(base, document)
     elif chosen == "prepare_download":
-        st.dialog(t("files.download"))(_download)(base, document)
+        st.dialog(t("files.download"))(_download)(base, [document])
     elif chosen == "reindex":
         _reindex(base, [document.id])
     elif chosen == "remove":
@@ -119,11 +121,12 @@ def _row(base: KnowledgeBase, document: Document, *, selected: bool) -> None:
 
 
 def _cells(document: Document) -> str:
-    title = document.title if document.title and document.title != document.source_uri else ""
+    title = document.title if document.title != document.source_uri else ""
+    about = " · ".join(part for part in (title, document.loader, document.version[:8]) if part)
     error = f'<div class="cb-bad">{escape(told(document.error))}</div>' if document.error else ""
     return (
         f'<div class="cb-file"><div><b>{escape(document.source_uri)}</b>'
-        + (f'<div class="cb-quiet">{escape(title)}</div>' if title else "")
+        + (f'<div class="cb-quiet">{escape(about)}</div>' if about else "")
         + f"{error}</div><div>{state_badge(document.state, t(f'files.state_{document.state}'))}</div>"
         f"<div>{document.chunks or ''}</div><div>{size(document.bytes)}</div><div>{escape(ago(document.updated_at))}</div>"
         "</div>"
@@ -150,9 +153,10 @@ def _remove(base: KnowledgeBase, ids: Sequence[str]) -> None:
             st.rerun()
 
 
-def _download(base: KnowledgeBase, document: Document) -> None:
+def _download(base: KnowledgeBase, documents: Sequence[Document]) -> None:
     with shown_errors():
-        original = client().download(base.id, document.id)
+        ids = [document.id for document in documents]
+        original = client().download(base.id, *ids) if len(ids) == 1 else client().download_many(base.id, ids)
         st.text(f"{original.name} · {size(len(original.data))}")
         st.download_button(
             t("files.download"), original.data, original.name, original.media_type, type="primary",
@@ -163,7 +167,7 @@ def _download(base: KnowledgeBase, document: Document) -> None:
 def _chunks(base: KnowledgeBase, document: Document) -> None:
     with shown_errors():
         chunks = client().chunks(base.id, document.id)
-        details = t("files.details", loader=document.loader, version=document.version[:12])
+        details = t("files.details", loader=document.loader, splitter=document.splitter, version=document.version[:12])
         counted = t("knowledge.chunks", count=len(chunks))
         st.html(f'<p class="cb-quiet">{escape(document.source_uri)} · {escape(counted)} · {escape(details)}</p>')
         for number, chunk in enumerate(chunks, start=1):

@@ -12,7 +12,8 @@ def size(count: int) -> str:
     value, unit = float(count), 0
     while value >= 1000 and unit < len(_UNITS) - 1:
         value, unit = value / 1000, unit + 1
-    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 or value >= 100 else f"{value:.1f} {_UNITS[unit]}"
+    number = f"{value:.0f}" if unit == 0 or value >= 100 else f"{value:.1f}"
+    return f"{number}\N{NO-BREAK SPACE}{_UNITS[unit]}"
 
 
 def ago(moment: datetime) -> str:

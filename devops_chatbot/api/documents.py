@@ -3,17 +3,20 @@
 import errno
 import os
 import shutil
+import tempfile
+import zipfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from devops_chatbot.api.context import In, Named, Of, given, page
 from devops_chatbot.api.jobs import started
 from devops_chatbot.api.uploads import receive_files
-from devops_chatbot.bootstrap import Product
+from devops_chatbot.bootstrap import DOWNLOADS, Product
 from devops_chatbot.datadir import free_bytes
 from devops_chatbot.errors import StoreUnavailable
 from devops_chatbot.wire import Document, DocumentState, Page, Passage, Selection, StartedJob
@@ -35,6 +38,7 @@ UPLOAD = {
         },
     }
 }
+_ZIP: dict[int | str, dict[str, Any]] = {200: {"description": "A zip", "content": {"application/zip": {}}}}
 
 
 @router.post("", status_code=202, openapi_extra=UPLOAD)
@@ -88,6 +92,28 @@ def reindex_documents(kb: Named, body: Selection, product: Of) -> StartedJob:
     return started(product.jobs.reindex(product.catalogue.get(kb).id, body.ids))
 
 
+@router.post("/download", response_class=FileResponse, responses=_ZIP)
+def download_documents(kb: Named, body: Selection, product: Of) -> FileResponse:
+    """The originals of many documents in one zip, each below the folders of its address."""
+    base = product.catalogue.get(kb)
+    documents = [product.catalogue.document(base.id, each) for each in dict.fromkeys(body.ids)]
+    handle, name = tempfile.mkstemp(suffix=".zip", dir=product.data.folder(DOWNLOADS))
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for document in documents:
+                archive.write(product.ingest.original(base.id, document.id), _inside(document.source_uri))
+    except BaseException:
+        path.unlink()
+        raise
+    return FileResponse(
+        path,
+        filename=f"{base.name.replace('/', '-')}.zip",
+        media_type="application/zip",
+        background=BackgroundTask(path.unlink),
+    )
+
+
 @router.get("/{document_id}")
 def get_document(kb: Named, document_id: str, product: Of) -> Document:
     """One row of the file table."""
@@ -117,6 +143,11 @@ def download_document(kb: Named, document_id: str, product: Of) -> FileResponse:
         media_type="application/octet-stream",
         headers={"X-Content-Type-Options": "nosniff"},
     )
+
+
+def _inside(address: str) -> str:
+    """A document's address as a path inside an archive."""
+    return "/".join(part for part in address.split("/") if part not in ("", ".", ".."))
 
 
 def _staged(product: Product, announced_bytes: int) -> Path:

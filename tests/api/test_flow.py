@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from whole_product import running
 
+from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.chat import Answer, Evidence, Failure, Route, Token
 from devops_chatbot.client import Client
@@ -139,6 +141,18 @@ def test_a_document_can_be_read_downloaded_indexed_anew_and_removed(runbooks: Cl
     chinese = runbooks.documents("Runbooks", text="磁盘.md").items[0]
     assert runbooks.download("Runbooks", chinese.id).name == "磁盘.md"
 
+    nested = runbooks.documents("Runbooks", text="clock").items[0]
+    several = runbooks.download_many("Runbooks", [document.id, nested.id, chinese.id])
+    assert several.name == "Runbooks.zip"
+    with zipfile.ZipFile(io.BytesIO(several.data)) as archive:
+        assert {name: archive.read(name).decode() for name in archive.namelist()} == {
+            "disk.md": DISK,
+            "time/clock.md": CLOCK,
+            "磁盘.md": CHINESE,
+        }
+    with pytest.raises(NotFound):
+        runbooks.download_many("Runbooks", [document.id, "nothing"])
+
     anew = list(runbooks.job_events(runbooks.reindex("Runbooks", [document.id]).id))[-1]
     assert (anew.state, anew.failed, anew.total) == ("done", 0, 1)
     assert runbooks.search("DiskFull", mode="lexical").hits
@@ -152,6 +166,13 @@ def test_a_document_can_be_read_downloaded_indexed_anew_and_removed(runbooks: Cl
     rest = [each.id for each in runbooks.documents("Runbooks").items]
     runbooks.delete_documents("Runbooks", rest)
     assert runbooks.documents("Runbooks").total == 0
+
+
+def test_a_download_that_a_crash_left_behind_is_gone_after_the_next_start(product: Product) -> None:
+    left = product.data.folder("downloads") / "left.zip"
+    left.write_bytes(b"half")
+    with running(create_app(product)):
+        assert not left.exists()
 
 
 def test_archives_are_unpacked_and_what_is_dangerous_in_them_is_refused(client: Client) -> None:

@@ -22,12 +22,21 @@ APP = Path(str(webui.__file__)).parent / "app.py"
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory, embedding_cache: Path) -> Iterator[Client]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the server that may be followed, with one runbook."""
+    folder = tmp_path_factory.mktemp("followed").resolve()
+    (folder / "etcd.md").write_text(RUNBOOK)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory, embedding_cache: Path, folder: Path) -> Iterator[Client]:
     """A client of one API that all of these tests share; each makes what it looks at."""
-    folder = tmp_path_factory.mktemp("pages")
+    home = tmp_path_factory.mktemp("pages")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CHATBOT_DATA_DIR", str(folder))
-        (folder / "embeddings").symlink_to(embedding_cache)
+        patch.setenv("CHATBOT_DATA_DIR", str(home))
+        patch.setenv("CHATBOT_KNOWLEDGE__FOLDERS", f'["{folder}"]')
+        (home / "embeddings").symlink_to(embedding_cache)
         settings = load()
         data = open_data_directory(settings.data_dir)
         with running(create_app(build(settings, data))) as url, Client(url) as client:
@@ -142,6 +151,36 @@ def test_the_knowledge_page_shows_files_with_state_and_reason(client: Client, ba
     assert "The file is empty." in shown
     assert "&lt;b&gt;odd&lt;/b&gt;.md" in shown
     assert "3 documents" in shown
+    document = client.documents(base.id, text="EtcdSlowDisk").items[0]
+    assert f"EtcdSlowDisk · markdown · {document.version[:8]}" in shown
+
+
+def test_several_documents_are_downloaded_as_one_zip(client: Client, base: KnowledgeBase) -> None:
+    job = client.upload(base.id, [("more/other.md", RUNBOOK.encode())])
+    while not client.job(job.id).ended:
+        time.sleep(0.05)
+    test = page("knowledge", kb=base.id)
+    for document in client.documents(base.id).items:
+        test.checkbox(f"pick_{document.id}").check()
+    test.run()
+    click(test, "download_many")
+    assert not test.exception
+    assert ".zip" in "".join(text.value for text in test.text)
+
+
+def test_a_followed_folder_can_be_let_go(client: Client, folder: Path) -> None:
+    base = client.create_knowledge_base("Followed")
+    job = client.add_folder(base.id, str(folder))
+    while not client.job(job.id).ended:
+        time.sleep(0.05)
+    test = page("knowledge", kb=base.id)
+    test.session_state[f"tab_{base.id}"] = "add"
+    test.run()
+    assert str(folder) in html(test)
+    click(test, "forget_0")
+    assert not test.exception
+    assert client.sources(base.id) == []
+    assert client.documents(base.id).total == 1
 
 
 def test_a_folder_that_the_settings_do_not_allow_is_refused_in_words(client: Client, base: KnowledgeBase) -> None:
