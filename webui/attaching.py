@@ -79,7 +79,7 @@ def _chip(each: Attachment) -> str:
     elif each.state == "ready":
         note, hint = escape(size(each.bytes)), t("attach.ready")
     else:
-        note, hint = f"{escape(size(each.bytes))} · {escape(t('attach.code_only'))}", told(each.why)
+        note, hint = escape(" · ".join((size(each.bytes), t("attach.code_only")))), told(each.why)
     state = "code" if each.state == "code only" else each.state
     return f'<div class="cb-chip cb-chip-{state}" title="{escape(hint)}"><b>{escape(each.name)}</b><span>{note}</span></div>'
 

@@ -10,6 +10,8 @@ from webui.session import client, has_text, plain, show_error, t, told
 from webui.words import ago
 
 EVERY_S = 0.4
+HIDDEN = "h"
+"""What the ids of knowledge bases begin with that belong to one conversation."""
 
 
 def follow_job(job_id: str, *, key: str) -> Job | None:
@@ -71,7 +73,8 @@ def show_jobs(jobs: list[Job], names: dict[str, str]) -> None:
 
 
 def _row(job: Job, names: dict[str, str]) -> str:
-    kind = t(f"job.kind_{job.kind}") if has_text(f"job.kind_{job.kind}") else job.kind
+    name = f"job.kind_{'attach' if job.knowledge_base.startswith(HIDDEN) else job.kind}"
+    kind = t(name) if has_text(name) else job.kind
     detail = summary(job) if job.ended else _progress_text(job)
     error = f'<div class="cb-bad">{escape(told(job.error))}</div>' if job.error else ""
     return (

@@ -7,12 +7,13 @@ import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.wire import Check, EmbeddingInfo, ModelInfo, Models, Setting, Test
+from webui import sandbox_section
 from webui.i18n.server import check_name, setting_description
 from webui.jobs import show_jobs, state_badge
 from webui.session import client, language, plain, shown_errors, t, told
 from webui.words import role_label
 
-SECTIONS = ("health", "models", "jobs", "settings")
+SECTIONS = ("health", "models", "sandbox", "jobs", "settings")
 UNASSIGNED = {"answer": "status.extractive", "route": "status.rules"}
 """Who does a role that no model is named for."""
 EXAMPLE = """[models.local]
@@ -38,6 +39,7 @@ def show() -> None:
         sections: dict[str, Callable[[], None]] = {
             "health": _health,
             "models": _models,
+            "sandbox": sandbox_section.show,
             "jobs": _jobs,
             "settings": _settings,
         }

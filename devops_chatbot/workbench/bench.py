@@ -64,6 +64,7 @@ class Workbench:
         self._threads = threads
         self._sessions: dict[str, str] = {}  # by thread, the one used last at the end
         self._placed: dict[str, set[tuple[str, datetime]]] = {}  # attached files by session
+        self._ousted: set[str] = set()  # threads whose session was closed for another's
         self._stopping: set[str] = set()
         self._opening = threading.Lock()
 
@@ -180,11 +181,12 @@ class Workbench:
         with self._opening:
             session, news = self._living(thread), ""
             if session is None:
-                if self._gone(thread):
+                if self._gone(thread) or thread in self._ousted:
                     news = (
                         "this ran in a new session, without the earlier variables and files: the one before has ended"
                     )
                 session = self._open(language)
+                self._ousted.discard(thread)
             self._sessions[thread] = self._sessions.pop(thread, session.info().id)
             return session, news
 
@@ -204,6 +206,7 @@ class Workbench:
                 self._gone(thread)
                 if session is not None:
                     session.close()
+                    self._ousted.add(thread)
                     return True
         return False
 
