@@ -19,7 +19,7 @@ POOL = 60
 """Chunks that each index gives, at least; enough for ten documents of several chunks each."""
 COMPARED = 32
 """Best candidates whose sections are compared with the query."""
-SEEDS = 3
+SEEDS = 2
 """Best chunks whose neighbours the graph is asked for."""
 A_DOCUMENT = 3
 """Chunks of one document among the hits before the others have had their turn."""
