@@ -50,6 +50,15 @@ class SandboxContract:
         assert session.run("import sys; sys.exit('bye')").stderr == "bye\n"
         assert session.run("false; exit 4", language="shell").exit_code == 4
 
+    def test_a_pipe_that_ends_early_is_nothing_to_speak_of(self, session: Session) -> None:
+        ended = session.run("yes | head -1; seq 1000000 | head -1", language="shell")
+        assert (ended.exit_code, ended.stdout, ended.stderr) == (0, "y\n1\n", "")
+
+    def test_localhost_is_known_and_no_terminal_is_at_hand(self, session: Session) -> None:
+        code = "import socket; print(socket.gethostbyname('localhost'), socket.gethostbyname('sandbox'))"
+        assert session.run(code).stdout.startswith("127.0.0.1 ")
+        assert session.run("exec 5</dev/tty", language="shell").exit_code != 0
+
     def test_output_comes_as_it_is_written(self, session: Session) -> None:
         moments: list[tuple[float, str]] = []
 

@@ -15,6 +15,7 @@ from typing import Any
 PR_SET_DUMPABLE = 4
 MAX_SHOWN_META = 64 << 10
 REQUEST, ANSWER, COMMANDS, OUT, ERR = "request", "answer", "commands", "stdout", "stderr"
+TERMINAL = "terminal"
 
 
 class Broken(Exception):
@@ -52,6 +53,8 @@ class Worker:
         for name in (REQUEST, ANSWER, OUT, ERR, *((COMMANDS,) if self.each_run else ())):
             read, write = os.pipe()  # close-on-exec, as everything that Python opens
             inside[name], outside[name] = (read, write) if name in (REQUEST, COMMANDS) else (write, read)
+        if manifest.get("terminal"):
+            outside[TERMINAL], inside[TERMINAL] = os.openpty()
         try:
             self.pid = os.fork()
         except OSError:
@@ -165,10 +168,12 @@ def _become(
         moved = {name: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for name, fd in {**inside, "null": null}.items()}
         targets = [(moved.get(COMMANDS, moved["null"]), 0), (moved[OUT], 1), (moved[ERR], 2)]
         targets += [(moved[REQUEST], 3), (moved[ANSWER], 4)]
+        if TERMINAL in moved:  # the interpreter puts 5 back in the place of 2 once it has looked at its terminal
+            targets += [(moved[ERR], 5), (moved[TERMINAL], 2)]
         for source, target in targets:
             os.dup2(source, target, inheritable=True)
         # Only now may others of this user look in: the stream to the host is closed in this process.
-        os.closerange(5, 4096)
+        os.closerange(6 if TERMINAL in moved else 5, 4096)
         set_dumpable(1)
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
             file.write("500")

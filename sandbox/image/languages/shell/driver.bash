@@ -1,5 +1,8 @@
 # The shell's driver. Bash runs interactively, because only then does an interrupt abandon the whole of what it runs and
-# nothing else; the supervisor sends the two commands of "each_run" for every request (see its workers.py).
+# nothing else; the supervisor sends the two commands of "each_run" for every request (see its workers.py). Whenever a
+# command is ended by a signal, as in `yes | head -1`, an interactive bash sets the terminal that its standard error was at
+# the start; so that is one that nobody uses, and no controlling one.
+exec 2>&5 5>&-
 PS1='' PS2='' PROMPT_COMMAND=''
 HISTFILE='' HISTSIZE=0
 set +o history +H +m
