@@ -105,6 +105,10 @@ class Client:
     def test_embedding(self, name: str) -> wire.Test:
         return self.got(wire.Test, self.send("POST", f"/v1/embeddings/{_quoted(name)}/test"))
 
+    def reset_role(self, role: str) -> wire.Models:
+        """Let a role be done as the settings say."""
+        return self.got(wire.Models, self.send("DELETE", f"/v1/models/roles/{_quoted(role)}"))
+
     def test_check(self, name: str) -> wire.Test:
         """Really use a thing that readiness names."""
         return self.got(wire.Test, self.send("POST", f"/v1/checks/{_quoted(name)}/test"))

@@ -301,6 +301,7 @@ class ModelInfo(_Given):
 class Models(_Given):
     models: tuple[ModelInfo, ...]
     roles: dict[str, tuple[str, ...]]
+    switched: Annotated[tuple[str, ...], Field(description="roles not done as the settings say")] = ()
 
 
 class RoleChange(_Taken):
@@ -338,12 +339,14 @@ class Scenario(_Given):
 class Setting(_Given):
     key: str
     value: str
-    origin: Literal["default", "file", "environment"]
+    origin: Literal["default", "file", "environment", "switched"]
     description: str = ""
 
 
 class SettingsInForce(_Given):
-    """`file` is the settings file that was read, when there is one."""
+    """`file` is the settings file that was read, when there is one. A role that was given to other models at run time
+    stands here with them, and its origin is `switched`.
+    """
 
     file: str | None = None
     settings: tuple[Setting, ...]

@@ -56,8 +56,7 @@ def _health() -> None:
     if tested:
         with st.spinner(t("status.testing")):
             checks = [_really(check) for check in checks]
-    ready = readiness.ready and not (tested and any(check.state == "failed" for check in checks))
-    words, state = (t("status.ready"), "ready") if ready else (t("status.not_ready"), "failed")
+    words, state = _verdict(readiness.ready, checks)
     banner.html(f'<div class="cb-banner cb-{state}">{escape(words)}</div>')
     rows = "".join(
         f'<div class="cb-row"><div><b>{escape(check_name(check.name, language()))}</b>'
@@ -67,6 +66,15 @@ def _health() -> None:
     )
     st.html(f'<div class="cb-table cb-checks">{rows}</div>')
     st.html(f'<p class="cb-quiet">{escape(t("app.version", version=readiness.version))}</p>')
+
+
+def _verdict(ready: bool, checks: Sequence[Check]) -> tuple[str, str]:
+    """What to say of all checks, and the colour: a model that does not answer stops nobody who uses others."""
+    failed = [check for check in checks if check.state == "failed"]
+    others = [check for check in failed if check.name.startswith(("model ", "embedding "))]
+    if not ready or len(failed) > len(others):
+        return t("status.not_ready"), "failed"
+    return (t("status.models_failed", count=len(others)), "off") if others else (t("status.ready"), "ready")
 
 
 def _really(check: Check) -> Check:
@@ -160,9 +168,21 @@ def _roles(models: Models) -> None:
             )
             for role, held in models.roles.items()
         }  # fmt: skip
-        saved = st.form_submit_button(t("app.save"), type="primary")
+        with st.container(horizontal=True):
+            saved = st.form_submit_button(t("app.save"), type="primary")
+            reset = st.form_submit_button(t("status.roles_reset")) if models.switched else False
     if saved:
         _assign(models, chosen)
+    elif reset:
+        _reset(models)
+
+
+def _reset(models: Models) -> None:
+    with shown_errors():
+        for role in models.switched:
+            client().reset_role(role)
+            st.session_state.pop(f"role_{role}", None)
+        st.rerun()
 
 
 def _assign(models: Models, chosen: dict[str, list[str]]) -> None:

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from importlib.util import find_spec
 from typing import get_args
 
@@ -71,7 +71,7 @@ def _tests(product: Product) -> dict[str, Callable[[], str]]:
     stores = product.stores
     return {
         "data directory": lambda: _written(product),
-        "records": lambda: f"{len(product.catalogue.list())} knowledge bases",
+        "records": lambda: _counted(product.catalogue.list()),
         "jobs": lambda: f"{len(product.jobs.list())} jobs on record",
         "vector index": lambda: _held(product, stores.vectors.ids),
         "word index": lambda: _held(product, stores.words.ids),
@@ -89,6 +89,10 @@ def _written(product: Product) -> str:
     return said
 
 
+def _counted(bases: Sequence[object]) -> str:
+    return "1 knowledge base" if len(bases) == 1 else f"{len(bases)} knowledge bases"
+
+
 def _held(product: Product, entries: Callable[[str], Collection[object]]) -> str:
     """How much a store holds. Raises `StoreUnavailable` when it holds nothing of a knowledge base with passages."""
     bases = product.catalogue.list()
@@ -96,12 +100,12 @@ def _held(product: Product, entries: Callable[[str], Collection[object]]) -> str
     lost = [base.name for base in bases if base.chunks and not held[base.name]]
     if lost:
         raise StoreUnavailable(f"It holds nothing of {', '.join(lost)}. Index the documents there again.")
-    return f"opened; {sum(held.values())} entries of {len(bases)} knowledge bases"
+    return f"opened; {sum(held.values())} entries of {_counted(bases)}"
 
 
 def _necessary(product: Product) -> Iterator[Check]:
     yield _tried("data directory", lambda: _data_directory(product))
-    yield _tried("records", lambda: f"{len(product.catalogue.list())} knowledge bases")
+    yield _tried("records", lambda: _counted(product.catalogue.list()))
     for name, package in _ENGINES.items():
         missing = find_spec(package) is None
         why = f"the package {package} is not installed" if missing else f"{package}, opened on first use"

@@ -28,6 +28,13 @@ def assign_role(role: str, body: RoleChange, product: Of) -> Models:
     return _models(product)
 
 
+@router.delete("/models/roles/{role}")
+def reset_role(role: str, product: Of) -> Models:
+    """From now on this role is done as the settings say."""
+    product.models.reset(role)
+    return _models(product)
+
+
 @router.post("/models/{name}/test")
 async def test_model(name: str, product: Of) -> Test:
     """One real call of a model."""
@@ -66,4 +73,5 @@ def _models(product: Product) -> Models:
     return Models(
         models=tuple(given(ModelInfo, info) for info in infos),
         roles={role: tuple(product.models.assigned(role)) for role in RoleSettings.model_fields},
+        switched=product.models.switched(),
     )

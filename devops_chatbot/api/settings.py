@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from devops_chatbot.api.context import Of, given
+from devops_chatbot.bootstrap import Product
 from devops_chatbot.settings import in_force, settings_file
 from devops_chatbot.wire import Setting, SettingsInForce
 
@@ -15,5 +16,13 @@ def get_settings(product: Of) -> SettingsInForce:
     file = settings_file()
     return SettingsInForce(
         file=str(file) if file else None,
-        settings=tuple(given(Setting, setting) for setting in in_force(product.settings)),
+        settings=tuple(_with_roles(given(Setting, setting), product) for setting in in_force(product.settings)),
     )
+
+
+def _with_roles(setting: Setting, product: Product) -> Setting:
+    section, _, role = setting.key.partition(".")
+    if section != "roles" or role not in product.models.switched():
+        return setting
+    names = ", ".join(product.models.assigned(role))
+    return setting.model_copy(update={"value": names, "origin": "switched"})

@@ -55,13 +55,16 @@ def test_model(context: typer.Context, name: str, as_json: Json = False) -> int:
 def use(
     context: typer.Context,
     role: Annotated[str, typer.Argument(help="answer, route, tools or graph")],
-    names: Annotated[list[str], typer.Argument(help="Models, tried in this order.", metavar="NAME...")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Models, tried in this order; none: as the settings say.", metavar="[NAME]..."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """From now on let these models do the work of a role; survives a restart."""
+    """From now on let these models do the work of a role, or, without a name, those of the settings; survives a restart."""
     link: Link = context.obj
     with link.client() as client:
-        found = client.assign_role(role, names)
+        found = client.assign_role(role, names) if names else client.reset_role(role)
     if as_json:
         print_json(found)
     else:

@@ -38,6 +38,11 @@ class RoleAssignments:
             connection.execute(delete(_assignments).where(_assignments.c.role == role))
             connection.execute(insert(_assignments).values(row))
 
+    def forget(self, role: str) -> None:
+        """From now on this role is done as the settings say; one that was never switched is no error."""
+        with writing(self._table()) as connection:
+            connection.execute(delete(_assignments).where(_assignments.c.role == role))
+
     def _table(self) -> Engine:
         with self._lock:
             if not self._prepared:

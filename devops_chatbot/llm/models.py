@@ -116,6 +116,19 @@ class Models:
         with self._lock:
             self._switched = {**(self._switched or {}), role: chosen}
 
+    def switched(self) -> tuple[str, ...]:
+        """The roles that were switched at run time, and so are not done as the settings say."""
+        return tuple(role for role in self._roles if self.assigned(role) != self._roles[role])
+
+    def reset(self, role: str) -> None:
+        """Let a role be done as the settings say. Raises `NotFound` for an unknown role."""
+        self.assigned(role)  # what was switched before is loaded
+        if role not in self._roles:
+            raise NotFound(f"There is no role {role!r}. Known: {', '.join(self._roles)}")
+        self._assignments.forget(role)
+        with self._lock:
+            self._switched = {other: names for other, names in (self._switched or {}).items() if other != role}
+
     async def test(self, name: str) -> ModelTest:
         """Call a model once, for 30 s at most. Raises `NotFound` for an unknown name."""
         model = self._models.get(name)

@@ -327,6 +327,13 @@ def test_models_embeddings_scenarios_settings_and_health(client: Client) -> None
     with pytest.raises(NotFound):
         client.assign_role("cook", ["extractive"])
     assert client.assign_role("answer", ["extractive"]).roles["answer"] == ("extractive",)
+    assert client.models().switched == ("answer",)
+    in_force = {row.key: row for row in client.settings().settings}
+    assert (in_force["roles.answer"].value, in_force["roles.answer"].origin) == ("extractive", "switched")
+    assert client.reset_role("answer").roles["answer"] == ()
+    assert {row.key: row for row in client.settings().settings}["roles.answer"].origin == "default"
+    with pytest.raises(NotFound):
+        client.reset_role("cook")
     assert [(model.name, model.default) for model in client.embeddings()] == [("bundled", True)]
     tested = client.test_embedding("bundled")
     assert tested.ok
@@ -352,7 +359,7 @@ def test_models_embeddings_scenarios_settings_and_health(client: Client) -> None
 
 
 def test_a_store_that_lost_what_it_held_fails_its_test(runbooks: Client, product: Product) -> None:
-    assert runbooks.test_check("word index").detail == "opened; 3 entries of 1 knowledge bases"
+    assert runbooks.test_check("word index").detail == "opened; 3 entries of 1 knowledge base"
     product.stores.words.drop(runbooks.knowledge_base("Runbooks").id)
     tested = runbooks.test_check("word index")
     assert not tested.ok

@@ -108,6 +108,7 @@ def test_tables_of_health_settings_and_models(cli) -> None:
     assert "data_dir" in cli("settings")[1]
     assert "extractive" in cli("models")[1]
     assert "extractive" in cli("models", "use", "answer", "extractive")[2]
+    assert "answer: no language model" in cli("models", "use", "answer")[2], "as the settings say"
 
 
 @pytest.mark.parametrize(

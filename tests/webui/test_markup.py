@@ -73,3 +73,14 @@ def test_a_snippet_leaves_out_the_headings_it_begins_with() -> None:
     assert "<h2>" not in snippet_html("# A\n\n## B\n\nwords")
     assert "words" in snippet_html("# A\n\n## B\n\nwords")
     assert "<h1>A</h1>" in snippet_html("# A")
+
+
+def test_the_front_matter_of_a_page_is_not_shown_and_the_highlight_stays_in_its_place() -> None:
+    page = (
+        "# KubePod\n\n---\ntitle: Pods\ntags:\n  - pods\n---\n\n# KubePod\n\nfirst\n\nsecond\n\n---\nkept: words\n---\n"
+    )
+    assert "Pods" not in snippet_html(page)
+    opened = passage_html(passage(page, "second"))
+    assert "Pods" not in opened
+    assert '<p class="hit">second</p>' in opened
+    assert "kept: words" in opened
