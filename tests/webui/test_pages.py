@@ -258,3 +258,25 @@ def test_the_browser_does_not_decide_what_is_said_of_a_foreign_language(client: 
     test = app(**state)
     assert not test.exception
     assert client.alive()
+
+
+def test_a_role_is_switched_and_given_back_to_the_settings(client: Client) -> None:
+    test = page("status")
+    test.session_state["status_section"] = "models"
+    test.run()
+    test.multiselect("role_answer").set_value(["extractive"])
+    next(button for button in test.button if button.label == "Save").click()
+    test.run()
+    assert client.models().roles["answer"] == ("extractive",)
+    test = page("status")
+    test.session_state["status_section"] = "settings"
+    test.run()
+    assert "chosen here" in html(test)
+    test = page("status")
+    test.session_state["status_section"] = "models"
+    test.run()
+    next(button for button in test.button if button.label == "As in the settings").click()
+    test.run()
+    assert not test.exception
+    assert client.models().roles["answer"] == ()
+    assert test.multiselect("role_answer").value == []
