@@ -96,6 +96,10 @@ class Bench:
         response = self._to.send("GET", f"{_thread(thread)}/runs/{_quoted(run)}/artifacts/{number}")
         return Download.of(response, otherwise=str(number))
 
+    def export(self, thread: str) -> Download:
+        """The conversation as a zip archive."""
+        return Download.of(self._to.send("GET", f"{_thread(thread)}/export"), otherwise=f"{thread}.zip")
+
     # --- the session that they run in
 
     def sandbox(self, thread: str) -> wire.ThreadSandbox:

@@ -13,6 +13,7 @@ from webui import bridge, passage
 from webui.i18n import LANGUAGES
 from webui.places import place
 from webui.session import answers, client, language, plain, show_error, shown_errors, t
+from webui.words import size
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import Page
@@ -69,7 +70,7 @@ def _row(thread: ThreadSummary, *, selected: bool) -> None:
         st.page_link(place("chat"), label=plain(title), icon=icon, width="stretch", query_params={"thread": thread.id})
         chosen = st.menu_button(
             t("threads.actions"),
-            ["rename", "delete"],
+            ["rename", "export", "delete"],
             icon=":material/more_horiz:",
             type="tertiary",
             key=f"thread_menu_{thread.id}",
@@ -77,6 +78,8 @@ def _row(thread: ThreadSummary, *, selected: bool) -> None:
         )
     if chosen == "rename":
         st.dialog(t("threads.rename_title"))(_rename)(thread)
+    elif chosen == "export":
+        st.dialog(t("threads.export_title"))(_export)(thread)
     elif chosen == "delete":
         st.dialog(t("threads.delete_title"))(_delete)(thread, selected)
 
@@ -99,6 +102,16 @@ def _rename(thread: ThreadSummary) -> None:
         with shown_errors():
             client().rename_thread(thread.id, title.strip())
             st.rerun()
+
+
+def _export(thread: ThreadSummary) -> None:
+    st.write(t("threads.export_explain"))
+    with shown_errors():
+        archive = client().bench.export(thread.id)
+        st.download_button(
+            f"{t('threads.export')} · {size(len(archive.data))}", archive.data, archive.name, "application/zip",
+            type="primary", icon=":material/download:", key="export_thread",
+        )  # fmt: skip
 
 
 def _delete(thread: ThreadSummary, selected: bool) -> None:

@@ -1,12 +1,16 @@
 """Routes of a conversation's code: run a block of an answer, what became of it, and the session that it runs in."""
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from devops_chatbot.api.context import In, Of, given, page
@@ -15,7 +19,7 @@ from devops_chatbot.api.streams import EventStream, frame
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.wire import Page
 from devops_chatbot.workbench import CodeRun as Kept
-from devops_chatbot.workbench import Order
+from devops_chatbot.workbench import Order, write_archive
 from devops_chatbot.workbench_wire import CodeRun, NewCodeRun, RunChunk, ThreadSandbox, ThreadSandboxChange
 from sandbox.model import Artifact, Chunk
 
@@ -76,6 +80,20 @@ def get_artifact(thread_id: str, run_id: str, number: int, product: Of) -> FileR
     return download(path, artifact.name.rpartition("/")[2])
 
 
+@router.get("/export", response_class=FileResponse)
+def export_thread(thread_id: str, product: Of) -> FileResponse:
+    """The conversation as a zip archive: its words, and what its code gave, as Markdown; figures, files, attachments."""
+    thread = product.threads.load(thread_id)
+    folder = Path(tempfile.mkdtemp(dir=product.data.folder("jobs")))
+    try:
+        write_archive(thread, product.workbench, folder / "archive")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    clear_up = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    return download(folder / "archive", f"{thread.title or thread.id}.zip", background=clear_up)
+
+
 @router.get("/sandbox")
 def get_sandbox(thread_id: str, product: Of) -> ThreadSandbox:
     """The conversation's session, when it has one, and the auto-run switch."""
@@ -108,13 +126,13 @@ def close_session(thread_id: str, product: Of) -> None:
     product.workbench.close(thread_id)
 
 
-def download(path: Any, name: str) -> FileResponse:
+def download(path: Path, name: str, *, background: BackgroundTask | None = None) -> FileResponse:
     """Bytes that a browser saves and never shows, whatever they are."""
     headers = {
         "X-Content-Type-Options": "nosniff",
         "Content-Disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}",
     }
-    return FileResponse(path, media_type="application/octet-stream", headers=headers)
+    return FileResponse(path, media_type="application/octet-stream", headers=headers, background=background)
 
 
 def _state(product: Product, thread_id: str) -> ThreadSandbox:

@@ -3,6 +3,7 @@
 from devops_chatbot.workbench.attachments import Attachment, AttachmentLimits, Attachments
 from devops_chatbot.workbench.bench import Order, Workbench
 from devops_chatbot.workbench.coderuns import CodeRun, CodeRuns, RunArtifact, RunLimits
+from devops_chatbot.workbench.export import write_archive
 
 __all__ = [
     "Attachment",
@@ -14,4 +15,5 @@ __all__ = [
     "RunArtifact",
     "RunLimits",
     "Workbench",
+    "write_archive",
 ]

@@ -229,6 +229,23 @@ class TestRuns:
         with pytest.raises(NotFound):
             client.bench.artifact(thread, kept.id, next(e.number for e in kept.artifacts if e.name == "big"))
 
+    def test_it_is_exported_with_what_its_code_gave(self, client: Client, thread: str, message: str) -> None:
+        code = "print('``` said')\nimport matplotlib.pyplot as p; p.plot([1]); open('a b.txt', 'w').write('made'); None"
+        run(client, thread, message, code, block=1)
+        client.rename_thread(thread, "Gateway / 网关")
+        exported = client.bench.export(thread)
+        assert exported.name == "Gateway / 网关.zip"
+        with zipfile.ZipFile(io.BytesIO(exported.data)) as archive:
+            names = set(archive.namelist())
+            assert names >= {"conversation.md", "runs/1/figure-1.png", "runs/1/a b.txt", "attachments/gateway.log"}
+            assert archive.read("runs/1/a b.txt") == b"made"
+            assert archive.read("attachments/gateway.log") == LOG
+            page = archive.read("conversation.md").decode()
+        assert "What is ZebraTimeout?" in page
+        assert "### Run 1: code block 2 (python), exit code 0" in page
+        assert "````text\n``` said\n````" in page
+        assert "![figure-1.png](<runs/1/figure-1.png>)" in page
+
     def test_the_switch_is_the_conversations_own(self, client: Client, thread: str) -> None:
         assert not client.bench.sandbox(thread).auto_run
         assert client.bench.set_auto_run(thread, wanted=True).auto_run

@@ -247,5 +247,18 @@ def test_without_an_engine_the_button_says_why_and_everything_else_works(
         button(cell(page, 0), "Run").click()
         page.get_by_text("Code cannot be run here now").wait_for()
         assert "nonexistent.sock" in page.locator(".cb-why").last.inner_text()
-        page.keyboard.press("Escape")
+        page.get_by_role("link", name="Sandbox status").click()
+        page.get_by_text("apt-get install docker.io debootstrap").wait_for()
         assert list(running.client.ask(thread, NewMessage(text="please wait")))
+
+
+def test_the_self_test_shows_each_attack_as_it_is_tried_and_its_verdict(coding: Product, page: "Page") -> None:
+    page.goto(f"{coding.ui}/status?section=sandbox")
+    page.get_by_text("Code can be run").wait_for()
+    page.get_by_text(coding.client.bench.state().version).wait_for()
+    page.get_by_role("button", name="Start the self-test").click()
+    page.locator(".cb-attacks").get_by_text("fork bomb").wait_for()
+    assert page.get_by_text("attacks were held off").count() == 0
+    page.get_by_text("attacks were held off").wait_for(timeout=120_000)
+    assert page.locator(".cb-attacks .cb-failed").count() == 0
+    assert page.locator(".cb-attacks .cb-ready").count() >= 30
