@@ -18,7 +18,8 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
 class CitationFilter:
     """Takes an answer in pieces and gives it back without citations of what does not exist.
 
-    `[1, 2]` and `【1】` become `[1][2]` and `[1]`. Code stays as it is: an index in brackets is no citation there.
+    Marks are numbered anew, from 1 without holes, in the order in which they first appear. `[4, 2]` and `【4】` become
+    `[1][2]` and `[1]`. Code stays as it is: an index in brackets is no citation there.
     """
 
     def __init__(self, count: int) -> None:
@@ -26,7 +27,7 @@ class CitationFilter:
         self._held = ""
         self._done = ""
         self.cited: dict[int, str] = {}
-        """Each cited number with the statement in front of its first mark."""
+        """The evidence's number of each citation with the statement in front of its first mark; the first one is `[1]`."""
 
     def add(self, piece: str) -> str:
         """What can be said now; a mark that may go on in the next piece is held back."""
@@ -58,7 +59,7 @@ class CitationFilter:
             for number in dict.fromkeys(numbers):
                 if 1 <= number <= self._count:
                     self.cited.setdefault(number, _statement(self._done))
-                    self._say(said, f"[{number}]")
+                    self._say(said, f"[{list(self.cited).index(number) + 1}]")
         self._say(said, text[last:])
         return "".join(said)
 
@@ -74,10 +75,10 @@ class CitationFilter:
 
 
 def citations(cited: dict[int, str], evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
-    """The cited pieces of evidence in the order of their numbers, each with the words that carry its statement."""
+    """The cited pieces of evidence as `CitationFilter` numbered them, each with the words that carry its statement."""
     return tuple(
-        citation(number, evidence[number - 1], quote(statement, evidence[number - 1]))
-        for number, statement in sorted(cited.items())
+        citation(position, evidence[number - 1], quote(statement, evidence[number - 1]))
+        for position, (number, statement) in enumerate(cited.items(), 1)
     )
 
 

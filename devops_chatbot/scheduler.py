@@ -91,7 +91,7 @@ class Scheduler:
                 async for event in events:
                     yield event
         except ChatbotError as error:
-            message = await self._remember(turn, "failed")
+            message = await self._remember(turn, "failed", error=str(error))
             yield Failure(
                 error=type(error).__name__,
                 detail=str(error),
@@ -172,7 +172,9 @@ class Scheduler:
             message_id=message.id if message else None,
         )
 
-    async def _remember(self, turn: "_Turn", state: MessageState, written: Written | None = None) -> Message | None:
+    async def _remember(
+        self, turn: "_Turn", state: MessageState, written: Written | None = None, *, error: str = ""
+    ) -> Message | None:
         """Keep the answer, or what there is of it, in its thread; a thread that was deleted meanwhile stays so."""
         thread_id = turn.question.thread_id
         if not turn.opened or turn.ended or thread_id is None:
@@ -189,6 +191,7 @@ class Scheduler:
             model=written.model if written else None,
             usage=written.usage if written else None,
             state=state,
+            error=error,
         )
         try:
             return await asyncio.to_thread(self._threads.append, thread_id, message, instead_of=turn.instead_of)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter
 from sqlalchemy import (
     Column,
+    Connection,
     Engine,
     Float,
     ForeignKey,
@@ -22,11 +23,13 @@ from sqlalchemy import (
     Text,
     func,
     insert,
+    inspect,
     or_,
     select,
     update,
 )
 from sqlalchemy import delete as delete_from
+from sqlalchemy import text as text_of
 
 from devops_chatbot.chat import Citation, MessageState, Role, Route, Usage
 from devops_chatbot.errors import BadRequest, NotFound
@@ -57,13 +60,16 @@ messages_table = Table(
     Column("model", String),
     Column("usage", Text),
     Column("state", String, nullable=False),
+    Column("error", Text, nullable=False, server_default=""),
     Column("created_at", Float, nullable=False),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message of a thread; `route`, `model` and `usage` belong to answers."""
+    """One message of a thread; `route`, `model` and `usage` belong to answers, `error` (what went wrong, for people) to
+    failed ones.
+    """
 
     id: str
     role: Role
@@ -73,6 +79,7 @@ class Message:
     model: str | None = None
     usage: Usage | None = None
     state: MessageState = "complete"
+    error: str = ""
     created_at: datetime
 
 
@@ -112,6 +119,7 @@ class NewMessage:
     model: str | None = None
     usage: Usage | None = None
     state: MessageState = "complete"
+    error: str = ""
 
 
 class Threads(Protocol):
@@ -207,6 +215,7 @@ class SqlThreads:
             "model": message.model,
             "usage": _dump(Usage, message.usage) if message.usage else None,
             "state": message.state,
+            "error": message.error,
             "created_at": now,
         }
         with writing(self._tables()) as connection:
@@ -230,8 +239,15 @@ class SqlThreads:
             if not self._prepared:
                 with writing(self._engine) as connection:
                     METADATA.create_all(connection)
+                    _complete(connection)
                 self._prepared = True
         return self._engine
+
+
+def _complete(connection: Connection) -> None:
+    """Add what records of an older version lack."""
+    if "error" not in {column["name"] for column in inspect(connection).get_columns(messages_table.name)}:
+        connection.execute(text_of("ALTER TABLE messages ADD COLUMN error TEXT NOT NULL DEFAULT ''"))
 
 
 def automatic_title(question: str) -> str:
@@ -274,6 +290,7 @@ def _message(row: Row[Any]) -> Message:
         model=row.model,
         usage=_adapter(Usage).validate_json(row.usage) if row.usage else None,
         state=row.state,
+        error=row.error,
         created_at=_time(row.created_at),
     )
 

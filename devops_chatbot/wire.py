@@ -253,6 +253,7 @@ class Message(_Given):
     model: str | None = None
     usage: Usage | None = None
     state: MessageState = "complete"
+    error: str = Field(default="", description="of a failed answer: what went wrong, and what to do")
     created_at: datetime
 
 

@@ -13,12 +13,14 @@ from devops_chatbot.errors import ChatbotError, ModelUnavailable
 from devops_chatbot.language import Language, language_of
 from devops_chatbot.llm import NamedModel
 from devops_chatbot.llm.builtin import EVIDENCE, QUERY, citations_of
+from devops_chatbot.llm.endings import Ending
 from devops_chatbot.prompts import fill
 from devops_chatbot.trim import Budget, fit, tokens_of
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk, BaseMessage
 
+LONGEST_REFUSAL = 500
 _CUT = {
     "en": "\n\n*The answer was cut at {limit} tokens (`max_output` of the model {name}).*",
     "zh": "\n\n*回答在 {limit} 个词元处被截断（模型 {name} 的 `max_output`）。*",
@@ -86,7 +88,7 @@ class _Answer:
         self._said: list[str] = []
         self._quoted: tuple[Citation, ...] = ()
         self._input = self._output = 0
-        self._cut = False
+        self._ending = Ending()
         self.begun = False
 
     async def write(self) -> AsyncGenerator[Token | Written]:
@@ -98,10 +100,15 @@ class _Answer:
                 if text:
                     yield Token(text=text)
         rest = self._say(self._filter.end())
+        if self._ending.refused:
+            if rest:
+                yield Token(text=rest)
+            raise ModelUnavailable(self._refused())
         if not self.begun and not rest.strip():
-            why = "refused, or had nothing to say"
-            raise ModelUnavailable(f"The model {self._model.name!r} gave no answer ({why}). Ask in other words.")
-        if self._cut:
+            raise ModelUnavailable(
+                f"The model {self._model.name!r} gave an empty answer. Ask again, or in other words."
+            )
+        if self._ending.cut:
             note = _CUT[self._language].format(limit=self._model.max_output, name=self._model.name)
             rest += self._say(note)
         if rest:
@@ -112,12 +119,17 @@ class _Answer:
         if chunk.usage_metadata:
             self._input += chunk.usage_metadata["input_tokens"]
             self._output += chunk.usage_metadata["output_tokens"]
-        self._cut = self._cut or chunk.response_metadata.get("finish_reason") in ("length", "max_tokens")
+        self._ending.add(chunk)
         self._quoted = citations_of(chunk.additional_kwargs) or self._quoted
         text = str(chunk.text)
         if self._model.extractive:  # it cites what it was given, and quotes brackets of documents as they are
             return self._say(text)
         return self._say(self._filter.add(text if self.begun else text.lstrip()))
+
+    def _refused(self) -> str:
+        who, words = f"The model {self._model.name!r}", " ".join(self._ending.refusal.split())[:LONGEST_REFUSAL]
+        does = "broke its answer off: it refuses to go on" if self.begun else "refuses to answer"
+        return f"{who} {does}{f' (“{words}”)' if words else ''}. Ask in other words, or choose another model."
 
     def _say(self, text: str) -> str:
         self._said.append(text)

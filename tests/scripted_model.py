@@ -1,4 +1,6 @@
-"""A server on loopback that speaks the OpenAI chat protocol and does as it was told: well, slowly, badly, or not at all."""
+"""A server on loopback that speaks the providers' chat protocols and does as it was told: well, slowly, badly, or not at
+all. Which protocol is told by the path: OpenAI's (also below an Azure deployment), Anthropic's or Ollama's.
+"""
 
 import json
 import socket
@@ -9,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
+
+import scripted_protocols
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +41,25 @@ class ScriptedModel:
     """`with ScriptedModel([Reply(text="Hello")]) as model:` listens at `model.base_url`.
 
     Replies are used up in their order; the last one stays. A function is asked for each request's reply. `requests`
-    holds the bodies that came, `left` counts readers who went away before the end.
+    holds the bodies that came, `paths` and `headers` (names in lower case) what came with them; `left` counts readers
+    who went away before the end.
     """
 
     script: Sequence[Reply] | Callable[[dict[str, Any]], Reply] = (Reply(text="Hello from the scripted model."),)
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     left: int = 0
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self.root}/v1"
+
+    @property
+    def root(self) -> str:
+        """Where Anthropic's, Azure's and Ollama's clients begin."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def settings(self, **changes: object) -> dict[str, object]:
         """What goes below `[models.NAME]`."""
@@ -76,6 +88,8 @@ class ScriptedModel:
                 with lock:
                     scripted.requests.append(body)
                     scripted.keys.append(self.headers.get("Authorization", ""))
+                    scripted.paths.append(self.path)
+                    scripted.headers.append({name.lower(): value for name, value in self.headers.items()})
                     reply = scripted._reply(body, len(scripted.requests) - 1)
                 try:
                     _answer(self, reply, stream=bool(body.get("stream")))
@@ -117,17 +131,38 @@ def nobody_there() -> str:
 
 def _answer(handler: BaseHTTPRequestHandler, reply: Reply, *, stream: bool) -> None:
     time.sleep(reply.first_s)
+    foreign = scripted_protocols.pieces(handler.path, reply)
     if reply.status != 200:
         error = {"error": {"message": f"scripted status {reply.status}", "type": "scripted"}}
         _send(handler, json.dumps(error).encode(), status=reply.status)
     elif reply.garbage:
         _send(handler, b"data: {this is no json\n\n", kind="text/event-stream")
+    elif foreign is not None:
+        _stream_foreign(handler, reply, *foreign)
     elif stream:
         _stream(handler, reply)
     else:
         message = {"role": "assistant", "content": reply.text, "refusal": reply.refusal or None}
         choice = {"index": 0, "message": message, "finish_reason": reply.finish}
         _send(handler, json.dumps({**_envelope("chat.completion"), "choices": [choice]}).encode())
+
+
+def _stream_foreign(handler: BaseHTTPRequestHandler, reply: Reply, kind: str, pieces: Iterator[bytes]) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", kind)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    said = 0
+    for piece in pieces:
+        if said == reply.breaks_after:
+            handler.close_connection = True
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            return
+        _write(handler, piece)
+        if scripted_protocols.WORDS in piece:
+            said += 1
+            time.sleep(reply.pause_s)
+    handler.wfile.write(b"0\r\n\r\n")
 
 
 def _stream(handler: BaseHTTPRequestHandler, reply: Reply) -> None:

@@ -33,7 +33,7 @@ class BuiltIn:
     def foreign(self) -> tuple[type[Exception], ...]:
         return ()
 
-    def translate(self, error: Exception) -> ChatbotError:
+    def translate(self, error: Exception, *, begun: bool) -> ChatbotError:  # noqa: ARG002 the protocol's signature
         return ModelUnavailable(str(error))
 
 

@@ -24,8 +24,8 @@ class Connection(Protocol):
     def foreign(self) -> tuple[type[Exception], ...]:
         """What the provider's code may raise."""
 
-    def translate(self, error: Exception) -> ChatbotError:
-        """A foreign error in our words."""
+    def translate(self, error: Exception, *, begun: bool) -> ChatbotError:
+        """A foreign error in our words; `begun` says that something of the answer had come."""
 
 
 class NamedModel:
@@ -74,6 +74,7 @@ class NamedModel:
         """The answer as it is written. Raises `ModelUnavailable` (also after a silence longer than the timeout) and
         `ConfigError`. Closing the generator closes the connection.
         """
+        begun = False
         try:
             opened = await asyncio.to_thread(self.open)
             foreign = self._connection.foreign()
@@ -89,8 +90,9 @@ class NamedModel:
                         silence = f"The model {self.name!r} said nothing for {self._timeout_s:g} s."
                         raise ModelUnavailable(f"{silence} Try again, or choose another model.") from None
                     except foreign as error:
-                        raise self._connection.translate(error) from error
+                        raise self._connection.translate(error, begun=begun) from error
                     self._note("ready", "")
+                    begun = True
                     yield chunk
         except ChatbotError as error:
             self._note("failed", str(error))

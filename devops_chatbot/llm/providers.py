@@ -58,7 +58,7 @@ class Remote:
 
         return (openai.OpenAIError, *kinds)
 
-    def translate(self, error: Exception) -> ChatbotError:
+    def translate(self, error: Exception, *, begun: bool) -> ChatbotError:
         who, where = f"The model {self._name!r}", self._settings.base_url or _HOMES.get(self._settings.provider, "")
         status = getattr(error, "status_code", None)
         if status in (401, 403):
@@ -77,7 +77,7 @@ class Remote:
             return ModelUnavailable(f"{who} refuses the request (status {status}): {self._short(error)}")
         if any("Timeout" in kind.__name__ for kind in type(error).__mro__):
             return ModelUnavailable(f"{who} did not answer within {self._settings.timeout_s:g} s. Try again.")
-        if _is_connection(error):
+        if _is_connection(error) and not begun:
             return ModelUnavailable(f"{who} cannot be reached at {where}. Check that it runs.")
         return ModelUnavailable(f"{who} broke off: {self._short(error)}. Try again.")
 
@@ -96,19 +96,17 @@ def _is_connection(error: Exception) -> bool:
 
 
 def _openai(settings: ModelSettings) -> "BaseChatModel":
-    from langchain_openai import ChatOpenAI
+    from devops_chatbot.llm.openai_models import Chat
 
-    return ChatOpenAI(
-        **_openai_options(settings), base_url=settings.base_url, max_completion_tokens=settings.max_output
-    )
+    return Chat(**_openai_options(settings), **_limit(settings), base_url=settings.base_url)
 
 
 def _compatible(settings: ModelSettings) -> "BaseChatModel":
-    from langchain_openai import ChatOpenAI
+    from devops_chatbot.llm.openai_models import Chat
 
     options = _openai_options(settings)
     options["api_key"] = options["api_key"] or "none"  # many servers want none, the client insists on one
-    return ChatOpenAI(
+    return Chat(
         **options,
         base_url=settings.base_url,
         use_responses_api=False,
@@ -117,15 +115,19 @@ def _compatible(settings: ModelSettings) -> "BaseChatModel":
 
 
 def _azure(settings: ModelSettings) -> "BaseChatModel":
-    from langchain_openai import AzureChatOpenAI
+    from devops_chatbot.llm.openai_models import AzureChat
 
-    return AzureChatOpenAI(
+    return AzureChat(
         **_openai_options(settings),
+        **_limit(settings),
         azure_endpoint=settings.base_url,
         azure_deployment=settings.model,
         api_version=settings.api_version,
-        max_completion_tokens=settings.max_output,
     )
+
+
+def _limit(settings: ModelSettings) -> dict[str, Any]:
+    return {"max_completion_tokens": settings.max_output}
 
 
 def _anthropic(settings: ModelSettings) -> "BaseChatModel":
@@ -145,13 +147,16 @@ def _anthropic(settings: ModelSettings) -> "BaseChatModel":
 def _ollama(settings: ModelSettings) -> "BaseChatModel":
     from langchain_ollama import ChatOllama
 
+    client: dict[str, Any] = {"timeout": settings.timeout_s}
+    if settings.api_key:  # Ollama itself wants none; what stands in front of it may
+        client["headers"] = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
     return ChatOllama(
         model=settings.model,
         base_url=settings.base_url,
         num_ctx=settings.context,
         num_predict=settings.max_output,
         temperature=settings.temperature,
-        client_kwargs={"timeout": settings.timeout_s},
+        client_kwargs=client,
     )
 
 

@@ -190,9 +190,9 @@ def test_every_citation_stands_in_its_evidence_word_for_word() -> None:
         extract = compose(question, found)
         numbers = {int(number) for number in re.findall(r"\[(\d+)\]", extract.text)}
         assert numbers == {citation.number for citation in extract.citations}, question
+        assert [citation.number for citation in extract.citations] == list(range(1, len(numbers) + 1))
         for citation in extract.citations:
-            one = found[citation.number - 1]
-            assert citation.ref == one.ref
+            one = next(one for one in found if one.ref == citation.ref)
             assert find_quote(one.context, citation.quote), citation.quote
 
 

@@ -121,7 +121,7 @@ def test_a_refusal_is_a_failure_and_a_cut_answer_says_so(house: Callable) -> Non
         refused = here.ask("What about EtcdSlow?")[-1]
         cut = here.ask("EtcdSlow 是什么？")[-1]
     assert isinstance(refused, Failure)
-    assert "refused" in refused.detail
+    assert "I will not." in refused.detail
     assert isinstance(cut, Answer)
     assert cut.text.startswith("Too long")
     assert "max_output" in cut.text

@@ -7,7 +7,7 @@ from devops_chatbot.chat import Citation, Evidence
 from devops_chatbot.language import Language, language_of
 from devops_chatbot.llm.extract.choose import Group, Piece, choose, introduces, part_score, parts_of, same
 from devops_chatbot.llm.extract.relevance import Relevance
-from devops_chatbot.llm.extract.render import body, heading, piece_text, quoted
+from devops_chatbot.llm.extract.render import body, heading, numbers, piece_text, quoted
 from devops_chatbot.llm.extract.views import Section, View, squashed, views
 
 ROOM = 1600
@@ -72,14 +72,14 @@ def compose(query: str, evidence: Sequence[Evidence] | None) -> Extract:
     if not weak:
         chosen += _others(ranked, relevance, chosen[0])
     groups = _once([group for each in chosen for group in each])
-    places = _places(groups)
+    places, called = _places(groups), numbers(groups)
     parts = [_SAYS["weak" if weak else "extracts"][language]]
     named: View | None = None
     for group in groups:
         parts.append(heading(group, again=group.view is named, place=places.get(id(group), "")))
         named = group.view
-        parts.append(body(group, more=_SAYS["more"][language]))
-    return Extract(text="\n\n".join(parts), citations=quoted(groups))
+        parts.append(body(group, more=_SAYS["more"][language], called=called))
+    return Extract(text="\n\n".join(parts), citations=quoted(groups, called=called))
 
 
 def _ranked(found: Sequence[View], relevance: Relevance) -> list[View]:

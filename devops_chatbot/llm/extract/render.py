@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from devops_chatbot.chat import Citation
 from devops_chatbot.citing import citation
@@ -36,8 +36,14 @@ def heading(group: Group, *, again: bool = False, place: str = "") -> str:
     return f"{line} ({place})" if place and not again else line
 
 
-def body(group: Group, *, more: str) -> str:
-    """The pieces of a group; the number of their evidence stands behind the last words of each run, before code."""
+def numbers(groups: Sequence[Group]) -> dict[int, int]:
+    """What each evidence's number is called in the answer: from 1, in the order of first appearance."""
+    found = dict.fromkeys(piece.cited.number for group in groups for piece in group.pieces)
+    return {number: position for position, number in enumerate(found, 1)}
+
+
+def body(group: Group, *, more: str, called: Mapping[int, int]) -> str:
+    """The pieces of a group; what their evidence is `called` stands behind the last words of each run, before code."""
     paragraphs: list[str] = []
     run: list[int] = []
     for index, piece in enumerate(group.pieces):
@@ -47,7 +53,7 @@ def body(group: Group, *, more: str) -> str:
         if following is not None and following.cited.number == piece.cited.number:
             continue
         words = [position for position in run if not _solid(paragraphs[position])]
-        mark = f"[{piece.cited.number}]"
+        mark = f"[{called[piece.cited.number]}]"
         if words:
             paragraphs[words[-1]] = _marked(paragraphs[words[-1]], mark)
         else:
@@ -82,7 +88,7 @@ def piece_text(piece: Piece) -> str:
     return " … ".join(_one_line(_tidied(part)) for part in parts)
 
 
-def quoted(groups: Sequence[Group]) -> tuple[Citation, ...]:
+def quoted(groups: Sequence[Group], *, called: Mapping[int, int]) -> tuple[Citation, ...]:
     """A citation for each number, in their order, with the words that stand above its first mark."""
     runs: dict[int, list[Piece]] = {}
     evidence = {number: one for group in groups for number, one in group.view.evidence}
@@ -91,7 +97,7 @@ def quoted(groups: Sequence[Group]) -> tuple[Citation, ...]:
         for piece in group.pieces:
             if piece.cited.number not in seen:
                 runs.setdefault(piece.cited.number, []).append(piece)
-    return tuple(citation(number, evidence[number], _quote(pieces)) for number, pieces in sorted(runs.items()))
+    return tuple(citation(called[number], evidence[number], _quote(pieces)) for number, pieces in runs.items())
 
 
 def _quote(pieces: Sequence[Piece]) -> str:
