@@ -26,7 +26,7 @@ serve: $(DEFAULT) ## set everything up and run the product
 test: $(DEV) packages ## set everything up and run every test, real services included
 	$(BIN)/pytest
 
-test-fast: $(DEV) ## only the tests that need no service and no browser
+test-fast: $(DEV) ## only the tests of the parts: no service, no browser, no server; under a minute
 	$(BIN)/pytest -m "not service" -q
 
 check: $(DEV) ## ruff, mypy --strict, import-linter

@@ -7,6 +7,14 @@ from pathlib import Path
 import pytest
 
 CHROMIUM = "/usr/bin/chromium"
+WHOLE = {"url", "client", "asking", "jobs"}
+"""Fixtures that start the whole product or its jobs, which takes a second or more each time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if WHOLE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.service)
 
 
 def missing(what: str, remedy: str) -> None:

@@ -168,6 +168,7 @@ def test_a_followed_folder_is_named_by_its_path_on_the_server(cli, allowed: Path
     assert (code, "knowledge.folders" in err) == (1, True)
 
 
+@pytest.mark.service
 def test_without_a_server_the_command_works_by_itself(tmp_path: Path, embedding_cache: Path, capsys) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "embeddings").symlink_to(embedding_cache)

@@ -19,6 +19,8 @@ from devops_chatbot.client import Client
 from devops_chatbot.datadir import running_server
 from devops_chatbot.errors import Unavailable
 
+pytestmark = pytest.mark.service
+
 COMMAND = [sys.executable, "-m", "devops_chatbot.cli"]
 
 
