@@ -1,14 +1,15 @@
 """Prints the events of one question as they come."""
 
 import sys
+from collections.abc import Iterator
 
 from pydantic import TypeAdapter
 
 from devops_chatbot import errors
-from devops_chatbot.chat import Answer, Citation, Failure, Progress, Route, Token
+from devops_chatbot.chat import Answer, Citation, Event, Failure, Progress, Route, Token
 from devops_chatbot.cli.output import error, note
 from devops_chatbot.client import Client
-from devops_chatbot.errors import ChatbotError
+from devops_chatbot.errors import BadRequest, ChatbotError
 from devops_chatbot.wire import NewMessage
 
 
@@ -17,9 +18,22 @@ def ask_and_print(
 ) -> type[ChatbotError] | None:
     """Ask in the thread, or in a new one; returns the class of the error when it did not go well."""
     thread_id = thread or client.create_thread().id
-    for event in client.ask(thread_id, message):
+    try:
+        failed = _print_events(client.ask(thread_id, message), thread_id, new=thread is None, as_json=as_json)
+    except BadRequest:
+        if thread is None:
+            client.delete_thread(thread_id)
+        raise
+    if failed and thread is None and not client.thread(thread_id).messages:
+        client.delete_thread(thread_id)  # the question was refused: there is nothing to keep
+    return failed
+
+
+def _print_events(events: Iterator[Event], thread_id: str, *, new: bool, as_json: bool) -> type[ChatbotError] | None:
+    spoken = False
+    for event in events:
         if isinstance(event, Failure):
-            if not as_json:
+            if spoken:
                 print()
             error(event.detail)
             return _class_of(event)
@@ -32,9 +46,10 @@ def ask_and_print(
             note(f"  {event.text}")
         elif isinstance(event, Token):
             print(event.text, end="", flush=True)
+            spoken = True
         elif isinstance(event, Answer):
             _print_end(event)
-            if thread is None:
+            if new:
                 note(f"\nGo on with: devops-chatbot ask --thread {thread_id} TEXT")
     return None
 

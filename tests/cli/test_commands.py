@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from devops_chatbot.cli.commands import EXIT_CODES, exit_code, run
+from devops_chatbot.client import Client
 from devops_chatbot.datadir import open_data_directory
 from devops_chatbot.errors import ConfigError, ModelUnavailable, NotFound, TooLarge
 
@@ -132,7 +133,14 @@ def test_what_is_wrong_is_said_on_standard_error(cli, arguments: list[str], code
     assert got == code
     assert err.startswith("Error: ")
     assert said in err
-    assert not out.strip()
+    assert not out
+
+
+def test_a_refused_question_leaves_no_conversation(cli, url: str) -> None:
+    assert cli("ask", "x", "--kb", "nothing")[0] == 1
+    assert cli("ask", " ")[0] == 1
+    with Client(url) as client:
+        assert client.threads().total == 0
 
 
 def test_a_knowledge_base_is_renamed_emptied_and_deleted(cli, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
