@@ -102,7 +102,16 @@ class Ingest:
     def finish(
         self, job: str, knowledge_base: str, *, kind: str, argument: str, stop: Callable[[], bool] = lambda: False
     ) -> None:
-        """Remove the documents of a folder whose file the job did not find."""
+        """Remove the documents of a folder whose file the job did not find. Raises `NotFound` when it found none at all:
+        a folder that is empty all at once is more often one that is not mounted.
+        """
+        if kind == "folder" and not worklist.progress(self._engine, job).total:
+            if worklist.gone(self._engine, job, knowledge_base, argument, 1):
+                raise NotFound(
+                    f"The folder {argument} is empty, so nothing was removed: perhaps it is not mounted. If its documents "
+                    "are to go, remove them, or let the knowledge base follow the folder no longer."
+                )
+            return
         while kind == "folder" and not stop():
             documents = worklist.gone(self._engine, job, knowledge_base, argument, REMOVE)
             if not documents:

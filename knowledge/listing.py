@@ -50,13 +50,23 @@ def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
 
 
 def files_of_folder(source: Source) -> Iterator[Item]:
-    """The files of a folder. Raises `NotFound` when it is not there, so that nothing is taken for deleted."""
+    """The files of a folder; a folder or file in it that cannot be read is an item with a reason. Raises `NotFound` when the
+    folder is not there, so that nothing is taken for deleted.
+    """
     root = Path(source.location)
     if not root.is_dir():
         raise NotFound(f"The folder {source.location} is not there any more. Nothing was changed.")
-    for file in files_below(root, uri_prefix=source.prefix):
+    unreadable: list[Item] = []
+
+    def note(uri: str, error: OSError) -> None:
+        reason = f"It cannot be read ({error.strerror}). What was taken in from it before stays. Check its rights."
+        unreadable.append(Item(source_uri=uri, path="", source=source.location, reason=reason))
+
+    for file in files_below(root, uri_prefix=source.prefix, unreadable=note):
+        yield from _taken(unreadable)
         if not _passed_over(file):
             yield _item(file, mtime_ns=file.mtime_ns, source=source.location)
+    yield from _taken(unreadable)
 
 
 def files_again(engine: Engine, originals: Originals, knowledge_base: str, documents: Sequence[str]) -> Iterator[Item]:
@@ -82,6 +92,12 @@ def files_again(engine: Engine, originals: Originals, knowledge_base: str, docum
                 anew=True,
                 reason=reason,
             )
+
+
+def _taken(items: list[Item]) -> Iterator[Item]:
+    """The items, taken out of the list."""
+    while items:
+        yield items.pop(0)
 
 
 def _item(file: SourceFile, *, mtime_ns: int, source: str = "") -> Item:

@@ -1,7 +1,7 @@
 """Which files a folder holds, and which folders may be read."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,14 @@ class SourceFile:
     mtime_ns: int
 
 
-def files_below(root: Path, *, uri_prefix: str = "") -> Iterator[SourceFile]:
+def files_below(
+    root: Path, *, uri_prefix: str = "", unreadable: Callable[[str, OSError], None] | None = None
+) -> Iterator[SourceFile]:
     """Every regular file below `root`, in the order of their names; memory holds one folder's names a level.
 
     Hidden files and folders and those of `SKIPPED` are left out. A link is followed only to a file that lies below `root`. What
-    vanishes between listing and looking is left out. Raises `NotFound` when `root` is no readable folder.
+    vanishes between listing and looking is left out; what is there and cannot be looked at is left out too, and
+    `unreadable` is told its URI (a folder's ends in a slash). Raises `NotFound` when `root` is no readable folder.
     """
     base = root.resolve()
     if not base.is_dir():
@@ -35,7 +38,7 @@ def files_below(root: Path, *, uri_prefix: str = "") -> Iterator[SourceFile]:
             pass
     except PermissionError as error:
         raise NotFound(f"The folder {root} cannot be read: {error.strerror}.") from error
-    yield from _below(base, uri_prefix)
+    yield from _below(base, uri_prefix, unreadable)
 
 
 def allowed_folder(location: str, allowed: Sequence[Path]) -> Path:
@@ -65,7 +68,7 @@ def allowed_folder(location: str, allowed: Sequence[Path]) -> Path:
     return resolved
 
 
-def _below(root: Path, prefix: str) -> Iterator[SourceFile]:
+def _below(root: Path, prefix: str, unreadable: Callable[[str, OSError], None] | None) -> Iterator[SourceFile]:
     """Depth first, without recursion, because folders may nest deeper than Python calls."""
     levels = [iter(_entries(root))]
     names: list[str] = []
@@ -76,8 +79,11 @@ def _below(root: Path, prefix: str) -> Iterator[SourceFile]:
             if names:
                 names.pop()
             continue
+        uri = prefix + "/".join((*names, entry.name)).encode("utf-8", "backslashreplace").decode("utf-8")
+        folder = False
         try:
-            if entry.is_dir(follow_symlinks=False):
+            folder = entry.is_dir(follow_symlinks=False)
+            if folder:
                 if entry.name not in SKIPPED:
                     levels.append(iter(_entries(Path(entry.path))))
                     names.append(entry.name)
@@ -85,19 +91,19 @@ def _below(root: Path, prefix: str) -> Iterator[SourceFile]:
             if not entry.is_file() or (entry.is_symlink() and not _stays(Path(entry.path), root)):
                 continue
             stat = entry.stat()
-        except (OSError, RuntimeError):
+        except (FileNotFoundError, NotADirectoryError, RuntimeError):  # vanished, or a circle of links
             continue
-        uri = "/".join((*names, entry.name)).encode("utf-8", "backslashreplace").decode("utf-8")
-        yield SourceFile(uri=prefix + uri, path=Path(entry.path), size=stat.st_size, mtime_ns=stat.st_mtime_ns)
+        except OSError as error:
+            if unreadable is not None:
+                unreadable(f"{uri}/" if folder else uri, error)
+            continue
+        yield SourceFile(uri=uri, path=Path(entry.path), size=stat.st_size, mtime_ns=stat.st_mtime_ns)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, by name, without hidden entries; nothing when it vanished or cannot be read."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((one for one in entries if not one.name.startswith(".")), key=lambda one: one.name)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
+    """What a folder holds, by name, without hidden entries. Raises `OSError`."""
+    with os.scandir(folder) as entries:
+        return sorted((one for one in entries if not one.name.startswith(".")), key=lambda one: one.name)
 
 
 def _stays(link: Path, root: Path) -> bool:

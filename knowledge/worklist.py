@@ -143,10 +143,17 @@ def settle(connection: Connection, job: str, knowledge_base: str, results: Seque
 
 
 def gone(engine: Engine, job: str, knowledge_base: str, source: str, limit: int) -> list[str]:
-    """Ids of documents of a folder whose file the job did not find."""
+    """Ids of documents of a folder whose file the job did not find. What lies below a folder that could not be read (its URI
+    ends in a slash) was not looked for.
+    """
     item, document = tables.items.c, tables.documents.c
     listed = exists().where(item.job == job, item.source_uri == document.source_uri)
-    statement = select(document.id).where(document.knowledge_base == knowledge_base, document.source == source, ~listed)
+    folder = (item.job == job) & (item.outcome == "failed") & item.source_uri.endswith("/")
+    hidden = exists().where(
+        folder, func.substr(document.source_uri, 1, func.length(item.source_uri)) == item.source_uri
+    )
+    of_folder = (document.knowledge_base == knowledge_base) & (document.source == source)
+    statement = select(document.id).where(of_folder, ~listed, ~hidden)
     with reading(engine) as connection:
         return list(connection.execute(statement.limit(limit)).scalars())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ingest.library import Library, MemoryGraph, MemoryVectors, MemoryWords, page, threads_alive, write_files
+from powerless import without_root_powers
 
 from devops_chatbot.errors import NotFound, StoreUnavailable
 from knowledge import tables
@@ -172,6 +173,36 @@ def test_a_folder_that_is_not_there_removes_nothing(library: Library, tmp_path: 
     with pytest.raises(NotFound, match="Nothing was changed"):
         library.sync(base, folder)
     assert set(library.documents(base)) == {"docs/a.md"}
+
+
+def test_a_folder_that_is_empty_all_at_once_removes_nothing(library: Library, tmp_path: Path) -> None:
+    base, folder = library.new_base(), tmp_path / "docs"
+    write_files(folder, {"a.md": page("a")})
+    library.sync(base, folder)
+    (folder / "a.md").unlink()
+    with pytest.raises(NotFound, match="perhaps it is not mounted"):
+        library.sync(base, folder)
+    assert set(library.documents(base)) == {"docs/a.md"}
+
+
+def test_what_cannot_be_read_for_a_while_is_not_taken_for_deleted(library: Library, tmp_path: Path) -> None:
+    base, folder = library.new_base(), tmp_path / "docs"
+    write_files(folder, {"a.md": page("a"), "team/b.md": page("b"), "team/deep/c.md": page("c"), "teams.md": page("d")})
+    library.sync(base, folder)
+    (folder / "a.md").unlink()
+    (folder / "team").chmod(0)
+    try:
+        with without_root_powers():
+            job = library.sync(base, folder)
+    finally:
+        (folder / "team").chmod(0o755)
+    assert library.outcomes(job) == {"unchanged": 1, "removed": 1, "failed": 1}
+    ((uri, reason),) = library.ingest.progress(job).errors
+    assert (uri, "Permission denied" in reason) == ("docs/team/", True)
+    assert set(library.documents(base)) - {"docs/team/"} == {"docs/team/b.md", "docs/team/deep/c.md", "docs/teams.md"}
+    library.sync(base, folder)
+    assert set(library.documents(base)) == {"docs/team/b.md", "docs/team/deep/c.md", "docs/teams.md"}
+    assert library.ingest.check(base) == []
 
 
 def test_two_folders_of_one_name_do_not_mix(library: Library, tmp_path: Path) -> None:
