@@ -126,7 +126,7 @@ class Supervisor:
             self.folder.delete(header["path"])
             return {"ok": True}, b""
         if operation == "list":
-            return {"ok": True, "files": self.folder.list()}, b""
+            return {"ok": True, "files": self.folder.entries()}, b""
         raise Refused("bad_path", f"there is no operation {operation!r}")
 
     def _open(self, header: "dict[str, Any]", authorities: bytes) -> None:
@@ -322,7 +322,7 @@ class Supervisor:
             self.start(self.preferred)
 
     def _files(self) -> "dict[str, tuple[int, int]]":
-        return {entry["path"]: (entry["size"], entry["mtime"]) for entry in self.folder.list()}
+        return {entry["path"]: (entry["size"], entry["mtime"]) for entry in self.folder.entries()}
 
     # ---- stopping
 

@@ -85,7 +85,7 @@ class Folder:
         except OSError as error:
             raise _refused(error) from error
 
-    def list(self, *, hidden: bool = False) -> list[dict[str, Any]]:
+    def entries(self, *, hidden: bool = False) -> list[dict[str, Any]]:
         """Plain files below the folder in the order of their names, at most `MAX_ENTRIES`."""
         found: list[dict[str, Any]] = []
         waiting = [""]
