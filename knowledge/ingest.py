@@ -77,8 +77,8 @@ class Ingest:
             worklist.plan(self._engine, job, base, self._files(base, kind, argument))
         except IntegrityError:
             raise NotFound("The knowledge base was deleted.") from None
-        shape = self._preparation(base, self._embedder_of(base)).shape
-        worklist.settle_unchanged(self._engine, job, base, shape)
+        shapes = self._preparation(base, self._embedder_of(base)).shapes
+        worklist.settle_unchanged(self._engine, job, base, shapes)
 
     def step(self, job: str, knowledge_base: str, *, stop: Callable[[], bool] = lambda: False) -> bool:
         """Take in the next files of a job; False when none is left. Returns early when `stop()` becomes true.

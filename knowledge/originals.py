@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,22 +23,32 @@ class Originals:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put(self, data: bytes) -> str:
-        """Keep a file; gives its content's name. Raises `StoreUnavailable`."""
-        content = content_of(data)
-        path = self._path(content)
-        if path.exists():
-            return content
-        new = path.with_name(f"{content}.{secrets.token_hex(4)}.new")
+    def put(self, files: Iterable[bytes]) -> None:
+        """Keep files; they are on disk when this returns. Raises `StoreUnavailable`; then some may be kept already."""
+        new: dict[Path, Path] = {}
+        folders: set[Path] = set()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new.write_bytes(data)
-            new.replace(path)  # a killed process leaves the whole file or none
+            for data in files:
+                path = self._path(content_of(data))
+                if path in new or path.exists():
+                    continue
+                if not path.parent.is_dir():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    folders.add(self._folder)
+                beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+                new[path] = beside
+                beside.write_bytes(data)
+            for path, beside in new.items():  # all are written by then: one flush of the disk serves many
+                _flush(beside)
+                beside.replace(path)  # a killed process leaves the whole file or none
+                folders.add(path.parent)
+            for folder in folders:
+                _flush(folder)
         except OSError as error:
-            new.unlink(missing_ok=True)
+            for beside in new.values():
+                beside.unlink(missing_ok=True)
             remedy = "Free some space" if error.errno in FULL else "Check the rights and the disk of the data directory"
             raise StoreUnavailable(f"An original file cannot be kept: {error.strerror}. {remedy}.") from error
-        return content
 
     def path(self, content: str) -> Path:
         """Where a kept file lies. Raises `NotFound`."""
@@ -62,3 +73,12 @@ class Originals:
 
     def _path(self, content: str) -> Path:
         return self._folder / content[:2] / content
+
+
+def _flush(path: Path) -> None:
+    """Until a file's content, or a folder's names, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, select
 from devops_chatbot.errors import BadRequest, TooLarge, UnsupportedFile
 from knowledge import tables, versions
 from knowledge.entities import entities_in
+from knowledge.loaders import VERSIONS
 from knowledge.model import Chunk, DocumentGraph, Entity, ParsedDocument, document_id, document_version
 from knowledge.originals import content_of
 from knowledge.split import Splitter
@@ -86,9 +87,14 @@ class Preparation:
         self._splitter = splitter
         self._model = embedder.shape
         self._max_file_mb = max_file_mb
-        self._shape = "\n".join((PIPELINE, splitter.shape, embedder.shape))
-        self.shape = hashlib.sha256(self._shape.encode()).hexdigest()[:16]
-        """A digest of every setting that shapes a version."""
+        self._shapes = {
+            loader: "\n".join((PIPELINE, f"{loader}/{version}", splitter.shape, embedder.shape))
+            for loader, version in VERSIONS.items()
+        }
+        self.shapes = {
+            loader: hashlib.sha256(shape.encode()).hexdigest()[:16] for loader, shape in self._shapes.items()
+        }
+        """By loader: a digest of every setting that shapes a version of what it reads."""
 
     def prepare(self, item: Item) -> Prepared | Result:
         """A new version, or why there is none: nothing changed, or the file cannot be read.
@@ -110,15 +116,14 @@ class Preparation:
         if read_ns - item.mtime_ns < SETTLED_NS or len(data) != item.size:
             item = replace(item, mtime_ns=0, size=len(data))
         document = document_id(self._knowledge_base, item.source_uri)
-        active, generation = self._known(document)
+        active, generation, loader = self._known(document)
         if item.anew and active:
             generation += 1
-        shape = f"{self._shape}\n{generation}" if generation else self._shape
-        version = document_version(data, shape)
-        if version == active:
+        if active and self._version(data, loader, generation) == active:
             return Result(item=item, outcome="unchanged")
         try:
             parsed = self._reader.load(data, posixpath.basename(item.source_uri))
+            version = self._version(data, parsed.loader, generation)
             return self._prepared(item, data, parsed, document=document, version=version, generation=generation)
         except BadRequest as error:
             return Result(item=item, outcome="failed", reason=str(error), data=data)
@@ -140,12 +145,21 @@ class Preparation:
             )
         return data
 
-    def _known(self, document: str) -> tuple[str, int]:
-        """The active version and its generation."""
+    def _version(self, data: bytes, loader: str, generation: int) -> str:
+        """The version that a loader would give; empty for one that there is no more."""
+        shape = self._shapes.get(loader)
+        if shape is None:
+            return ""
+        return document_version(data, f"{shape}\n{generation}" if generation else shape)
+
+    def _known(self, document: str) -> tuple[str, int, str]:
+        """The active version, its generation and its loader."""
         row = tables.documents.c
         with reading(self._engine) as connection:
-            found = connection.execute(select(row.version, row.generation).where(row.id == document)).first()
-        return (found.version, found.generation) if found else ("", 0)
+            found = connection.execute(
+                select(row.version, row.generation, row.loader).where(row.id == document)
+            ).first()
+        return (found.version, found.generation, found.loader) if found else ("", 0, "")
 
     def _prepared(
         self, item: Item, data: bytes, parsed: ParsedDocument, *, document: str, version: str, generation: int
@@ -170,7 +184,7 @@ class Preparation:
                 splitter=self._splitter.shape,
                 version=version,
                 generation=generation,
-                shape=self.shape,
+                shape=self.shapes[parsed.loader],
                 content=content_of(data),
                 size=len(data),
                 mtime_ns=item.mtime_ns,

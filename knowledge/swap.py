@@ -55,9 +55,8 @@ class Swap:
                 self._stores.words.add(knowledge_base, chunks)
             if complete:
                 self._stores.graph.add([prepared.graph for prepared in complete])
-            for data in (*(prepared.data for prepared in complete), *(result.data for result in results)):
-                if data:
-                    self._originals.put(data)
+            originals = (*(prepared.data for prepared in complete), *(result.data for result in results))
+            self._originals.put(filter(None, originals))
             with writing(self._engine) as connection:
                 flip = versions.activate(connection, [prepared.version for prepared in complete])
                 outcomes = [_outcome(prepared, flip) for prepared in complete]

@@ -3,12 +3,12 @@ which was killed takes up exactly where it was.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, exists, func, insert, or_, select, update
 
 from knowledge import tables
 from knowledge.model import document_id
@@ -83,14 +83,14 @@ def plan(engine: Engine, job: str, knowledge_base: str, files: Iterable[Item]) -
         position += len(latest)
 
 
-def settle_unchanged(engine: Engine, job: str, knowledge_base: str, shape: str) -> None:
-    """Without reading them: files of the same size and time as when their document was read with these settings."""
+def settle_unchanged(engine: Engine, job: str, knowledge_base: str, shapes: Mapping[str, str]) -> None:
+    """Without reading them: files of the same size and time as when their document was read with these settings (by loader)."""
     item, document = tables.items.c, tables.documents.c
     same = exists().where(
         document.knowledge_base == knowledge_base,
         document.source_uri == item.source_uri,
         document.state == "ready",
-        document.shape == shape,
+        or_(*((document.loader == loader) & (document.shape == shape) for loader, shape in shapes.items())),
         document.source == item.source,
         document.bytes == item.size,
         document.mtime_ns == item.mtime_ns,

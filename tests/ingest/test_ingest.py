@@ -10,7 +10,7 @@ from ingest.library import Library, MemoryGraph, MemoryVectors, MemoryWords, pag
 from powerless import without_root_powers
 
 from devops_chatbot.errors import NotFound, StoreUnavailable
-from knowledge import tables
+from knowledge import loaders, tables
 from knowledge.ingest import IngestOptions
 from knowledge.model import Scope
 
@@ -93,6 +93,24 @@ def test_a_touched_file_with_the_same_content_costs_no_embedding(library: Librar
     os.utime(folder / "a.md", (OLD + 5, OLD + 5))
     assert library.outcomes(library.sync(base, folder)) == {"unchanged": 1}
     assert library.embedder.texts == embedded
+
+
+def test_a_changed_loader_reads_its_documents_anew_and_only_those(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, folder = library.new_base(), tmp_path / "docs"
+    write_files(folder, {"a.md": page("a"), "b.md": page("b"), "c.txt": page("c")})
+    settle(folder)
+    library.sync(base, folder)
+    embedded, before = library.embedder.texts, library.documents(base)
+    monkeypatch.setitem(loaders.VERSIONS, "markdown", loaders.VERSIONS["markdown"] + 1)
+    assert library.outcomes(library.sync(base, folder)) == {"changed": 2, "unchanged": 1}
+    assert library.embedder.texts == embedded, "the words are the same"
+    after = library.documents(base)
+    assert before["docs/a.md"].version != after["docs/a.md"].version
+    assert before["docs/c.txt"].version == after["docs/c.txt"].version
+    assert library.ingest.check(base) == []
+    assert library.outcomes(library.sync(base, folder)) == {"unchanged": 3}
 
 
 def test_a_changed_document_embeds_only_what_changed(library: Library) -> None:
@@ -271,6 +289,37 @@ def test_one_content_under_two_names_is_two_documents_and_one_original(library: 
     assert library.ingest.check(base) == []
     library.ingest.remove_document(base, library.documents(base)["b.md"].id)
     assert library.originals_kept() == 0
+
+
+def test_originals_are_on_disk_before_the_catalogue_says_ready(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = library.new_base()
+    flushed: set[str] = set()
+    missing: list[str] = []
+    fsync = os.fsync
+
+    def noted(handle: int) -> None:
+        flushed.add(Path(f"/proc/self/fd/{handle}").readlink().name.split(".")[0])
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            if any(document.state == "ready" for document in library.documents(base).values()):
+                kept = [path for path in (library.folder / "files").rglob("*") if path.is_file()]
+                missing.extend(name for path in kept for name in (path.name, path.parent.name) if name not in flushed)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    library.upload(base, {f"{number}.md": page(f"t{number}") for number in range(50)})
+    stop.set()
+    watcher.join()
+    assert library.originals_kept() == 50
+    assert missing == []
+    assert {"files", *(path.name for path in (library.folder / "files").rglob("*"))} <= flushed
 
 
 def test_reading_anew_gives_a_new_version_and_keeps_the_text(library: Library) -> None:
