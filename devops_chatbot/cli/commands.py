@@ -114,6 +114,8 @@ def ask(
     model: Annotated[str | None, typer.Option(help="A model's name.", metavar="NAME")] = None,
     mode: Annotated[SearchMode, typer.Option(help="Which index to ask.")] = "hybrid",
     limit: Annotated[int, typer.Option(help="Passages given to the writer.", min=1, max=50)] = 8,
+    threshold: Annotated[float, typer.Option(help="Leave out passages with a lower score.", min=0, max=1)] = 0.0,
+    history: Annotated[int, typer.Option(help="Earlier messages of the conversation that count.", min=0, max=100)] = 10,
     thread: Annotated[str | None, typer.Option(help="Go on with this conversation.", metavar="ID")] = None,
     as_json: Json = False,
 ) -> int:
@@ -128,6 +130,8 @@ def ask(
         model=model,
         mode=mode,
         limit=limit,
+        score_threshold=threshold,
+        history_turns=history,
     )
     with link.client() as client:
         failed = ask_and_print(client, message, thread=thread, as_json=as_json)

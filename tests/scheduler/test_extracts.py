@@ -197,8 +197,12 @@ def test_every_citation_stands_in_its_evidence_word_for_word() -> None:
 
 
 def test_what_fits_nothing_is_said_to_fit_nothing() -> None:
-    text = compose("How do I bake a chocolate cake?", evidence(RUNBOOK, OTHER, cosine=0.1)).text
-    assert "nothing in your documents clearly answers" in text
+    foreign = compose("How do I bake a chocolate cake?", evidence(RUNBOOK, OTHER, cosine=0.1))
+    assert "nothing in your documents fits" in foreign.text
+    assert not foreign.citations
+    near = compose("How do I bake a chocolate disk?", evidence(RUNBOOK, OTHER, cosine=0.3))
+    assert "nothing in your documents clearly answers" in near.text
+    assert near.citations
 
 
 def test_markup_that_leads_nowhere_is_tidied_and_code_is_not() -> None:

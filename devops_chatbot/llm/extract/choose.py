@@ -24,6 +24,7 @@ NEAR_BEST = 0.72
 """Parts that fit the question nearly as well as the best one are taken too."""
 INTRODUCTION = 240
 _COLON = (":", "：")
+_TARGET = re.compile(r"(?<=\])\([^)\s]*\)|https?://\S+")
 _LEANS = re.compile(
     r"^(?:it|its|this|that|these|those|they|them|such|however|also|then|therefore|otherwise|instead|in this case|if so"
     r"|for example|the following|其|该|它|他|她|这|那|此|因此|所以|但|然而|另外|同时|例如|以下)(?![A-Za-z])",
@@ -98,7 +99,7 @@ def _score(section: Section, view: View, relevance: Relevance) -> float:
     ranks = [one.number for one in section.blocks if one.matched]
     found = 0.35 / min(ranks) if ranks else 0.0
     promised = 0.5 if relevance.promises(section.path) else 0.0
-    thin = 0.6 if size_of(section.text) < 60 or _points_elsewhere(section) else 1.0
+    thin = 0.3 if _points_elsewhere(section) else 0.6 if size_of(section.text) < 60 else 1.0
     return (0.5 * share + 0.8 * part + found + promised) * thin
 
 
@@ -130,7 +131,7 @@ def _only_the_topic(view: View, first: Section, relevance: Relevance) -> bool:
 
 def _points_elsewhere(section: Section) -> bool:
     """A section that is nothing but "see there"."""
-    text = section.text.strip()
+    text = _TARGET.sub("", section.text.strip())
     return size_of(text) < 160 and bool(re.match(r"(?:[-*+] )?(?:see|refer to|参见|请参考|见)\b", text, re.IGNORECASE))
 
 
