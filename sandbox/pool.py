@@ -24,11 +24,14 @@ class Pool:
     Its thread sleeps until something is taken or the pool has to shrink.
     """
 
-    def __init__(self, make: Callable[[Shape], Box], shape: Shape, *, least: int, most: int) -> None:
+    def __init__(
+        self, make: Callable[[Shape], Box], shape: Shape, *, least: int, most: int, patience_s: float = PATIENCE_S
+    ) -> None:
         self._make = make
         self._shape = shape
         self._least = least
         self._most = most
+        self._patience_s = patience_s
         self._ready: deque[Box] = deque()
         self._taken: deque[float] = deque()
         self._last_use = float("-inf")
@@ -83,7 +86,7 @@ class Pool:
         self._changed.notify_all()
 
     def _wanted(self, now: float) -> int:
-        if now - self._last_use > PATIENCE_S:
+        if now - self._last_use > self._patience_s:
             return self._least
         while self._taken and now - self._taken[0] > WINDOW_S:
             self._taken.popleft()
@@ -117,7 +120,7 @@ class Pool:
         """How long the thread may sleep; None when nothing can change without a call."""
         if now < self._pause_until:
             return self._pause_until - now
-        return LOOK_S if len(self._ready) > self._least else None
+        return min(LOOK_S, self._patience_s) if len(self._ready) > self._least else None
 
     def _add(self) -> None:
         try:

@@ -1,0 +1,133 @@
+"""Warm sessions: started before anybody asks, as many as are used, each handed out once."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from devops_chatbot.errors import SandboxUnavailable
+from sandbox.hardening import Shape
+from sandbox.model import Limits
+from sandbox.pool import Pool
+
+
+class Box:
+    """What the pool needs of a container."""
+
+    def __init__(self) -> None:
+        self.gone: str | None = None
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Maker:
+    """Starts boxes, and remembers them."""
+
+    def __init__(self) -> None:
+        self.made: list[Box] = []
+        self.away = False
+        self.asked = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, shape: Shape) -> Box:
+        self.asked += 1
+        if self.away:
+            raise SandboxUnavailable("no engine")
+        with self._lock:
+            self.made.append(Box())
+            return self.made[-1]
+
+
+SHAPE = Shape.of(Limits())
+
+
+@pytest.fixture
+def maker() -> Maker:
+    return Maker()
+
+
+@pytest.fixture
+def pool(maker: Maker) -> Iterator[Callable[..., Pool]]:
+    pools: list[Pool] = []
+
+    def build(*, least: int = 0, most: int = 4, patience_s: float = 60.0) -> Pool:
+        pools.append(Pool(maker, SHAPE, least=least, most=most, patience_s=patience_s))  # type: ignore[arg-type]
+        return pools[-1]
+
+    yield build
+    for each in pools:
+        each.close()
+
+
+def until(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()
+
+
+def test_nothing_is_started_before_somebody_asks(pool: Callable[..., Pool], maker: Maker) -> None:
+    idle = pool(least=2)
+    time.sleep(0.1)
+    assert (maker.made, idle.waiting) == ([], 0)
+    idle.warm()
+    assert until(lambda: idle.waiting == 2)
+
+
+def test_no_box_is_handed_out_twice(pool: Callable[..., Pool], maker: Maker) -> None:
+    busy = pool(most=3)
+    with ThreadPoolExecutor(16) as threads:
+        taken = list(threads.map(lambda _: busy.take(SHAPE), range(200)))
+    assert len({id(box) for box in taken}) == 200
+
+
+def test_it_grows_with_use_and_not_beyond_its_bound(pool: Callable[..., Pool]) -> None:
+    growing = pool(most=3)
+    growing.take(SHAPE)
+    assert until(lambda: growing.waiting == 1)
+    for _ in range(5):
+        growing.take(SHAPE)
+    assert until(lambda: growing.waiting == 3)
+    time.sleep(0.1)
+    assert growing.waiting == 3
+
+
+def test_it_shrinks_when_nobody_asks_any_more(pool: Callable[..., Pool], maker: Maker) -> None:
+    resting = pool(least=0, most=3, patience_s=0.5)
+    used = [resting.take(SHAPE) for _ in range(4)]
+    assert until(lambda: resting.waiting == 3)
+    assert until(lambda: resting.waiting == 0)
+    waited = [box for box in maker.made if not any(box is one for one in used)]
+    assert until(lambda: all(box.closed for box in waited))
+    assert not any(box.closed for box in used)
+
+
+def test_a_box_that_died_while_it_waited_is_not_handed_out(pool: Callable[..., Pool], maker: Maker) -> None:
+    patient = pool(most=1)
+    patient.warm()
+    assert until(lambda: patient.waiting == 1)
+    maker.made[0].gone = "killed from outside"
+    assert patient.take(SHAPE) is not maker.made[0]
+
+
+def test_other_limits_get_a_box_of_their_own(pool: Callable[..., Pool], maker: Maker) -> None:
+    some = pool(most=1)
+    some.warm()
+    assert until(lambda: some.waiting == 1)
+    assert some.take(Shape.of(Limits(memory_mb=300))) is not maker.made[0]
+    assert some.waiting == 1
+
+
+def test_an_engine_that_is_away_is_not_asked_again_and_again(pool: Callable[..., Pool], maker: Maker) -> None:
+    maker.away = True
+    lonely = pool(least=1)
+    lonely.warm()
+    time.sleep(0.3)
+    assert maker.asked == 1
+    with pytest.raises(SandboxUnavailable):
+        lonely.take(SHAPE)
+    assert lonely.waiting == 0
