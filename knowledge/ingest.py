@@ -118,6 +118,10 @@ class Ingest:
                 return
             self._swap.remove(knowledge_base, documents, job=job)
 
+    def deleted(self, knowledge_base: str) -> bool:
+        """True when there is no such knowledge base any more."""
+        return not self._catalogue.exists(knowledge_base)
+
     def abandon(self, job: str, knowledge_base: str, *, reason: str | None) -> None:
         """Leave a job where it is: files not read yet fail with `reason`, or are forgotten without one."""
         self._swap.repair(knowledge_base)

@@ -176,17 +176,22 @@ class Jobs:
                 return action()
             except Unavailable as error:
                 if pause_s is None:
-                    self._end(order, "failed", error=str(error))
-                    return False
+                    return self._fail(order, str(error))
                 _log.warning("job %s waits %.0f s: %s", order.id, pause_s, error)
                 self._pause(order.id, pause_s)
             except ChatbotError as error:
-                self._end(order, "failed", error=str(error))
-                return False
+                return self._fail(order, str(error))
             except Exception as error:  # noqa: BLE001 the door of a job: the person who waits for it must see what it is
                 _log.exception("job %s", order.id)
-                self._end(order, "failed", error=f"Something went wrong here ({type(error).__name__}: {error}).")
-                return False
+                return self._fail(order, f"Something went wrong here ({type(error).__name__}: {error}).")
+        return False
+
+    def _fail(self, order: Order, error: str) -> bool:
+        """End a job that cannot go on: cancelled when what it was about was deleted, failed otherwise. False."""
+        if self._work.deleted(order.knowledge_base):
+            self._end(order, "cancelled", error="The knowledge base was deleted.")
+        else:
+            self._end(order, "failed", error=error)
         return False
 
     def _pause(self, job: str, seconds: float) -> None:

@@ -44,6 +44,9 @@ class Work(Protocol):
     def finish(self, job: str, knowledge_base: str, *, kind: str, argument: str, stop: Callable[[], bool]) -> None:
         """What is to be done once every file was taken in."""
 
+    def deleted(self, knowledge_base: str) -> bool:
+        """True when what a job is about is gone, and the job with it."""
+
     def abandon(self, job: str, knowledge_base: str, *, reason: str | None) -> None:
         """Leave a job that failed for a reason, or was cancelled (None)."""
 

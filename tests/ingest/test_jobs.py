@@ -122,12 +122,15 @@ def test_jobs_on_one_knowledge_base_wait_for_each_other(library: Library, jobs: 
     assert library.ingest.check(base) == library.ingest.check(other) == []
 
 
-def test_a_deleted_knowledge_base_fails_its_job(library: Library, jobs: Jobs) -> None:
+def test_a_deleted_knowledge_base_cancels_its_jobs(library: Library, jobs: Jobs) -> None:
     base = library.new_base()
     library.embedder.before = lambda: _drop_once(library, base)
-    job = jobs.wait(jobs.ingest_upload(base, staged(jobs, {"a.md": page("a")})).id, timeout_s=TIMEOUT_S)
-    assert job.state == "failed"
-    assert "deleted" in str(job.error)
+    running = jobs.ingest_upload(base, staged(jobs, {"a.md": page("a")}))
+    waiting = jobs.ingest_upload(base, staged(jobs, {"b.md": page("b")}))
+    for job in (running, waiting):
+        ended = jobs.wait(job.id, timeout_s=TIMEOUT_S)
+        assert (ended.state, ended.error) == ("cancelled", "The knowledge base was deleted.")
+    assert list((library.folder / "jobs" / "staging").iterdir()) == []
 
 
 def _drop_once(library: Library, base: str) -> None:
@@ -161,8 +164,8 @@ def test_a_store_that_stays_away_fails_the_job_with_its_message(library: Library
 
 def test_a_closed_server_goes_on_at_its_next_start(library: Library, jobs: Jobs) -> None:
     base = library.new_base()
-    library.embedder.before = lambda: time.sleep(0.05)
-    running = jobs.ingest_upload(base, staged(jobs, {f"{n:03}.md": page(f"t{n}", paragraphs=30) for n in range(60)}))
+    library.embedder.before = lambda: time.sleep(0.2)
+    running = jobs.ingest_upload(base, staged(jobs, {f"{n:03}.md": page(f"t{n}", paragraphs=30) for n in range(150)}))
     waiting = jobs.ingest_upload(base, staged(jobs, {"last.md": page("last")}))
     abandoned = jobs.new_staging()
     while not jobs.get(running.id).done:
@@ -170,12 +173,12 @@ def test_a_closed_server_goes_on_at_its_next_start(library: Library, jobs: Jobs)
     jobs.close()
     before = jobs.get(running.id)
     assert before.state == "running"
-    assert 0 < before.done < 60
+    assert 0 < before.done < 150
     library.embedder.before = lambda: None
     restarted = Jobs(library.engine, library.ingest, folder=library.folder / "jobs")
     try:
         restarted.resume()
-        assert counts(restarted.wait(running.id, timeout_s=TIMEOUT_S)) == (60, 0, 0, 0, 0)
+        assert counts(restarted.wait(running.id, timeout_s=TIMEOUT_S)) == (150, 0, 0, 0, 0)
         assert counts(restarted.wait(waiting.id, timeout_s=TIMEOUT_S)) == (1, 0, 0, 0, 0)
     finally:
         restarted.close()
