@@ -184,7 +184,7 @@ def test_chinese_pages_speak_chinese(spoken: "Product", browser: "Browser") -> N
         page.goto(spoken.ui + path)
         page.get_by_role("heading", name=heading).wait_for()
         assert not set(re.findall(r"[A-Za-z]{4,}", page.locator("body").inner_text())) & ENGLISH
-    page.locator("html[lang=zh]").wait_for()
+    page.locator("html[lang=zh]").wait_for(state="attached")
     context.close()
 
 
