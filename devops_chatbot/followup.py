@@ -28,6 +28,18 @@ _POINTING = re.compile(
 )
 _CHINESE_AND = re.compile(r"^.{1,40}呢[?？。!！\s]*$")
 _CHINESE_TAIL = re.compile(r"[呢吗]?[?？。!！\s]*$")
+_GENERIC = re.compile(
+    r"\b(?:mean(?:s|ing)?|impact|effects?|affect|causes?|reasons?|fix|resolve|solve|mitigate|repair|recover|check|verify|debug|diagnose"
+    r"|investigate|handle|next|first|then|again|commands?|logs?|shows?|steps?|critical|urgent|severe|serious|severity|happens?|exactly"
+    r"|examples?|details?|start|run|help|wrong|works?|long|often|take|explain|describe|try|else|possible|actions?|do)\b"
+    r"|意思|含义|影响|后果|原因|导致|解决|修复|处理|恢复|缓解|检查|排查|诊断|查看|确认|下一步|接下来|然后|命令|日志|步骤|严重|紧急|具体|详细"
+    r"|例子|示例|解释|说明|方法|操作|执行|应对|定位|多久|第[一二三四五]步|[看查用做该要吗呢]",
+    re.IGNORECASE,
+)
+"""Words that can be asked of anything: a question of these alone is about what was asked before."""
+_PROPER = re.compile(r"(?<=[^.?!\s]\s)[A-Z][\w+#-]+(?:\.\w+)*")
+_LATIN = re.compile(r"[A-Za-z][\w+#-]+(?:\.\w+)*")
+_PLACE_TAIL = re.compile(r"\s*[上里中下]$")
 _SLOT = re.compile(
     r"\b(on|in|for|with|from|to|using|under|at|of|by)\s+((?:(?:the|a|an|my|our)\s+)?[\w.+/-]+(?:\s+[A-Z\d][\w.-]*)*)"
     r"(?=\s*[?.!,]|\s+(?:and|or|when|if|by|on|in|for|with|from|to)\b|$)",
@@ -86,7 +98,9 @@ def refers_back(question: str) -> bool:
         return len(words) <= 2 * SHORT
     if _POINTING.search(question):
         return not identifiers(question) and len(words) <= 2 * SHORT
-    return not words and bool(question.strip())  # "why?", "how?", "怎么办？"
+    if not question.strip() or identifiers(question):
+        return False
+    return len(words) <= 2 * SHORT and not terms(_GENERIC.sub(" ", question))  # "why?", "what next?", "怎么修复？"
 
 
 def _joined(before: str, question: str, titles: Sequence[str]) -> str:
@@ -100,11 +114,20 @@ def _joined(before: str, question: str, titles: Sequence[str]) -> str:
         if swapped:
             return swapped
     if _CHINESE_AND.match(question):
-        return f"{before.rstrip('?？。.! ')} {_CHINESE_TAIL.sub('', rest)}"
-    topic = " ".join(identifiers(before)) or before.rstrip("?？。.! ")
+        return f"{_topic(before)} {_CHINESE_TAIL.sub('', rest).strip()}"
+    topic = _topic(before)
     if not identifiers(before) and titles and _POINTING.search(question) and len(terms(before)) > SHORT:
         topic = titles[0]
     return f"{topic} {rest}".strip()
+
+
+def _topic(before: str) -> str:
+    """The names in a question where it says nothing else, else all of it."""
+    names = identifiers(before)
+    rest = before
+    for name in names:
+        rest = rest.replace(name, " ")
+    return " ".join(names) if names and not terms(_GENERIC.sub(" ", rest)) else before.rstrip("?？。.! ")
 
 
 def _swapped(before: str, rest: str) -> str:
@@ -121,4 +144,8 @@ def _swapped(before: str, rest: str) -> str:
     new = identifiers(bare)
     if len(names) == 1 and len(new) == 1 and new[0] == bare:
         return before.replace(names[0], bare)
+    bare = _PLACE_TAIL.sub("", bare)
+    named = (_LATIN if language_of(before) == "zh" else _PROPER).findall(before)
+    if len(set(named)) == 1 and _LATIN.fullmatch(bare) and bare[0].isupper():
+        return before.replace(named[0], bare)
     return ""

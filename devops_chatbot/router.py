@@ -31,6 +31,22 @@ _ABOUT_THE_TALK = re.compile(
     r"|(?:把|将).{0,6}(?:上面|刚才|这段|回答|上述).{0,8}(?:翻译|改写|缩短|总结|概括)|(?:再说一遍|简短一点|换种说法|用英文说|用中文说)",
     re.IGNORECASE,
 )
+_MAKE = re.compile(
+    r"^\W*(?:please |can you |could you |would you |help me (?:to )?)*(?:write|draft|compose|translate"
+    r"|proofread|tell me a (?:joke|story)|recommend|give me ideas)\b"
+    r"|^\W*(?:请)?(?:你)?(?:帮我|帮忙|给我)?(?:写(?:一|个|段|首|封|篇)|讲(?:一)?个(?:笑话|故事)|翻译|(?:把|将).{1,200}(?:翻译|译)成|推荐(?:一|几|本)|起草)",
+    re.IGNORECASE,
+)
+_OPERATE = re.compile(
+    r"\b(?:alerts?|alerting|runbooks?|pods?|nodes?|deployments?|clusters?|incidents?|outages?|on[ -]call|rollback"
+    r"|roll back|troubleshoot|escalat\w+|restart(?:s|ed|ing)?|crash\w*|latency|disk (?:is )?(?:almost )?full)\b"
+    r"|告警|报警|故障|重启|报错|排查|宕机|延迟|运行手册|值班|发布|回滚|部署|节点|集群|日志|监控|超时|磁盘|内存|服务|配置",
+    re.IGNORECASE,
+)
+_CLEAR: dict[Language, float] = {"en": 0.03, "zh": 0.2}
+"""How much nearer the examples of one route have to be. Embedding models that know little Chinese give all of it nearly the
+same vector.
+"""
 _WHY: dict[str, dict[Language, str]] = {
     "chosen": {"en": "You chose this route.", "zh": "这是你选择的路径。"},
     "empty": {
@@ -125,8 +141,12 @@ class Router:
             return CHAT, 0.85, "about the talk"
         if identifiers(query):
             return DOCS, 0.95, "names"
+        if _MAKE.match(text):
+            return CHAT, 0.85, "like chat"
+        if _OPERATE.search(query):
+            return DOCS, 0.85, "like docs"
         docs, chat = self._likeness(query)
-        if max(docs, chat) < 0.25 or abs(docs - chat) < 0.03:
+        if max(docs, chat) < 0.25 or abs(docs - chat) < _CLEAR[language_of(query)]:
             return DOCS, 0.6, "default"
         confidence = min(0.95, 0.6 + abs(docs - chat))
         return (DOCS, confidence, "like docs") if docs > chat else (CHAT, confidence, "like chat")
