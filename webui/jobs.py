@@ -48,7 +48,9 @@ def summary(job: Job) -> str:
 def show_result(job: Job) -> None:
     """How a job ended, and which files could not be read and why."""
     words = f"**{t(f'job.{job.state}')}** · {summary(job)}"
-    if job.state == "done":
+    if job.state == "done" and job.failed:
+        st.warning(words, icon=":material/warning:")
+    elif job.state == "done":
         st.success(words, icon=":material/check_circle:")
     elif job.state == "cancelled":
         st.warning(words, icon=":material/cancel:")

@@ -29,6 +29,8 @@ _FRONT_MATTER = re.compile(
     r"(\A(?:\s*#{1,6} [^\n]*\n)*\s*)^---[ \t]*\n((?:[\w.-]+:.*\n|[ \t]+.*\n|- .*\n|#.*\n)*)---[ \t]*$", re.M
 )
 """Settings of a site generator (title, weight, tags) that a page begins with; the headings before it are ours."""
+_TWICE = re.compile(r"\A(\s*)#{1,6} ([^\n]+)(?=\n\s*#{1,6} \2[ \t]*$)", re.M)
+"""A title before the page's own heading of the same words."""
 _HEADINGS = re.compile(r"\A(?:\s*#{1,6} [^\n]*\n)+\s*")
 _MARKED_UP = frozenset({".md", ".markdown", ".mdx", ".rst", ".html", ".htm", ".xhtml"})
 _PROSE = frozenset({".txt", ".text", ".pdf", ""})
@@ -53,16 +55,17 @@ def passage_html(passage: OpenedPassage) -> str:
 
 def snippet_html(text: str) -> str:
     """A passage without its surroundings and without the headings it begins with, for lists of results."""
-    text = _without_front_matter(text)
+    text = _plain_beginning(text)
     text = _HEADINGS.sub("", text) or text
     return f'<div class="cb-passage cb-marked cb-snippet">{_marked_up(text, 0, 0)}</div>'
 
 
-def _without_front_matter(text: str) -> str:
-    """The text with empty lines in place of its front matter."""
-    return _FRONT_MATTER.sub(
+def _plain_beginning(text: str) -> str:
+    """The text with empty lines in place of its front matter and of a title that is said twice."""
+    text = _FRONT_MATTER.sub(
         lambda match: match.group(1) + "\n" * match.group().count("\n", match.end(1) - match.start()), text
     )
+    return _TWICE.sub(r"\1", text)
 
 
 def _outside_code(text: str, change: Callable[[str], str]) -> str:
@@ -112,7 +115,7 @@ def _lines(text: str, start: int, end: int) -> tuple[int, int]:
 def _marked_up(text: str, start: int, end: int) -> str:
     markdown = _markdown()
     tokens = markdown.parse(
-        _outside_code(_without_front_matter(text), lambda part: _REFERENCE.sub(r"\1", part))
+        _outside_code(_plain_beginning(text), lambda part: _REFERENCE.sub(r"\1", part))
     )  # keeps every line
     if end > start:
         while end > start and text[end - 1].isspace():

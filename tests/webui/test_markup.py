@@ -83,4 +83,5 @@ def test_the_front_matter_of_a_page_is_not_shown_and_the_highlight_stays_in_its_
     opened = passage_html(passage(page, "second"))
     assert "Pods" not in opened
     assert '<p class="hit">second</p>' in opened
+    assert opened.count("<h1>KubePod</h1>") == 1, "the title is said once"
     assert "kept: words" in opened

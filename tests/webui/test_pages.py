@@ -148,6 +148,10 @@ def test_the_knowledge_page_shows_files_with_state_and_reason(client: Client, ba
     assert not test.exception
     shown = html(test)
     assert "EtcdSlowDisk.md" in shown
+    test = page("knowledge", kb=base.id)
+    test.session_state["jobs"] = {base.id: job.id}
+    test.run()
+    assert "1 not readable" in test.warning[0].value
     assert "The file is empty." in shown
     assert "&lt;b&gt;odd&lt;/b&gt;.md" in shown
     assert "3 documents" in shown
