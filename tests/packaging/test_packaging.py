@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import agents
 
@@ -47,6 +49,38 @@ def test_the_default_installation_has_no_torch() -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
     names = {re.split(r"[\s<>=\[;]", requirement)[0] for requirement in wanted}
     assert names <= locked, "requirements/default.txt is older than pyproject.toml: run `make lock`"
+
+
+def test_the_locks_are_what_pyproject_asks_for() -> None:
+    """Also when somebody raised a bound and did not lock anew, or locked to versions that the bounds forbid."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    extras = [one for extra in project["project"]["optional-dependencies"].values() for one in extra]
+    product = project["project"]["dependencies"]
+    for lock, wanted in (("default", product), ("dev", [*product, *extras, *project["dependency-groups"]["dev"]])):
+        text = (ROOT / f"requirements/{lock}.txt").read_text("utf-8")
+        locked = {
+            canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, re.M)
+        }
+        requirements = [Requirement(each) for each in wanted]
+        assert len(requirements) > 20
+        refused = {
+            str(each): locked.get(canonicalize_name(each.name))
+            for each in requirements
+            if not each.specifier.contains(locked.get(canonicalize_name(each.name), "0"), prereleases=True)
+        }
+        assert refused == {}, f"requirements/{lock}.txt does not fit pyproject.toml: run `make lock`"
+        missing = [each.name for each in requirements if canonicalize_name(each.name) not in locked]
+        assert missing == [], f"requirements/{lock}.txt is older than pyproject.toml: run `make lock`"
+
+
+def test_both_locks_agree() -> None:
+    pins = [
+        dict(re.findall(r"^([\w.-]+)==([^\s;\\]+)", (ROOT / f"requirements/{name}.txt").read_text("utf-8"), re.M))
+        for name in ("default", "dev")
+    ]
+    assert {
+        name: (version, pins[1].get(name)) for name, version in pins[0].items() if pins[1].get(name) != version
+    } == {}
 
 
 def test_every_locked_package_has_a_hash() -> None:

@@ -2,8 +2,11 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,6 +96,8 @@ class _Endpoint(BaseHTTPRequestHandler):
     behaviour: ClassVar[str] = "good"
     asked: ClassVar[list[dict[str, Any]]] = []
     keys: ClassVar[list[str | None]] = []
+    busy: ClassVar[list[tuple[int, str]]] = []
+    """Answered first, one a request: (status, Retry-After)."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -110,7 +115,12 @@ class _Endpoint(BaseHTTPRequestHandler):
             "denied": (401, b'{"error": "wrong key"}'),
         }
         status, answer = answers[self.behaviour]
+        wait = ""
+        if self.busy:
+            (status, wait), answer = self.busy.pop(0), b"slow down"
         self.send_response(status)
+        if wait:
+            self.send_header("Retry-After", wait)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -124,6 +134,7 @@ def endpoint() -> Iterator[type[_Endpoint]]:
     class Endpoint(_Endpoint):
         asked: ClassVar[list[dict[str, Any]]] = []
         keys: ClassVar[list[str | None]] = []
+        busy: ClassVar[list[tuple[int, str]]] = []
         url: ClassVar[str] = ""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
@@ -199,3 +210,31 @@ class TestSentenceTransformers(EmbedderContract):
         pytest.importorskip("sentence_transformers")
         with pytest.raises(ModelUnavailable, match="Nothing is downloaded"):
             open_sentence_transformers("nobody/there-is-no-such-model").embed_query("pod")
+
+
+def test_a_busy_endpoint_is_asked_again_when_it_wishes(endpoint: Any, remote: Embedder) -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    endpoint.busy[:] = [(429, "1"), (503, soon), (502, "")]
+    begun = time.monotonic()
+    assert len(remote.embed_documents(["restart the pod"])) == 1
+    assert 1.5 < time.monotonic() - begun < 10
+    assert len(endpoint.asked) == 4
+
+
+@pytest.mark.parametrize("wait", ["3600", "x", "-5"])
+def test_an_endpoint_that_stays_busy_is_said_within_the_patience_of_who_asks(
+    endpoint: Any, remote: Embedder, wait: str
+) -> None:
+    endpoint.busy[:] = [(429, wait)] * 1000
+    begun = time.monotonic()
+    with pytest.raises(ModelUnavailable, match=r"429: slow down.* is busy; try again (in 3600 s|later)"):
+        remote.embed_query("pod")
+    assert time.monotonic() - begun < 6
+    assert (len(endpoint.asked) == 1) == (wait == "3600"), "nobody waits for an hour"
+
+
+def test_a_refusal_is_not_asked_again(endpoint: Any, remote: Embedder) -> None:
+    endpoint.busy[:] = [(400, "1")] * 5
+    with pytest.raises(ModelUnavailable, match="400"):
+        remote.embed_documents(["pod"])
+    assert len(endpoint.asked) == 1
