@@ -36,8 +36,8 @@ check: $(DEV) ## ruff, mypy --strict, import-linter
 	(cd sandbox/image/supervisor; MYPYPATH=$(CURDIR)/sandbox $(CURDIR)/$(BIN)/mypy --config-file= --strict --no-namespace-packages --cache-dir=$(CURDIR)/.mypy_cache/supervisor *.py)
 	$(BIN)/lint-imports
 
-bench: $(DEV) ## every benchmark; the public data sets are read from DATA
-	$(BIN)/python -m benchmarks --data "$(DATA)"
+bench: $(DEV) ## every benchmark, which takes long (NAMES="startup streams": 4 minutes); public data sets are read from DATA
+	$(BIN)/python -m benchmarks $(NAMES) --data "$(DATA)"
 
 clean: ## remove what the other commands made here (your data directory stays)
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist benchmark-results
