@@ -61,6 +61,10 @@ def test_what_the_server_says_is_said_in_chinese_where_we_know_it() -> None:
     assert said("The file is empty.", "en") == "The file is empty."
     assert said("3 knowledge bases", "zh") == "3 个知识库"
     assert said("Nobody has translated this.", "zh") == "Nobody has translated this."
+    assert (
+        said("the local Docker engine, image version 1, runs python", "zh")
+        == "本机的 Docker 引擎，镜像版本 1，可运行 python"
+    )
     assert check_name("embedding bundled", "zh") == "嵌入模型 bundled"
     assert check_name("data directory", "en") == "Data directory"
     assert setting_description("server.port", "0 picks a free port", "zh") == "0 表示自动选择空闲端口"
