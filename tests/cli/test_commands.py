@@ -225,3 +225,19 @@ def test_help_is_quick_and_says_the_exit_codes() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Exit codes" in done.stdout
+
+
+def test_a_question_sets_its_own_search_and_history(cli, docs: Path) -> None:
+    cli("kb", "create", "Runbooks")
+    cli("kb", "add", "Runbooks", str(docs))
+    _, _, err = cli("ask", "What is DiskFull?")
+    thread = err.rpartition("--thread ")[2].split()[0]
+    follow_up = ("ask", "--thread", thread, "--json", "how do I fix it?")
+    assert json.loads(cli(*follow_up)[1])["citations"][0]["source_uri"] == "docs/disk.md"
+    assert not json.loads(cli(*follow_up, "--history", "0")[1])["citations"]
+    assert cli("kb", "search", "Runbooks", "DiskFull logs", "--mode", "lexical", "--json")[0] == 0
+    every = json.loads(cli("kb", "search", "Runbooks", "How is the clock or disk?", "--json")[1])["hits"]
+    least = str(every[0]["score"])
+    above = json.loads(cli("kb", "search", "Runbooks", "How is the clock or disk?", "--threshold", least, "--json")[1])
+    assert 0 < len(above["hits"]) < len(every)
+    assert cli("ask", "What is DiskFull?", "--threshold", "2")[0] == 1

@@ -1,12 +1,13 @@
 """Every provider's own protocol, spoken by a scripted server, asked through the scheduler as a question is."""
 
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import pytest
 from scripted_model import Reply, ScriptedModel
 
-from devops_chatbot.chat import Answer, Event, Failure, Progress, Token
+from devops_chatbot.chat import Answer, Event, Failure, Progress, Question, Token
 
 PAGES = {"EtcdSlow.md": "EtcdSlow fires when etcd is slow to commit. Check the disk."}
 QUESTION = "What does EtcdSlow mean?"
@@ -171,6 +172,25 @@ def test_a_filter_that_steps_in_midway_keeps_what_was_said(house: Callable) -> N
     assert isinstance(failure, Failure)
     assert "refuses to go on" in failure.detail
     assert here.threads.load(thread.id).messages[-1].text == "Half of an answer"
+
+
+@every_provider
+def test_leaving_closes_the_connection_and_keeps_what_was_said(house: Callable, case: Case) -> None:
+    with ScriptedModel([Reply(text="word " * 400, piece=5, pause_s=0.02)]) as server:
+        here = house(pages=PAGES, models={"x": case.settings(server)}, answer=["x"])
+        thread = here.threads.create()
+
+        async def leave() -> None:
+            asking = here.scheduler.ask(Question(text=QUESTION, thread_id=thread.id))
+            async with aclosing(asking) as events:
+                async for event in events:
+                    if isinstance(event, Token):
+                        return
+
+        here.run(leave())
+        assert server.until_left(), "the model goes on for nobody"
+    kept = here.threads.load(thread.id).messages[-1]
+    assert (kept.state, kept.text[:4]) == ("stopped", "word")
 
 
 @every_provider
