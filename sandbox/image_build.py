@@ -116,7 +116,10 @@ def dockerfile(wanted: Sequence[str]) -> str:
     folders = {name: f"/opt/sandbox/languages/{name}" for name in wanted}
     for name, home in folders.items():
         if (SOURCES / "languages" / name / "install.sh").exists():
-            lines += [f"COPY languages/{name}/install.sh {home}/install.sh", f"RUN sh {home}/install.sh"]
+            inputs = [
+                file for file in ("install.sh", "requirements.txt") if (SOURCES / "languages" / name / file).exists()
+            ]
+            lines += [*(f"COPY languages/{name}/{file} {home}/{file}" for file in inputs), f"RUN sh {home}/install.sh"]
     # The drivers come after every package, so that a change of theirs builds in seconds.
     for name, home in folders.items():
         lines.append(f"COPY languages/{name} {home}")

@@ -12,7 +12,7 @@ if [ "$(readlink -f "$python" | cut -d/ -f1-4)" != /usr/local/bin ]; then
     xargs dpkg -L | xargs -d '\n' sh -c 'for f; do [ -f "$f" ] && [ ! -L "$f" ] && rm -f "$f"; done; true' sh
   rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /usr/share/doc/* /usr/share/man/*
 else
-  "$python" -m pip install --no-cache-dir --quiet matplotlib numpy pandas plotly requests pyyaml
+  "$python" -m pip install --no-cache-dir --quiet --root-user-action ignore --requirement "$(dirname "$0")/requirements.txt"
 fi
 
 # The font list that matplotlib would otherwise build in every session.
