@@ -8,8 +8,6 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from agents.docs import DocsAgent
 from agents.talk import TalkAgent
 from devops_chatbot.chat import Agent
@@ -132,7 +130,24 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     team: dict[str, Sequence[Agent]] = {DOCS: (DocsAgent(retriever, catalogue),), CHAT: (TalkAgent(),)}
     scheduler = Scheduler(threads=threads, models=models, router=router, writer=Writer(), team=team)
     sandbox = open_sandbox(settings.sandbox, data_dir=data.path)
-    workbench = _workbench(settings, data, engine=engine, sandbox=sandbox, threads=threads, ingest=ingest, jobs=jobs)
+    folder, most = data.folder("conversations"), settings.conversations
+    workbench = Workbench(
+        engine,
+        folder,
+        sandbox=sandbox,
+        limits=usual_limits(settings.sandbox),
+        threads=threads,
+        runs=CodeRuns(engine, folder, RunLimits(of_run=most.run_mb << 20, of_thread=most.runs_mb << 20)),
+        attachments=Attachments(
+            engine,
+            folder,
+            catalogue=catalogue,
+            ingest=ingest,
+            jobs=jobs,
+            embedding=knowledge.embedding,
+            limits=AttachmentLimits(of_file=most.attachment_mb << 20, of_thread=most.attachments_mb << 20),
+        ),
+    )
     return Product(
         version=version("devops-chatbot"),
         settings=settings,
@@ -150,37 +165,6 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         sandbox=sandbox,
         workbench=workbench,
         closing=(sandbox.close, resync.close, jobs.close, reader.close, stores.close, embeddings.close, engine.dispose),
-    )
-
-
-def _workbench(
-    settings: Settings,
-    data: DataDirectory,
-    *,
-    engine: Engine,
-    sandbox: Sandbox,
-    threads: Threads,
-    ingest: Ingest,
-    jobs: Jobs,
-) -> Workbench:
-    most = settings.conversations
-    folder = data.folder("conversations")
-    return Workbench(
-        engine,
-        folder,
-        sandbox=sandbox,
-        limits=usual_limits(settings.sandbox),
-        threads=threads,
-        runs=CodeRuns(engine, folder, RunLimits(of_run=most.run_mb << 20, of_thread=most.runs_mb << 20)),
-        attachments=Attachments(
-            engine,
-            folder,
-            catalogue=Catalogue(engine),
-            ingest=ingest,
-            jobs=jobs,
-            embedding=settings.knowledge.embedding,
-            limits=AttachmentLimits(of_file=most.attachment_mb << 20, of_thread=most.attachments_mb << 20),
-        ),
     )
 
 

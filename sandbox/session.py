@@ -50,6 +50,7 @@ class LocalSession:
         self._busy = threading.Lock()
         self._changing = threading.RLock()
         self._closed_because = ""
+        self._untold = ""
         self._box = self._fresh()
 
     @property
@@ -98,6 +99,7 @@ class LocalSession:
             raise Conflict("A run is in progress in this session; wait for it or interrupt it.")
         try:
             box, replaced = self._living()
+            replaced, self._untold = replaced or self._untold, ""
             execution = box.run(
                 text,
                 language=language or self._language,
@@ -136,9 +138,11 @@ class LocalSession:
         self._end(f"nobody used it for {self._idle_s:g} seconds, or it grew too old")
 
     def living_box(self) -> Box:
-        """The box, for its files. Raises `NotFound` after `close`."""
+        """The box, for its files; the next run says so when it is a fresh one. Raises `NotFound` after `close`."""
         self._used_at = time.time()
-        return self._living()[0]
+        box, gone = self._living()
+        self._untold = gone or self._untold
+        return box
 
     def _end(self, because: str) -> None:
         with self._changing:

@@ -8,7 +8,7 @@ from textwrap import dedent
 from devops_chatbot.workbench_wire import Language
 
 _OPEN = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<label>[^\s`{]*)[^`\n]*$")
-_PROMPT = re.compile(r"^[ \t]*(?:[\w.@:~/-]*[$#%]|>)[ \t]+(.*)$")
+_PROMPT = re.compile(r"^[ \t]*(?:[\w.@:~/-]*[$%]|[\w.@:~/-]+#|>)[ \t]+(.*)$")
 TRANSCRIPTS = frozenset({"console", "shell-session", "shellsession", "terminal"})
 """Labels of blocks that show commands behind a prompt, and what they printed."""
 _AS_SHELL = TRANSCRIPTS | {"zsh"}

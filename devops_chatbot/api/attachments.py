@@ -1,7 +1,6 @@
 """Routes of the files attached to a conversation."""
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,17 +35,16 @@ async def attach_files(thread_id: str, request: Request, context: In) -> Page[At
     """
     product = context.product
     await run_in_threadpool(product.threads.load, thread_id)
-    folder = Path(await run_in_threadpool(tempfile.mkdtemp, dir=product.data.folder("jobs")))
-    (folder / "files").mkdir()
+    folder = await run_in_threadpool(product.jobs.new_staging)
     try:
         await receive_files(
             request.stream(),
             request.headers.get("content-type", ""),
-            folder / "files",
+            folder,
             max_mb=product.settings.conversations.attachments_mb,
             setting="conversations.attachments_mb",
         )
-        return page(Attachment, await run_in_threadpool(_attach, product, thread_id, folder / "files"))
+        return page(Attachment, await run_in_threadpool(_attach, product, thread_id, folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,7 +83,7 @@ def get_artifact(thread_id: str, run_id: str, number: int, product: Of) -> FileR
 def export_thread(thread_id: str, product: Of) -> FileResponse:
     """The conversation as a zip archive: its words, and what its code gave, as Markdown; figures, files, attachments."""
     thread = product.threads.load(thread_id)
-    folder = Path(tempfile.mkdtemp(dir=product.data.folder("jobs")))
+    folder = product.jobs.new_staging()
     try:
         write_archive(thread, product.workbench, folder / "archive")
     except BaseException:

@@ -10,8 +10,10 @@ from docker_engine import engine, image
 from devops_chatbot.chat import Answer, Evidence, Progress
 from devops_chatbot.client import Client
 from devops_chatbot.errors import BadRequest, NotFound, SandboxUnavailable, TooLarge
+from devops_chatbot.sandbox_bootstrap import owner
 from devops_chatbot.wire import NewMessage
 from devops_chatbot.workbench_wire import Attachment, CodeRun, RunChunk
+from sandbox.engine import Engine
 from sandbox.image_build import Image
 
 __all__ = ["engine", "image"]
@@ -187,6 +189,20 @@ class TestRuns:
         assert run(client, thread, message, "print(len(open('gateway.log').read()))").stdout == "78\n"
         client.bench.close_session(thread)
         assert client.bench.sandbox(thread).session is None
+
+    def test_a_container_that_goes_is_told_and_the_fresh_one_has_the_attached_files(
+        self, client: Client, thread: str, message: str, tmp_path: Path
+    ) -> None:
+        run(client, thread, message, "x = 5")
+        engine = Engine()
+        containers = engine.containers(owner((tmp_path / "data").resolve()))
+        assert containers
+        for container in containers:
+            engine.remove(container)
+        after = run(client, thread, message, "print('x' in globals(), len(open('gateway.log').read()))")
+        assert after.stdout == "False 78\n"
+        assert after.state_lost
+        assert "fresh container" in after.why
 
     def test_what_code_made_of_an_attached_file_stays_and_a_removed_one_is_gone(
         self, client: Client, thread: str, message: str
