@@ -56,7 +56,7 @@ def show_answer(message: Message, scenarios: Sequence[Scenario], *, last: bool, 
         if message.state == "stopped":
             st.html(f'<div class="cb-note">{escape(t("chat.stopped"))}</div>')
         elif message.state == "failed":
-            why = f"{t('chat.failed')} {message.error}".strip()
+            why = f"{t('chat.failed')} {told(message.error)}".strip()
             st.html(f'<div class="cb-note cb-bad">{escape(why)}</div>')
         _show_sources(message.citations, token)
         with st.container(key=f"after_{message.id}", horizontal=True, gap="small", vertical_alignment="center"):

@@ -8,6 +8,7 @@ import pytest
 from scripted_model import Reply, ScriptedModel
 
 from devops_chatbot.chat import Answer, Event, Failure, Progress, Question, Token
+from webui.i18n.server import said as said_in
 
 PAGES = {"EtcdSlow.md": "EtcdSlow fires when etcd is slow to commit. Check the disk."}
 QUESTION = "What does EtcdSlow mean?"
@@ -199,3 +200,19 @@ def test_the_test_button_calls_the_model(house: Callable, case: Case) -> None:
         here = house(models={"x": case.settings(server)})
         result = here.run(here.models.test("x"))
     assert (result.ok, result.detail) == (True, "It said: ready")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(Reply(status=status) for status in (400, 401, 404, 429, 500)),
+        Reply(text=""),
+        Reply(refusal="I will not."),
+        Reply(text="one two three", piece=4, breaks_after=2),
+    ],
+)
+def test_what_goes_wrong_is_told_in_chinese_too(house: Callable, reply: Reply) -> None:
+    with ScriptedModel([reply]) as server:
+        failure = house(pages=PAGES, models={"x": server.settings()}, answer=["x"]).ask(QUESTION)[-1]
+    assert isinstance(failure, Failure)
+    assert said_in(failure.detail, "zh") != failure.detail
