@@ -2,6 +2,7 @@
 
 import http.server
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,13 +59,19 @@ class Echo(http.server.BaseHTTPRequestHandler):
     """Tells what it was asked, and answers with its size."""
 
     seen: "list[tuple[str, str, dict[str, str]]]"
+    folder: Path
+    """Files below `/repo.git` lie here."""
 
     def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
         self.seen.append((self.command, self.path, dict(self.headers)))
         text = bytes(3_000_000) if self.path == "/big" else f"hello {len(body)}".encode()
-        self.send_response(200)
+        status = 200
+        if self.path.startswith("/repo.git/"):
+            file = self.folder / self.path.partition("?")[0].lstrip("/")
+            status, text = (200, file.read_bytes()) if file.is_file() else (404, b"")
+        self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
@@ -80,7 +87,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
 def servers(tmp_path: Path) -> "Iterator[tuple[list[tuple[str, str, dict[str, str]]], int, int, Path]]":
     """What was asked; the port of a plain and of an encrypted server; the authority of the second."""
     seen: list[tuple[str, str, dict[str, str]]] = []
-    handler = type("Handler", (Echo,), {"seen": seen})
+    handler = type("Handler", (Echo,), {"seen": seen, "folder": tmp_path})
     authority = Authority()
     trusted = tmp_path / "ca.pem"
     trusted.write_bytes(authority.pem)
@@ -137,7 +144,8 @@ class TestEgress:
                 f"import requests\nr = requests.post('{scheme}://127.0.0.1:{port}/p?q=1', data='12345', "
                 "headers={'Authorization': 'mine'})\nprint(r.status_code, r.text)"
             )
-            assert session.run(code).stdout == "200 hello 5\n"
+            run = session.run(code)
+            assert run.stdout == "200 hello 5\n", run
             method, path, headers = seen.pop()
             assert (method, path, headers["Authorization"]) == ("POST", "/p?q=1", "Bearer very-secret")
         reached = {row.port: row for row in session.info().reached}
@@ -155,6 +163,36 @@ class TestEgress:
         for address in (f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{encrypted}"):
             run = session.run(f"no_proxy= NO_PROXY= curl -s {address}/big | wc -c", language="shell")
             assert run.stdout == "3000000\n"
+
+    def test_git_clones_with_credentials_that_it_does_not_know(
+        self,
+        session: Session,
+        tmp_path: Path,
+        servers: "tuple[list[tuple[str, str, dict[str, str]]], int, int, Path]",
+    ) -> None:
+        seen, plain, encrypted, _ = servers
+        source = tmp_path / "source"
+        identity = ("-c", "user.name=ann", "-c", "user.email=ann@example.com")
+        for command in (
+            ("init", "-q", source),
+            ("-C", source, *identity, "commit", "-q", "--allow-empty", "-m", "the first"),
+            ("clone", "-q", "--bare", source, tmp_path / "repo.git"),
+            ("-C", tmp_path / "repo.git", "update-server-info"),
+        ):
+            subprocess.run(["git", *command], check=True)
+        for number, address in enumerate((f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{encrypted}")):
+            seen.clear()
+            run = session.run(
+                f"export no_proxy= NO_PROXY=\ngit clone -q {address}/repo.git r{number} && git -C r{number} log --format=%s",
+                language="shell",
+            )
+            assert (run.stdout, run.exit_code) == ("the first\n", 0), run
+            assert {headers["Authorization"] for _, _, headers in seen} == {"Bearer very-secret"}
+        refused = session.run("git clone -q https://example.org/repo.git", language="shell")
+        assert refused.exit_code != 0
+        assert "403" in refused.stderr
+        looked = session.run("grep -r very-secret /work /tmp; env | grep secret", language="shell")
+        assert looked.stdout == ""
 
     def test_everything_else_is_refused_and_recorded(self, session: Session) -> None:
         for address in (

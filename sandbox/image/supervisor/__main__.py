@@ -6,7 +6,6 @@ output, and moves files; the host does not trust it either.
 """
 
 import array
-import errno
 import fcntl
 import os
 import selectors
@@ -16,7 +15,9 @@ import termios
 import time
 from typing import Any
 
+import environment
 import frames
+import processes
 from files import Folder, Refused
 from runs import DEADLINE_GRACE, INTERRUPT_GRACE, Run, out_of_memory_kills
 from tunnel import Tunnel
@@ -24,7 +25,6 @@ from workers import ANSWER, COMMANDS, ERR, OUT, REQUEST, Broken, Worker, load_ma
 
 LANGUAGES = "/opt/sandbox/languages"
 MAX_ARTIFACTS = 32
-CA_BUNDLE = "/tmp/.ca-bundle.pem"
 
 
 class Supervisor:
@@ -39,14 +39,7 @@ class Supervisor:
         self.workers: dict[str, Worker] = {}
         self.run: Run | None = None
         self.preferred = "python" if "python" in self.manifests else next(iter(self.manifests))
-        self.environment = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": folder,
-            "USER": "sandbox",
-            "LANG": "C.UTF-8",
-            "TMPDIR": "/tmp",
-            "TERM": "dumb",
-        }
+        self.environment = environment.usual(folder)
         self.tunnel = Tunnel(self.selector, self.send)
         self.seen: dict[str, tuple[int, int]] = {}
 
@@ -133,28 +126,14 @@ class Supervisor:
         """Make the session somebody's: its language, and the way out if it has one."""
         preferred = self._language(header["language"])
         if header.get("proxy"):
-            address = self.tunnel.listen()
-            for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-                self.environment[name] = address
-            self.environment["no_proxy"] = self.environment["NO_PROXY"] = "127.0.0.1,localhost"
+            self.environment |= environment.proxy(self.tunnel.listen())
             if authorities:
-                self._trust(authorities)
-            self._kill_all()
+                self.environment |= environment.trust(authorities)
+            self._kill_all()  # what runs started without them
         if preferred != self.preferred:
             self.preferred = preferred
         if preferred not in self.workers:
             self.start(preferred)
-
-    def _trust(self, authorities: bytes) -> None:
-        with open(CA_BUNDLE, "wb") as bundle:
-            try:
-                with open("/etc/ssl/certs/ca-certificates.crt", "rb") as system:
-                    bundle.write(system.read())
-            except FileNotFoundError:
-                pass
-            bundle.write(b"\n" + authorities)
-        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"):
-            self.environment[name] = CA_BUNDLE
 
     def _language(self, name: str) -> str:
         manifest = self.manifests.get(name)
@@ -346,42 +325,18 @@ class Supervisor:
         self._finish(137, state_lost=True, why=why)
 
     def _kill_all(self, but_drain: "Worker | None" = None) -> None:
-        """End every process of the container but this one. One call reaches all of them, forking or not."""
-        self._signal_all()
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            try:
-                if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                    self._signal_all()
-                    time.sleep(0.002)
-            except ChildProcessError:
-                break
+        """End every process of the container but this one, and let go of the interpreters."""
+        processes.end_all()
         for worker in list(self.workers.values()):
             if worker is but_drain:
                 for name in (OUT, ERR):
                     self._drain(worker, name, self.run)
             self._forget(worker)
 
-    def _signal_all(self) -> None:
-        try:
-            os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-
     def _kill_strays(self) -> None:
         """After a deadline: end all but this process and the interpreters that stopped when asked to."""
-        keep = {1, *(worker.pid for worker in self.workers.values())}
-        for _ in range(50):
-            strays = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if pid not in keep]
-            strays = [pid for pid in strays if not _is_zombie(pid)]
-            if not strays:
-                return
-            for pid in strays:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-        self._kill_all()  # it forks faster than we can count
+        if not processes.end_all_but({worker.pid for worker in self.workers.values()}):
+            self._kill_all()
 
     def _reap(self, wake: int) -> None:
         try:
@@ -430,14 +385,6 @@ class Supervisor:
             if fd in self.selector.get_map():
                 self.selector.unregister(fd)
         worker.close()
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b") ")[2][:1] in (b"Z", b"X")
-    except OSError as error:
-        return error.errno in (errno.ENOENT, errno.ESRCH)
 
 
 if __name__ == "__main__":

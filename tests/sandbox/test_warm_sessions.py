@@ -1,0 +1,176 @@
+"""Sessions that wait: as many as are used of late, none when nobody asks, and each for one person only."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sandbox.box import Box
+from sandbox.engine import OWNER_LABEL, Engine
+from sandbox.hardening import Shape, container_options
+from sandbox.image_build import Image
+from sandbox.local import Keeping, LocalSandbox
+from sandbox.model import Limits
+from sandbox.pool import Pool
+
+pytestmark = pytest.mark.service
+ENGINE_SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+
+
+def becomes(what: Callable[[], bool], seconds: float = 20) -> bool:
+    """Whether something becomes true in time."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+class Relay:
+    """Stands before the engine's socket and counts the bytes that it is asked with."""
+
+    def __init__(self, path: Path) -> None:
+        self.address = f"unix://{path}"
+        self.asked = 0
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(path))
+        self._listening.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                here, _ = self._listening.accept()
+            except OSError:
+                return
+            there = socket.socket(socket.AF_UNIX)
+            there.connect(ENGINE_SOCKET)
+            threading.Thread(target=self._copy, args=(here, there, True), daemon=True).start()
+            threading.Thread(target=self._copy, args=(there, here, False), daemon=True).start()
+
+    def _copy(self, source: socket.socket, target: socket.socket, counts: bool) -> None:
+        try:
+            while piece := source.recv(1 << 16):
+                if counts:
+                    self.asked += len(piece)
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            target.close()
+
+    def close(self) -> None:
+        """Accept nobody any more."""
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+
+@contextmanager
+def pool(engine: Engine, image: Image, owner: str, *, most: int, patience_s: float) -> Iterator[Pool]:
+    """A pool of real containers."""
+
+    def make(shape: Shape) -> Box:
+        labels = {OWNER_LABEL: owner}
+        return Box(
+            engine,
+            shape=shape,
+            options=container_options(shape, image=image.digest, folder=image.folder, labels=labels),
+        )
+
+    made = Pool(make, Shape.of(Limits()), least=0, most=most, patience_s=patience_s)
+    try:
+        yield made
+    finally:
+        made.close()
+        assert engine.containers(owner) == []
+
+
+def test_the_pool_grows_with_use_and_is_empty_again_when_nobody_asks(engine: Engine, image: Image) -> None:
+    owner = f"tests-pool-{os.getpid()}"
+    with pool(engine, image, owner, most=3, patience_s=4) as boxes:
+        assert boxes.waiting == 0
+        boxes.warm()
+        assert becomes(lambda: boxes.waiting == 1)
+        time.sleep(0.5)
+        assert boxes.waiting == 1  # one waits for the one that is used; more would be for nobody
+        taken: list[Box] = []
+        askers = [threading.Thread(target=lambda: taken.append(boxes.take(Shape.of(Limits())))) for _ in range(3)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join()
+        assert becomes(lambda: boxes.waiting == 3)
+        assert len(engine.containers(owner)) == 6
+        assert len({box.container for box in taken}) == 3
+        for box in taken:
+            box.close()
+        assert becomes(lambda: boxes.waiting == 0)
+        assert becomes(lambda: engine.containers(owner) == [])
+
+
+def test_a_box_that_died_while_it_waited_is_not_handed_out(engine: Engine, image: Image) -> None:
+    owner = f"tests-pool-dead-{os.getpid()}"
+    with pool(engine, image, owner, most=1, patience_s=60) as boxes:
+        boxes.warm()
+        assert becomes(lambda: boxes.waiting == 1)
+        (dead,) = engine.containers(owner)
+        engine.remove(dead)
+        assert becomes(lambda: engine.containers(owner) == [])
+        time.sleep(0.2)  # the end of its stream has to be seen
+        box = boxes.take(Shape.of(Limits()))
+        assert box.container != dead
+        assert box.gone is None
+        box.close()
+
+
+def test_the_engine_is_left_alone_while_nobody_asks(image: Image, tmp_path: Path) -> None:
+    relay = Relay(tmp_path / "engine.sock")
+    owner = f"tests-pool-quiet-{os.getpid()}"
+    sandbox = LocalSandbox(Engine(relay.address), owner=owner, keeping=Keeping(warm_most=2))
+    try:
+        time.sleep(1)
+        assert relay.asked == 0  # nothing before the first use
+        session = sandbox.open()
+        assert session.run("print(1)").stdout == "1\n"
+        assert becomes(lambda: sandbox.ready().warm == 1)
+        time.sleep(0.5)
+        before = relay.asked
+        assert before > 0
+        time.sleep(3)
+        assert relay.asked == before
+        session.close()
+    finally:
+        sandbox.close()
+        relay.close()
+
+
+def test_a_used_session_is_never_handed_to_another(engine: Engine, image: Image) -> None:
+    owner = f"tests-pool-used-{os.getpid()}"
+    sandbox = LocalSandbox(engine, owner=owner, keeping=Keeping(warm_least=1, warm_most=2))
+    used: list[str] = []
+    look = "import os\nprint(sorted(os.listdir('/work') + os.listdir('/tmp') + os.listdir('/dev/shm')), 'mine' in globals())"
+    mark = "mine = 1\nfor place in ('/work', '/tmp', '/dev/shm'): open(place + '/mark', 'w').close()"
+    fresh = ""
+    try:
+        for caller in ("ann", "bob", "ann", "eve", "bob", "ann"):
+            session = sandbox.open(caller=caller)
+            used.append(session.container)
+            seen = session.run(look).stdout
+            fresh = fresh or seen
+            assert seen == fresh
+            assert "mark" not in seen
+            session.run(mark)
+            assert "mark" in session.run(look).stdout  # what it looks for can be seen
+            session.reset()
+            used.append(session.container)
+            assert session.run(look).stdout == fresh
+            session.close()
+            assert set(engine.containers(owner)) & set(used) == set()
+    finally:
+        sandbox.close()
+    assert len(set(used)) == 12
