@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from devops_chatbot.errors import ChatbotError
+from devops_chatbot.errors import ChatbotError, SandboxUnavailable
 from sandbox.box import Box
+from sandbox.channel import Gone
 from sandbox.engine import OWNER_LABEL, Engine
 from sandbox.hardening import ContainerOptions, Shape, container_options
 from sandbox.image_build import Image
@@ -26,11 +27,21 @@ def run(
     field = _Field(engine, image, runtime)
     results: list[AttackResult] = []
     with _listener() as port:
-        tries: list[Callable[[], AttackResult]] = [_Try(field, replace_port(attack, port)) for attack in ATTACKS]
+        tries: list[_Try | _Session] = [_Try(field, replace_port(attack, port)) for attack in ATTACKS]
         tries += [_Session(field, name) for name in _SESSIONS]
         for each in tries:
-            results.append(each())
-            say(results[-1])
+            begun = time.monotonic()
+            try:
+                result = each()
+            except SandboxUnavailable as error:
+                if not results:
+                    engine.ping()  # no engine at all is an error; a session that ended is a result
+                seconds = time.monotonic() - begun
+                result = AttackResult(
+                    attack=each.name, held=False, detail=str(error), control="not tried", seconds=seconds
+                )
+            results.append(result)
+            say(result)
     return results
 
 
@@ -62,6 +73,8 @@ class _Field:
         try:
             box.open("python")
             yield box
+        except Gone as error:
+            raise SandboxUnavailable(f"the container has gone: {error}") from error
         finally:
             box.close()
 
@@ -78,6 +91,10 @@ class _Try:
 
     field: _Field
     attack: Attack
+
+    @property
+    def name(self) -> str:
+        return self.attack.name
 
     def __call__(self) -> AttackResult:
         begun = time.monotonic()
