@@ -1,11 +1,16 @@
-"""DBOS behind three functions: it calls them in order, remembers which call returned, and goes on after a crash."""
+"""DBOS behind a few functions: it calls them in order, remembers which call returned, and goes on after a crash."""
 
 import logging
+import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from devops_chatbot.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig
@@ -19,7 +24,12 @@ POLL_S = 0.1
 VERSION = "1"
 """Fixed: with another application version DBOS would not go on with what an older release of ours began."""
 QUEUE = "jobs"
+SETTLE_S = 2.0
+"""How long DBOS has to write down that a job came to its end, before somebody looks; and between two looks."""
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+
+
+_log = logging.getLogger(__name__)
 
 
 class Leaving(BaseException):
@@ -28,11 +38,15 @@ class Leaving(BaseException):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """A job: `first` once, `next` until it is False, `last` once; each gets the job's id and may be called again."""
+    """A job: `first` once, `next` until it is False, `last` once; each gets the job's id and may be called again.
+
+    `over` is called when DBOS runs a job no more, however it ended; it may be called again.
+    """
 
     first: Callable[[str], bool]
     next: Callable[[str], bool]
     last: Callable[[str], None]
+    over: Callable[[str], None]
 
 
 class Durable:
@@ -46,6 +60,8 @@ class Durable:
         self._leaving = threading.Event()
         self._busy = 0
         self._idle = threading.Condition()
+        self._returned: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._watch: threading.Thread | None = None
 
     @property
     def leaving(self) -> bool:
@@ -53,8 +69,17 @@ class Durable:
         return self._leaving.is_set()
 
     def start(self, job: str, turn: str) -> None:
-        """Run a job, after the others of the same `turn`. A job that is known already is left as it is."""
-        self._launched()(job, turn)
+        """Run a job, after the others of the same `turn`. A job that is known already is left as it is.
+
+        Raises `StoreUnavailable` when that cannot be written down.
+        """
+        try:
+            self._launched()(job, turn)
+        except SQLAlchemyError as error:
+            raise StoreUnavailable(
+                f"The job cannot be written down in {self._database}: check the disk of the data directory, and free some "
+                f"space if it is full ({type(error).__name__})."
+            ) from error
 
     def broken_off(self, job: str) -> bool:
         """Whether a job has come to its end for DBOS, so that it will not be run any more."""
@@ -74,6 +99,9 @@ class Durable:
 
             with self._idle:
                 self._idle.wait_for(lambda: self._busy == 0, timeout=timeout_s)
+            self._returned.put(None)
+            if self._watch is not None:
+                self._watch.join()
             DBOS.destroy(destroy_registry=True)
             self._enqueue = None
 
@@ -112,10 +140,13 @@ class Durable:
 
         @DBOS.workflow(name="job")
         def run(job: str) -> None:
-            if first(job):
-                while following(job):
-                    pass
-                last(job)
+            try:
+                if first(job):
+                    while following(job):
+                        pass
+                    last(job)
+            finally:
+                self._returned.put(job)
 
         DBOS.launch()
         DBOS.register_queue(
@@ -126,11 +157,32 @@ class Durable:
             on_conflict="always_update",
         )
 
+        self._watch = threading.Thread(target=self._look_after, name="jobs-watch", daemon=True)
+        self._watch.start()
+
         def enqueue(job: str, turn: str) -> None:
             with SetWorkflowID(job), SetEnqueueOptions(queue_partition_key=turn):
                 DBOS.enqueue_workflow(QUEUE, run, job)
 
         return enqueue
+
+    def _look_after(self) -> None:
+        """See to it that a job which came to its end is over: where the disk was full, DBOS could not write that down, and
+        the other jobs of its turn would wait for it until the next start.
+        """
+        from dbos import DBOS
+
+        while (job := self._returned.get()) is not None:
+            while not self._leaving.wait(SETTLE_S):
+                try:
+                    status = DBOS.get_workflow_status(job)
+                    if status is None or status.status in ENDED:
+                        self._steps.over(job)
+                    elif status.status == "PENDING":
+                        DBOS.resume_workflow(job, queue_name=QUEUE)  # it ends at once, or goes on where it broke off
+                    break
+                except Exception as error:  # noqa: BLE001 whatever it is, the next look may be luckier
+                    _log.warning("job %s is not settled yet: %s", job, error)
 
     def _guarded(self, step: Callable[[str], R], job: str) -> R:
         """A step that leaves no trace in DBOS when the process is about to end: it will be repeated."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from devops_chatbot.errors import ChatbotError, Unavailable
+from devops_chatbot.errors import ChatbotError, NotFound, Unavailable
 from devops_chatbot.runs.durable import Durable, Leaving, Steps
 from devops_chatbot.runs.record import ENDED, Job, JobKind, JobRecords, JobState, Order
 from devops_chatbot.runs.work import Work
@@ -37,7 +37,7 @@ class Jobs:
         self._work = work
         self._staging = folder / "staging"
         self._patience_s = patience_s
-        steps = Steps(first=self._first, next=self._next, last=self._last)
+        steps = Steps(first=self._first, next=self._next, last=self._last, over=self._over)
         folder.mkdir(parents=True, exist_ok=True)
         self._durable = Durable(folder / "jobs.db", steps)
 
@@ -68,7 +68,7 @@ class Jobs:
         self._sweep_staging({order.argument for order in unfinished if order.kind == "upload"})
         for order in unfinished:
             if self._durable.broken_off(order.id):
-                self._end(order, "failed", error="The job broke off and could not go on. Start it again.")
+                self._over(order.id)
             else:
                 self._durable.start(order.id, order.knowledge_base)
 
@@ -154,6 +154,15 @@ class Jobs:
         else:
             self._tried(order, finish)
 
+    def _over(self, job: str) -> None:
+        """A job that is not run any more has ended; without a reason of its own it broke off."""
+        try:
+            order = self._records.order(job)
+        except NotFound:
+            return  # it ended long ago
+        if order.state not in ENDED:
+            self._end(order, "failed", error="The job broke off and could not go on. Start it again.")
+
     def _start(self, kind: JobKind, knowledge_base: str, argument: str) -> Job:
         order = Order(
             id=f"j{time.time_ns():016x}{secrets.token_hex(3)}",  # in order of time: DBOS breaks ties by id
@@ -166,7 +175,11 @@ class Jobs:
         for old in self._records.prune():
             self._work.forget(old, failures=True)
         self._records.add(order)
-        self._durable.start(order.id, knowledge_base)
+        try:
+            self._durable.start(order.id, knowledge_base)
+        except Unavailable as error:
+            self._end(order, "failed", error=str(error))
+            raise
         return self.get(order.id)
 
     def _tried(self, order: Order, action: Callable[[], bool]) -> bool:

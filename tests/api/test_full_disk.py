@@ -1,0 +1,137 @@
+"""A disk that is really full: whoever works is told so where they are, nothing is lost, and it goes on once there is room."""
+
+import contextlib
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from whole_product import running
+
+from devops_chatbot.api.app import create_app
+from devops_chatbot.bootstrap import build
+from devops_chatbot.chat import Answer, Event, Failure
+from devops_chatbot.client import Client
+from devops_chatbot.datadir import open_data_directory
+from devops_chatbot.errors import ChatbotError, StoreUnavailable
+from devops_chatbot.settings import load
+from devops_chatbot.wire import Job, NewMessage
+
+pytestmark = pytest.mark.service
+
+SIZE_MB = 48
+MEGABYTE = 1 << 20
+SAID = "(?i)full|free some space"
+KEPT = [("kept.md", b"# Kept\n\nThe kept page says: restart the kelvin service.")]
+PAGE = "# Page {0}\n\nPage {0} says what to do about disk number {0}.\n\n" + "More words about it. " * 60
+
+
+@pytest.fixture
+def disk(tmp_path: Path, embedding_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A small disk of its own that holds the data directory."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(mounted)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+    monkeypatch.setenv("CHATBOT_DATA_DIR", str(mounted / "data"))
+    monkeypatch.setenv("CHATBOT_KNOWLEDGE__FOLDERS", f'["{tmp_path}"]')
+    (mounted / "data").mkdir()
+    (mounted / "data" / "embeddings").symlink_to(embedding_cache)
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", "-l", str(mounted)], check=True)
+
+
+@contextlib.contextmanager
+def product() -> Iterator[Client]:
+    settings = load()
+    data = open_data_directory(settings.data_dir)
+    try:
+        with running(create_app(build(settings, data))) as url, Client(url) as client:
+            yield client
+    finally:
+        data.close()
+
+
+def fill(disk: Path) -> None:
+    """To the last byte."""
+    with (disk / "ballast").open("ab", buffering=0) as ballast:
+        for size in (1 << 20, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    ballast.write(b"\0" * size)
+    assert os.statvfs(disk).f_bavail == 0
+
+
+def last(client: Client, job: Job) -> Job:
+    return list(client.job_events(job.id))[-1]
+
+
+def asked(client: Client, thread: str) -> Event:
+    return list(client.ask(thread, NewMessage(text="Which service does the kept page say to restart?")))[-1]
+
+
+def test_a_disk_that_is_full_is_said_everywhere_and_loses_nothing(disk: Path) -> None:
+    with product() as client:
+        client.create_knowledge_base("Runbooks")
+        assert last(client, client.upload("Runbooks", KEPT)).added == 1
+        thread = client.create_thread().id
+        assert isinstance(asked(client, thread), Answer)
+        fill(disk)
+        for attempt in (
+            lambda: client.upload("Runbooks", [("more.md", b"# More\n\n" + b"words " * 100_000)]),
+            lambda: client.upload("Runbooks", [("tiny.md", b"# Tiny")]),
+            lambda: client.create_thread(),
+            lambda: client.create_knowledge_base("Other"),
+            lambda: client.delete_document("Runbooks", client.documents("Runbooks").items[0].id),
+        ):
+            with pytest.raises(ChatbotError, match=SAID):
+                attempt()
+        end = asked(client, thread)
+        assert isinstance(end, Failure), end
+        assert re.search(SAID, end.detail)
+        assert client.search("kelvin").hits[0].source_uri == "kept.md"
+        assert len(client.thread(thread).messages) == 2
+    with product() as client, contextlib.suppress(StoreUnavailable):  # the server starts, or says why not
+        assert client.documents("Runbooks").total == 1
+    (disk / "ballast").unlink()
+    with product() as client:
+        assert client.search("kelvin").hits[0].source_uri == "kept.md"
+        assert isinstance(asked(client, thread), Answer)
+        assert len(client.thread(thread).messages) == 4
+        assert last(client, client.upload("Runbooks", [("more.md", b"# More\n\nMore words.")])).added == 1
+
+
+def test_a_disk_that_fills_while_a_job_runs_fails_the_job_and_not_the_next_one(disk: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for number in range(300):
+        (folder / f"page{number}.md").write_text(PAGE.format(number))
+    with product() as client:
+        client.create_knowledge_base("Runbooks")
+        assert last(client, client.upload("Runbooks", KEPT)).added == 1
+        fill(disk)
+        with (disk / "ballast").open("r+b") as ballast:
+            ballast.truncate((disk / "ballast").stat().st_size - 3 * MEGABYTE)
+        failed = last(client, client.add_folder("Runbooks", str(folder)))
+        assert failed.state == "failed"
+        assert re.search(SAID, failed.error or "")
+        assert failed.done < 300
+        (disk / "ballast").unlink()
+        again = last(client, client.add_folder("Runbooks", str(folder)))
+        assert (again.state, again.added + again.unchanged, again.failed) == ("done", 300, 0)
+        assert client.documents("Runbooks", state="ready").total == 301
+        assert client.search("kelvin").hits[0].source_uri == "kept.md"
+    settings = load()
+    data = open_data_directory(settings.data_dir)
+    built = build(settings, data)
+    try:
+        assert [built.ingest.check(base.id) for base in built.catalogue.list()] == [[]]
+    finally:
+        built.close()
+        data.close()
