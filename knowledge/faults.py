@@ -1,6 +1,7 @@
 """Says what is wrong with a store's files, and what to do about it."""
 
 import errno
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from devops_chatbot.errors import StoreUnavailable
 
+ROOM_BYTES = 1 << 20
+"""Less free space than this is none: no store can close a file of its own with it."""
 _FULL = ("disk is full", "no space left", "quota exceeded", "os error 28")
 _LOCKED = ("locked", "lockbusy", "lock busy", "already in use", "os error 11")
 _DENIED = ("permission denied", "readonly", "read-only", "unable to open database", "os error 13", "os error 30")
@@ -32,13 +35,23 @@ def translated(store: str, folder: Path) -> Iterator[None]:
 
 def unavailable(store: str, folder: Path, error: BaseException) -> StoreUnavailable:
     """What is to be raised for `error`."""
-    return StoreUnavailable(f"The {store} in {folder} failed: {error}. {_advice(error)}")
+    return StoreUnavailable(f"The {store} in {folder} failed: {error}. {_advice(folder, error)}")
 
 
-def _advice(error: BaseException) -> str:
+def has_room(folder: Path, size: int = ROOM_BYTES) -> bool:
+    """Whether the disk of an existing folder takes `size` bytes more."""
+    return shutil.disk_usage(folder).free >= size
+
+
+def _is_full(folder: Path) -> bool:
+    there = next((path for path in (folder, *folder.parents) if path.is_dir()), None)
+    return there is not None and not has_room(there)
+
+
+def _advice(folder: Path, error: BaseException) -> str:
     text = str(error).lower()
     number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.ENOSPC, errno.EDQUOT) or any(sign in text for sign in _FULL):
+    if number in (errno.ENOSPC, errno.EDQUOT) or any(sign in text for sign in _FULL) or _is_full(folder):
         return "The disk is full: free some space, then try again."
     if number in (errno.EAGAIN, errno.EBUSY) or any(sign in text for sign in _LOCKED):
         return "Another program uses this folder: end it, then try again."

@@ -40,13 +40,13 @@ class Leaving(BaseException):
 class Steps:
     """A job: `first` once, `next` until it is False, `last` once; each gets the job's id and may be called again.
 
-    `over` is called when DBOS runs a job no more, however it ended; it may be called again.
+    `over` is called when a job is not run any more, with the reason when it broke off; it may be called again.
     """
 
     first: Callable[[str], bool]
     next: Callable[[str], bool]
     last: Callable[[str], None]
-    over: Callable[[str], None]
+    over: Callable[[str, StoreUnavailable | None], None]
 
 
 class Durable:
@@ -76,10 +76,7 @@ class Durable:
         try:
             self._launched()(job, turn)
         except SQLAlchemyError as error:
-            raise StoreUnavailable(
-                f"The job cannot be written down in {self._database}: check the disk of the data directory, and free some "
-                f"space if it is full ({type(error).__name__})."
-            ) from error
+            raise self._unwritten(error) from error
 
     def broken_off(self, job: str) -> bool:
         """Whether a job has come to its end for DBOS, so that it will not be run any more."""
@@ -145,6 +142,9 @@ class Durable:
                     while following(job):
                         pass
                     last(job)
+            except SQLAlchemyError as error:
+                self._steps.over(job, self._unwritten(error))
+                raise
             finally:
                 self._returned.put(job)
 
@@ -167,7 +167,7 @@ class Durable:
         return enqueue
 
     def _look_after(self) -> None:
-        """See to it that a job which came to its end is over: where the disk was full, DBOS could not write that down, and
+        """See to it that a job which is not run any more is over: where the disk was full, nobody could write that down, and
         the other jobs of its turn would wait for it until the next start.
         """
         from dbos import DBOS
@@ -175,14 +175,19 @@ class Durable:
         while (job := self._returned.get()) is not None:
             while not self._leaving.wait(SETTLE_S):
                 try:
+                    self._steps.over(job, None)
                     status = DBOS.get_workflow_status(job)
-                    if status is None or status.status in ENDED:
-                        self._steps.over(job)
-                    elif status.status == "PENDING":
-                        DBOS.resume_workflow(job, queue_name=QUEUE)  # it ends at once, or goes on where it broke off
+                    if status is not None and status.status == "PENDING":
+                        DBOS.resume_workflow(job, queue_name=QUEUE)  # it ends at once, there being nothing left to do
                     break
                 except Exception as error:  # noqa: BLE001 whatever it is, the next look may be luckier
                     _log.warning("job %s is not settled yet: %s", job, error)
+
+    def _unwritten(self, error: SQLAlchemyError) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"The job cannot be written down in {self._database}: check the disk of the data directory, and free some "
+            f"space if it is full ({type(error).__name__})."
+        )
 
     def _guarded(self, step: Callable[[str], R], job: str) -> R:
         """A step that leaves no trace in DBOS when the process is about to end: it will be repeated."""

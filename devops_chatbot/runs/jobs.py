@@ -7,11 +7,13 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from devops_chatbot.errors import ChatbotError, NotFound, Unavailable
+from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable, Unavailable
 from devops_chatbot.runs.durable import Durable, Leaving, Steps
 from devops_chatbot.runs.record import ENDED, Job, JobKind, JobRecords, JobState, Order
 from devops_chatbot.runs.work import Work
@@ -37,6 +39,7 @@ class Jobs:
         self._work = work
         self._staging = folder / "staging"
         self._patience_s = patience_s
+        self._unwritten: dict[str, tuple[JobState, str | None, datetime]] = {}
         steps = Steps(first=self._first, next=self._next, last=self._last, over=self._over)
         folder.mkdir(parents=True, exist_ok=True)
         self._durable = Durable(folder / "jobs.db", steps)
@@ -68,7 +71,7 @@ class Jobs:
         self._sweep_staging({order.argument for order in unfinished if order.kind == "upload"})
         for order in unfinished:
             if self._durable.broken_off(order.id):
-                self._over(order.id)
+                self._over(order.id, None)
             else:
                 self._durable.start(order.id, order.knowledge_base)
 
@@ -76,7 +79,12 @@ class Jobs:
 
     def get(self, job_id: str) -> Job:
         """Raises `NotFound`."""
-        return self._records.job(job_id, self._work.progress(job_id))
+        unwritten = self._unwritten.get(job_id)
+        job = self._records.job(job_id, self._work.progress(job_id))
+        if unwritten is None or job.state in ENDED:
+            return job
+        state, error, at = unwritten
+        return replace(job, state=state, error=error, finished_at=at)
 
     def list(self, knowledge_base: str | None = None) -> Sequence[Job]:
         """Newest first."""
@@ -154,14 +162,20 @@ class Jobs:
         else:
             self._tried(order, finish)
 
-    def _over(self, job: str) -> None:
+    def _over(self, job: str, reason: StoreUnavailable | None) -> None:
         """A job that is not run any more has ended; without a reason of its own it broke off."""
         try:
             order = self._records.order(job)
         except NotFound:
             return  # it ended long ago
         if order.state not in ENDED:
-            self._end(order, "failed", error="The job broke off and could not go on. Start it again.")
+            if (unwritten := self._unwritten.get(job)) is not None:
+                self._end(order, unwritten[0], error=unwritten[1])
+            else:
+                self._end(
+                    order, "failed", error=str(reason or "The job broke off and could not go on. Start it again.")
+                )
+        self._unwritten.pop(job, None)
 
     def _start(self, kind: JobKind, knowledge_base: str, argument: str) -> Job:
         order = Order(
@@ -216,14 +230,22 @@ class Jobs:
         return self._durable.leaving or self._records.order(job).stopping
 
     def _end(self, order: Order, state: JobState, *, error: str | None = None) -> None:
-        """Write down how a job ended and clear up behind it; may be called again."""
+        """Write down how a job ended and clear up behind it; may be called again.
+
+        Raises `StoreUnavailable` when that cannot be written now. Who asks is told nevertheless, and `_over` tries again.
+        """
         if state != "done":
             try:
                 self._work.abandon(order.id, order.knowledge_base, reason=error)
             except Unavailable as unavailable:
                 _log.warning("job %s left its documents as they were: %s", order.id, unavailable)
         self._remove_staged(order)
-        self._records.end(order.id, state, self._work.progress(order.id), error=error)
+        try:
+            self._records.end(order.id, state, self._work.progress(order.id), error=error)
+        except StoreUnavailable:
+            if state != "done":  # one that is done is tried again
+                self._unwritten[order.id] = (state, error, datetime.now(UTC))
+            raise
         self._clear_up(order)
 
     def _clear_up(self, order: Order) -> None:

@@ -4,6 +4,9 @@ A batch of documents is one transaction of a few statements over lists. An edge 
 not one with a comma: only then are both ends looked up by primary key (0.03 ms an edge against 15 ms).
 """
 
+import ctypes
+import errno
+import logging
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from devops_chatbot.errors import BadRequest, StoreUnavailable
+from devops_chatbot.errors import BadRequest
+from knowledge.faults import has_room, unavailable
 from knowledge.graph import rows
 from knowledge.model import DocumentGraph, Match, Scope, chunk_id
 
@@ -63,7 +67,11 @@ OWN_CHUNKS = "MATCH (:Document {key: $key})-[:HAS_SECTION]->(:Section)-[:HAS_CHU
 OWN_SECTIONS = "MATCH (:Document {key: $key})-[:HAS_SECTION]->(s:Section) RETURN s.key"
 OWN_PLACES = "MATCH (:Document {key: $key})-[:LINKS|:AT]->(p:Place) RETURN p.key"
 QUERY_TIMEOUT_MS = 10_000
+REOPENING_BYTES = 16 * 1024 * 1024
+"""After a full disk the file is opened anew, and written to, only with so much room."""
 _WRITES = ("read-only", "read only", "write")
+
+_log = logging.getLogger(__name__)
 
 
 class LadybugGraph:
@@ -75,6 +83,8 @@ class LadybugGraph:
         self._opening = threading.Lock()
         self._writing = threading.Lock()
         self._database: Any = None
+        self._ready = False
+        self._torn = False
         self._local = threading.local()
 
     def add(self, graphs: Sequence[DocumentGraph]) -> None:
@@ -169,10 +179,15 @@ class LadybugGraph:
 
     def close(self) -> None:
         with self._opening:
-            if self._database is not None:
+            if self._database is not None and not self._torn:
                 self._database.close()
-                self._database = None
-                self._local = threading.local()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._database = None
+        self._torn = False
+        self._ready = False
+        self._local = threading.local()
 
     def _remove(self, connection: Any, keys: list[str]) -> None:
         """Delete versions, and the entities and places that nothing refers to any more."""
@@ -235,6 +250,11 @@ class LadybugGraph:
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
         with self._writing, self._translated():
+            with self._opening:
+                if self._torn and not has_room(self._path.parent, REOPENING_BYTES):
+                    raise OSError(errno.ENOSPC, "it could not be written to, and there is still too little room")
+                if self._torn:
+                    self._forget()
             connection = self._connection()
             connection.execute("BEGIN TRANSACTION")
             try:
@@ -251,26 +271,58 @@ class LadybugGraph:
 
             if self._database is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._database = ladybug.Database(
-                    self._path, buffer_pool_size=self._buffer * 1024 * 1024, checkpoint_threshold=CHECKPOINT_BYTES
-                )
+                self._database = self._opened()
+            if not self._ready:
                 opened = ladybug.Connection(self._database)
                 for statement in SCHEMA:
                     opened.execute(statement)
                 self._local = threading.local()
+                self._ready = True
             if getattr(self._local, "connection", None) is None:
                 self._local.connection = ladybug.Connection(self._database, num_threads=1)
                 self._local.connection.set_query_timeout(QUERY_TIMEOUT_MS)
             return self._local.connection
+
+    def _opened(self) -> Any:
+        import ladybug
+
+        def database(*, whole: bool) -> Any:
+            return ladybug.Database(
+                self._path,
+                buffer_pool_size=self._buffer * 1024 * 1024,
+                checkpoint_threshold=CHECKPOINT_BYTES,
+                throw_on_wal_replay_failure=whole,
+            )
+
+        try:
+            return database(whole=True)
+        except RuntimeError as error:
+            if "WAL file is corrupted" not in str(error):
+                raise
+            _log.warning(
+                "The log of %s breaks off, as when a disk was full: what was written whole is kept.", self._path
+            )
+            return database(whole=False)
+
+    def _keep_open(self) -> None:
+        """Never close a database whose log could not be written; its file, opened anew, has all that was committed before.
+
+        Closing it on a full disk aborts the process, closing it later would write into the file that the next one uses, and
+        the next COMMIT in it would never return.
+        """
+        with self._opening:
+            if self._database is not None and not self._torn:
+                self._torn = True
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._database))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except (RuntimeError, OSError) as error:
-            raise StoreUnavailable(
-                f"the graph in {self._path} failed: {error}. Check the free disk space and that no other program uses it."
-            ) from error
+            if "Cannot write to file" in str(error):
+                self._keep_open()
+            raise unavailable("graph", self._path, error) from error
 
 
 def _best(scores: Mapping[str, float], limit: int) -> list[Match]:

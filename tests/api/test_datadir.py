@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from powerless import without_root_powers
 
 from devops_chatbot.datadir import FORMAT, Address, open_data_directory, running_server
 from devops_chatbot.errors import ConfigError, StoreUnavailable
@@ -100,11 +101,12 @@ def test_a_file_in_the_place_of_the_directory_is_a_wrong_setting(tmp_path: Path)
         open_data_directory(tmp_path / "data")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_directory_that_cannot_be_written_is_a_wrong_setting(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(ConfigError, match="can write"):
-        open_data_directory(tmp_path / "data")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o500)
+    for path in (tmp_path / "data", tmp_path / "data" / "below"):
+        with without_root_powers(), pytest.raises(ConfigError, match="can write"):
+            open_data_directory(path)
 
 
 def test_publishing_is_atomic(tmp_path: Path) -> None:

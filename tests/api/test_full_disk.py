@@ -1,13 +1,12 @@
 """A disk that is really full: whoever works is told so where they are, nothing is lost, and it goes on once there is room."""
 
 import contextlib
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from full_disk import BALLAST, fill, mounted
 from whole_product import running
 
 from devops_chatbot.api.app import create_app
@@ -21,7 +20,6 @@ from devops_chatbot.wire import Job, NewMessage
 
 pytestmark = pytest.mark.service
 
-SIZE_MB = 48
 MEGABYTE = 1 << 20
 SAID = "(?i)full|free some space"
 KEPT = [("kept.md", b"# Kept\n\nThe kept page says: restart the kelvin service.")]
@@ -31,20 +29,12 @@ PAGE = "# Page {0}\n\nPage {0} says what to do about disk number {0}.\n\n" + "Mo
 @pytest.fixture
 def disk(tmp_path: Path, embedding_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A small disk of its own that holds the data directory."""
-    mounted = tmp_path / "disk"
-    mounted.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(mounted)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
-    monkeypatch.setenv("CHATBOT_DATA_DIR", str(mounted / "data"))
-    monkeypatch.setenv("CHATBOT_KNOWLEDGE__FOLDERS", f'["{tmp_path}"]')
-    (mounted / "data").mkdir()
-    (mounted / "data" / "embeddings").symlink_to(embedding_cache)
-    try:
-        yield mounted
-    finally:
-        subprocess.run(["umount", "-l", str(mounted)], check=True)
+    with mounted(tmp_path / "disk", megabytes=48) as folder:
+        monkeypatch.setenv("CHATBOT_DATA_DIR", str(folder / "data"))
+        monkeypatch.setenv("CHATBOT_KNOWLEDGE__FOLDERS", f'["{tmp_path}"]')
+        (folder / "data").mkdir()
+        (folder / "data" / "embeddings").symlink_to(embedding_cache)
+        yield folder
 
 
 @contextlib.contextmanager
@@ -56,16 +46,6 @@ def product() -> Iterator[Client]:
             yield client
     finally:
         data.close()
-
-
-def fill(disk: Path) -> None:
-    """To the last byte."""
-    with (disk / "ballast").open("ab", buffering=0) as ballast:
-        for size in (1 << 20, 1 << 12, 1):
-            with contextlib.suppress(OSError):
-                while True:
-                    ballast.write(b"\0" * size)
-    assert os.statvfs(disk).f_bavail == 0
 
 
 def last(client: Client, job: Job) -> Job:
@@ -99,7 +79,7 @@ def test_a_disk_that_is_full_is_said_everywhere_and_loses_nothing(disk: Path) ->
         assert len(client.thread(thread).messages) == 2
     with product() as client, contextlib.suppress(StoreUnavailable):  # the server starts, or says why not
         assert client.documents("Runbooks").total == 1
-    (disk / "ballast").unlink()
+    (disk / BALLAST).unlink()
     with product() as client:
         assert client.search("kelvin").hits[0].source_uri == "kept.md"
         assert isinstance(asked(client, thread), Answer)
@@ -116,13 +96,13 @@ def test_a_disk_that_fills_while_a_job_runs_fails_the_job_and_not_the_next_one(d
         client.create_knowledge_base("Runbooks")
         assert last(client, client.upload("Runbooks", KEPT)).added == 1
         fill(disk)
-        with (disk / "ballast").open("r+b") as ballast:
-            ballast.truncate((disk / "ballast").stat().st_size - 3 * MEGABYTE)
+        with (disk / BALLAST).open("r+b") as ballast:
+            ballast.truncate((disk / BALLAST).stat().st_size - 3 * MEGABYTE)
         failed = last(client, client.add_folder("Runbooks", str(folder)))
         assert failed.state == "failed"
         assert re.search(SAID, failed.error or "")
         assert failed.done < 300
-        (disk / "ballast").unlink()
+        (disk / BALLAST).unlink()
         again = last(client, client.add_folder("Runbooks", str(folder)))
         assert (again.state, again.added + again.unchanged, again.failed) == ("done", 300, 0)
         assert client.documents("Runbooks", state="ready").total == 301
