@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -150,18 +151,16 @@ class Engine:
             self._api().start(container)
 
     def remove(self, container: str) -> None:
-        """End a container and remove it; nothing when it has gone already."""
+        """End a container and remove it; when this returns it has gone."""
         from docker.errors import APIError, NotFound
 
-        with self._translated():
+        with self._translated(), contextlib.suppress(NotFound):
             try:
                 self._api().remove_container(container, force=True, v=True)
-            except NotFound:
-                return
             except APIError as error:
-                if error.status_code == 409:  # the engine is removing it already
-                    return
-                raise
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                self._api().wait(container, condition="removed")  # the engine is removing it already
 
     def containers(self, owner: str, *, but: str = "") -> list[str]:
         """Ids of the containers, running or not, that carry our label with this owner; not the instance `but`'s."""
