@@ -5,9 +5,12 @@ kinds and `kind/name` references, and of common shells.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from knowledge.model import Entity
+
+Match = re.Match[str]
 
 KINDS = frozenset(
     "Pod Deployment StatefulSet DaemonSet ReplicaSet Job CronJob Service Ingress ConfigMap Secret Namespace Node "
@@ -32,6 +35,10 @@ COMMANDS = (
 ).split()
 SPECIFIC = frozenset({"alert", "metric", "kubernetes_object", "host", "path", "identifier"})
 """Kinds whose names point at something; a Kubernetes kind or a command is named everywhere."""
+REMEMBERED = 16_384
+"""Words whose entities are remembered: most words of a text were seen before, and nearly all of them name nothing."""
+LONGEST = 64
+"""Longer words are rarely seen twice."""
 MOST = 200
 """Entities of one text that are kept, in the order of their appearance."""
 
@@ -51,6 +58,8 @@ _PATH = re.compile(
     r"(?a)(?<![\w:/.>])(?:~|\.{1,2})?(?:/[\w.@+-]{1,60}){2,12}/?|(?<![\w/.-])(?:[\w-]{1,40}/){0,6}[\w.-]{1,60}\.(?:ya?ml|toml|conf|cfg|ini|json|service|sh|py|go|log|env|tf|crt|pem|key)(?![\w/])"
 )
 _DOTTED = re.compile(r"(?a)(?<![\w/.-])[a-z_]\w+(?:\.[A-Za-z_]\w+)+(?=\()|(?<![\w/.-])[A-Za-z_]\w{2,}(?=\(\))")
+_CAPITAL = re.compile(r"(?a)(?<![\w/.-])[A-Z][a-z]+(?![\w/])")
+_SPACELESS = re.compile(r"\S+")
 _COMMAND = re.compile(rf"(?:(?<=`)|(?<=\$ )|^[ \t]*(?:sudo )?)({'|'.join(map(re.escape, COMMANDS))})(?=[ `\n]|$)", re.M)
 _ALERT_HUMPS = 3
 _ALERT_HEADS = (
@@ -88,42 +97,85 @@ _METRIC_HEADS = (
 
 
 def entities_in(text: str) -> list[Entity]:
-    """The distinct entities of a text, in the order in which they first appear; at most `MOST`."""
-    found: dict[str, tuple[int, Entity]] = {}
-    for position, entity in _found(text):
-        known = found.get(entity.name.lower())
-        if known is None or position < known[0]:
-            found[entity.name.lower()] = (position, known[1] if known else entity)
-    return [entity for _, entity in sorted(found.values(), key=lambda pair: pair[0])][:MOST]
+    """The distinct entities of a text, in the order in which they first appear; at most `MOST`.
+
+    Where two rules find the same name, the first one says what it is.
+    """
+    first: dict[str, int] = {}
+    by_rule: dict[str, tuple[int, int, Entity]] = {}
+    for position, rule, entity in _found(text):
+        name = entity.name.lower()
+        first[name] = min(position, first.get(name, position))
+        if name not in by_rule or (rule, position) < by_rule[name][:2]:
+            by_rule[name] = (rule, position, entity)
+    return [by_rule[name][2] for name in sorted(first, key=first.__getitem__)][:MOST]
 
 
-def _found(text: str) -> Iterator[tuple[int, Entity]]:
-    """Every find; where two rules find the same name, the first one says what it is."""
-    for match in _PATH.finditer(text):
-        yield match.start(), Entity(kind="path", name=match.group().rstrip("/."))
-    for match in _OBJECT.finditer(text):
-        kind = _SHORT.get(match[1])
-        if kind is not None:
-            yield match.start(), Entity(kind="kubernetes_object", name=f"{kind}/{match[2]}")
-    for match in _HOST.finditer(text):
-        yield match.start(), Entity(kind="host", name=match.group().lower())
-    for match in _ADDRESS.finditer(text):
-        if all(int(part) < 256 for part in match.group().split(".")):
-            yield match.start(), Entity(kind="host", name=match.group())
-    for match in _CAMEL.finditer(text):
-        if not match.group().isupper():
-            yield match.start(), Entity(kind=_camel_kind(match.group()), name=match.group())
-    for match in _SNAKE.finditer(text):
-        name = match.group()
-        metric = name.endswith(_METRIC_TAILS) or name.startswith(_METRIC_HEADS)
-        yield match.start(), Entity(kind="metric" if metric else "identifier", name=name)
-    for match in _DOTTED.finditer(text):
-        yield match.start(), Entity(kind="identifier", name=match.group())
-    for match in re.finditer(r"(?a)(?<![\w/.-])[A-Z][a-z]+(?![\w/])", text):
-        if match.group() in KINDS:
-            yield match.start(), Entity(kind="kubernetes_kind", name=match.group())
+def _found(text: str) -> Iterator[tuple[int, int, Entity]]:
+    """(position, rule, entity) of every find. Only a command is known by what stands before its word."""
+    for match in _SPACELESS.finditer(text):
+        word = match.group()
+        finds = _remembered(word) if len(word) <= LONGEST else _in_word(word)
+        for position, rule, entity in finds:
+            yield match.start() + position, rule, entity
     for match in _COMMAND.finditer(text):
-        yield match.start(), Entity(kind="command", name=match[1])
+        yield match.start(), len(RULES), Entity(kind="command", name=match[1])
+
+
+def _in_word(word: str) -> tuple[tuple[int, int, Entity], ...]:
+    return tuple(
+        (match.start(), number, entity)
+        for number, (pattern, entity_of) in enumerate(RULES)
+        for match in pattern.finditer(word)
+        if (entity := entity_of(match)) is not None
+    )
+
+
+_remembered = lru_cache(REMEMBERED)(_in_word)
+
+
+def _path(match: Match) -> Entity:
+    return Entity(kind="path", name=match.group().rstrip("/."))
+
+
+def _object(match: Match) -> Entity | None:
+    kind = _SHORT.get(match[1])
+    return Entity(kind="kubernetes_object", name=f"{kind}/{match[2]}") if kind is not None else None
+
+
+def _host(match: Match) -> Entity:
+    return Entity(kind="host", name=match.group().lower())
+
+
+def _address(match: Match) -> Entity | None:
+    real = all(int(part) < 256 for part in match.group().split("."))
+    return Entity(kind="host", name=match.group()) if real else None
+
+
+def _camel(match: Match) -> Entity | None:
+    name = match.group()
+    return None if name.isupper() else Entity(kind=_camel_kind(name), name=name)
+
+
+def _snake(match: Match) -> Entity:
+    name = match.group()
+    metric = name.endswith(_METRIC_TAILS) or name.startswith(_METRIC_HEADS)
+    return Entity(kind="metric" if metric else "identifier", name=name)
+
+
+def _dotted(match: Match) -> Entity:
+    return Entity(kind="identifier", name=match.group())
+
+
+def _kind(match: Match) -> Entity | None:
+    return Entity(kind="kubernetes_kind", name=match.group()) if match.group() in KINDS else None
+
+
+RULES: tuple[tuple[re.Pattern[str], Callable[[Match], Entity | None]], ...] = (
+    (_PATH, _path), (_OBJECT, _object), (_HOST, _host), (_ADDRESS, _address), (_CAMEL, _camel), (_SNAKE, _snake),
+    (_DOTTED, _dotted), (_CAPITAL, _kind),
+)  # fmt: skip
+"""None of them reaches over white space, so that each word is looked at by itself, and what it gave is remembered."""
 
 
 def _camel_kind(name: str) -> str:

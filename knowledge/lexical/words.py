@@ -6,6 +6,7 @@ No stemming and no stop words: on technical text both cost more than they give (
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 """Chinese, Japanese and Korean characters: writing that does not part words with spaces, or not everywhere."""
@@ -14,6 +15,9 @@ _LETTERS = f"[^\\W_{_UNSPACED}]"
 _WORD = re.compile(f"({_RUN})|{_LETTERS}+(?:[._:/@-]+{_LETTERS}+|_+{_LETTERS}*)*")
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _SEPARATOR = re.compile(r"[._:/@-]+")
+REMEMBERED = 16_384
+"""Most words of a text were seen before; so many are remembered, up to a length that words seldom exceed."""
+REMEMBERED_LENGTH = 64
 LONGEST = 200
 """Longer words (base64, minified code) are cut: nobody searches for them."""
 
@@ -25,13 +29,24 @@ def words(text: str) -> list[str]:
     Chinese characters gives its bigrams (a single character stays one), also where it touches other writing.
     """
     found: list[str] = []
-    for match in _WORD.finditer(unicodedata.normalize("NFKC", text)):
+    for piece in text.split():
+        found += _remembered(piece) if len(piece) <= REMEMBERED_LENGTH else _words(piece)
+    return found
+
+
+def _words(piece: str) -> list[str]:
+    """The words of a text without white space."""
+    found: list[str] = []
+    for match in _WORD.finditer(unicodedata.normalize("NFKC", piece)):
         word = match.group()
         if match.group(1):
             found += [word] if len(word) == 1 else [word[i : i + 2] for i in range(len(word) - 1)]
         else:
             _add(word[:LONGEST], found)
     return found
+
+
+_remembered = lru_cache(REMEMBERED)(_words)
 
 
 def is_single(word: str) -> bool:
