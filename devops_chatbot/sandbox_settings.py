@@ -1,6 +1,19 @@
 """What the operator can set about the sandbox: the section `[sandbox]`."""
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"is {url!r}; expected: an address that begins with http:// or https://")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class _Section(BaseModel):
@@ -58,7 +71,7 @@ class SandboxNetwork(_Section):
 class SandboxServerAddress(_Section):
     """A sandbox server that this product uses."""
 
-    url: str
+    url: Address
     token: SecretStr | None = None
 
 

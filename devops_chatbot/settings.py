@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -20,7 +19,7 @@ from pydantic_settings import (
 
 from devops_chatbot.errors import ConfigError
 from devops_chatbot.mistakes import mistakes, not_json
-from devops_chatbot.sandbox_settings import SandboxSettings
+from devops_chatbot.sandbox_settings import Address, SandboxSettings
 
 APP = "devops-chatbot"
 PREFIX = "CHATBOT_"
@@ -37,13 +36,6 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().resolve()
 
 
-def _address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"is {url!r}; expected: an address that begins with http:// or https://")
-    return url
-
-
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError(f"is {text!r}; expected: text that is not empty")
@@ -51,7 +43,6 @@ def _not_blank(text: str) -> str:
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-Address = Annotated[str, AfterValidator(_address)]
 Text = Annotated[str, AfterValidator(_not_blank)]
 
 

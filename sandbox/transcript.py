@@ -6,6 +6,8 @@ import mimetypes
 import re
 from typing import cast
 
+from pydantic import BaseModel, ValidationError, model_validator
+
 from sandbox.frames import BrokenFrames, Header
 from sandbox.model import TABLE_MIME, Artifact, ArtifactKind, Chunk, Execution, FileEntry, Stream, Watch
 
@@ -97,6 +99,22 @@ class Transcript:
             self._watch(artifact)
 
 
+class _Table(BaseModel):
+    """The first rows of a data frame."""
+
+    columns: list[str | int | float | None]
+    index: list[str | int | float | None]
+    rows: list[list[object]]
+    total_rows: int
+    total_columns: int
+
+    @model_validator(mode="after")
+    def _is_rectangular(self) -> "_Table":
+        if len(self.rows) != len(self.index) or any(len(row) != len(self.columns) for row in self.rows):
+            raise ValueError("rows of different lengths")
+        return self
+
+
 def _shown(meta: str, data: bytes) -> Artifact:
     """An artifact as the code announced it, with a name and a type that can do no harm."""
     try:
@@ -106,6 +124,11 @@ def _shown(meta: str, data: bytes) -> Artifact:
         raise BrokenFrames("an artifact without a kind, a name and a type") from error
     if kind not in ("figure", "table") or mime not in SHOWN_MIMES:
         raise BrokenFrames("an artifact of a kind that does not exist")
+    if mime == TABLE_MIME:
+        try:
+            _Table.model_validate_json(data)
+        except ValidationError as error:
+            raise BrokenFrames("a table that is none") from error
     safe = re.sub(r"[^\w.-]+", "_", name).strip("._")[:100] or kind
     return Artifact(kind=cast(ArtifactKind, kind), name=safe, mime=mime, size=len(data), data=data)
 

@@ -97,6 +97,17 @@ def test_answers_that_the_code_invents_end_its_interpreter_and_nothing_else(sess
     )
 
 
+@pytest.mark.parametrize(
+    "table", ["[]", "{", '{"columns":["a"],"index":[0],"rows":[[1,2]],"total_rows":1,"total_columns":1}']
+)
+def test_a_table_that_is_none_is_not_passed_on(session: Session, table: str) -> None:
+    show = "import sandbox_show\nsandbox_show.show('table', 'x.json', 'application/vnd.devops-chatbot.table+json', "
+    execution = session.run(f"{show}{table.encode()!r})")
+    assert execution.artifacts == ()
+    assert execution.why
+    assert session.run("print('whole')").stdout == "whole\n"
+
+
 @pytest.mark.parametrize("path", ["fd/0", "fd/1", "mem", "environ", "fdinfo/1", "maps"])
 def test_the_supervisor_is_closed_to_code(session: Session, path: str) -> None:
     execution = session.run(f"open('/proc/1/{path}', 'rb').read(1)")

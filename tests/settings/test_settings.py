@@ -62,6 +62,10 @@ def test_another_file_can_be_named(here: Path, monkeypatch: pytest.MonkeyPatch) 
             '[models.m]\nprovider = "openai"\nmodel = "x"\nbase_url = "localhost:11434"\n',
             r"models\.m\.base_url: is 'localhost:11434'; expected: an address that begins with http://",
         ),
+        (
+            '[[sandbox.servers]]\nurl = "worker-1:8610"\n',
+            r"sandbox\.servers\.0\.url: is 'worker-1:8610'; expected: an address that begins with http://",
+        ),
         ("[models.m]\nprovder = 1\n", r"models\.m\.provder: unknown setting; expected one of provider, model"),
         ("colour = 1\n", r"colour: unknown setting; expected one of data_dir, server"),
         ('[models.m]\nprovider = "openai"\n', r"models\.m\.model: is missing; expected: text"),
