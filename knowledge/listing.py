@@ -32,7 +32,8 @@ def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
     shutil.rmtree(unpacked, ignore_errors=True)  # of a run that was killed
     for number, file in enumerate(files_below(staged)):
         if not is_archive(file.uri):
-            yield _item(file, mtime_ns=0)
+            if "/" not in file.uri or not _passed_over(file):
+                yield _item(file, mtime_ns=0)
             continue
         into = unpacked / str(number)
         into.mkdir(parents=True)

@@ -28,7 +28,10 @@ def _files(base: KnowledgeBase) -> None:
     chosen = st.file_uploader(
         t("add.drop"), accept_multiple_files=True, key=f"upload_{base.id}_{round_}", label_visibility="collapsed"
     )
-    st.html(f'<p class="cb-quiet">{escape(t("add.drop_help", limit=limit))}</p>')
+    st.html(
+        f'<p class="cb-quiet">{escape(t("add.drop_help", limit=limit))} '
+        f'<button class="cb-link" type="button" data-choose-folder="1">{escape(t("add.choose_folder"))}</button></p>'
+    )
     files = cast("Sequence[UploadedFile]", chosen or [])
     if files and st.button(
         t("add.upload", count=len(files)), type="primary", icon=":material/upload:", key="send_files"

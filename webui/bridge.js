@@ -1,9 +1,11 @@
 // What the pages need of the browser: inline citations, copying, remembered language and theme, bringing a passage
-// into view. Everything listens on the document, so it survives whatever Streamlit redraws.
+// into view, whole folders. Everything listens on the document, so it survives whatever Streamlit redraws.
 
 const COPIED_MS = 1600
 const FIND_MS = 2000
 const KEY = "chatbot_key"
+const DROPZONE = '.st-key-add_files [data-testid="stFileUploaderDropzone"]'
+const LEFT_OUT = /(^|\/)(\.|node_modules(\/|$))/ // as the server does; no need to send them
 
 async function copy(text) {
   if (navigator.clipboard && window.isSecureContext) {
@@ -43,6 +45,55 @@ function bringIntoView(panelSelector, hitSelector) {
     }
   }
   requestAnimationFrame(look)
+}
+
+// Streamlit forgets which folder a dropped file came from, so that two of one name clash: its path becomes its name.
+function named(file, path) {
+  return new File([file], path, { type: file.type, lastModified: file.lastModified })
+}
+
+async function filesBelow(entry, path, unread) {
+  if (LEFT_OUT.test(path)) {
+    return []
+  }
+  try {
+    if (entry.isFile) {
+      return [named(await new Promise((resolve, reject) => entry.file(resolve, reject)), path)]
+    }
+    const reader = entry.createReader()
+    const found = []
+    for (;;) {
+      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)) // a hundred at a time
+      if (!some.length) {
+        return found
+      }
+      for (const inner of some) {
+        found.push(...(await filesBelow(inner, `${path}/${inner.name}`, unread)))
+      }
+    }
+  } catch {
+    unread.push(path)
+    return []
+  }
+}
+
+function handOver(files, zone) {
+  const carried = new DataTransfer()
+  for (const file of files) {
+    carried.items.add(file)
+  }
+  zone.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: carried }))
+}
+
+function chooseFolder(zone) {
+  const input = document.createElement("input")
+  input.type = "file"
+  input.webkitdirectory = true
+  input.addEventListener("change", () => {
+    const files = [...input.files].filter((file) => !LEFT_OUT.test(file.webkitRelativePath))
+    handOver(files.map((file) => named(file, file.webkitRelativePath)), zone)
+  })
+  input.click()
 }
 
 export default function (component) {
@@ -90,6 +141,28 @@ export default function (component) {
         setTimeout(() => copier.classList.remove("cb-copied"), COPIED_MS)
       })
     }
+    const zone = document.querySelector(DROPZONE)
+    if (zone && target?.closest("[data-choose-folder]")) {
+      chooseFolder(zone)
+    }
+  }
+  const onDrop = async (event) => {
+    const zone = event.target instanceof Element ? event.target.closest(DROPZONE) : null
+    const entries = zone ? [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean) : []
+    if (!entries.some((entry) => entry.isDirectory)) {
+      return
+    }
+    event.preventDefault()
+    event.stopImmediatePropagation()
+    const unread = []
+    const files = []
+    for (const entry of entries) {
+      files.push(...(await filesBelow(entry, entry.name, unread)))
+    }
+    handOver(files, zone)
+    if (unread.length) {
+      setTriggerValue("unread", unread)
+    }
   }
   const onKey = (event) => {
     if (event.key === "Escape" && data.opened && !document.querySelector('[role="dialog"]')) {
@@ -98,8 +171,10 @@ export default function (component) {
   }
   document.addEventListener("click", onClick, true)
   document.addEventListener("keydown", onKey)
+  document.addEventListener("drop", onDrop, true)
   return () => {
     document.removeEventListener("click", onClick, true)
     document.removeEventListener("keydown", onKey)
+    document.removeEventListener("drop", onDrop, true)
   }
 }

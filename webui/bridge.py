@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from webui.session import has_key, language, use_key
+from webui.session import has_key, language, plain, t, use_key
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -34,6 +34,7 @@ def mount() -> None:
         on_cited_change=_on_cited,
         on_closed_change=_on_closed,
         on_remembered_change=_on_remembered,
+        on_unread_change=_on_unread,
     )
 
 
@@ -55,6 +56,12 @@ def _on_remembered() -> None:
 
 def _on_closed() -> None:
     st.session_state.pop("panel", None)
+
+
+def _on_unread() -> None:
+    """Folders and files that were dropped and that the browser may not read."""
+    unread = cast(dict[str, list[str]], st.session_state[KEY]).get("unread") or []
+    st.toast(plain(t("add.unread", names=", ".join(unread))), icon=":material/error:", duration=20)
 
 
 @cache

@@ -67,6 +67,49 @@ def test_a_knowledge_base_is_made_from_files_and_says_which_could_not_be_read(
     page.get_by_text("No documents yet.").wait_for()
 
 
+@pytest.mark.parametrize("way", ["dropped", "chosen"])
+def test_a_whole_folder_is_taken_in_with_the_places_of_its_files(
+    spoken: "Product", page: "Page", tmp_path: Path, way: str
+) -> None:
+    folder = tmp_path / "runbooks"
+    for number, service in enumerate(("etcd", "postgres")):
+        (folder / service / "deep").mkdir(parents=True)
+        (folder / service / "README.md").write_text(f"# {service}\n\nRestart {service} on node {number}.\n")
+        (folder / service / "deep" / "logo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config.txt").write_text("not a runbook\n")
+    (folder / "many").mkdir()
+    for number in range(120):  # a browser lists a folder a hundred names at a time
+        (folder / "many" / f"{number}.md").write_text(f"# Page {number}\n\nThe page number {number}.\n")
+    base = spoken.client.create_knowledge_base(f"A folder, {way}")
+    page.goto(f"{spoken.ui}/knowledge?kb={base.id}")
+    page.get_by_role("heading", name=base.name).wait_for()
+    zone = page.locator('[data-testid="stFileUploaderDropzone"]')
+    if way == "dropped":
+        drop(page, zone, folder)
+    else:
+        with page.expect_file_chooser() as choosing:
+            page.get_by_role("button", name="Choose a folder").click()
+        choosing.value.set_files(folder)
+    page.get_by_role("button", name="Add 124 files").click()
+    page.get_by_text("122 added").wait_for(timeout=60_000)
+    held = {each.source_uri for each in spoken.client.documents(base.id, limit=200).items}
+    assert {"runbooks/etcd/README.md", "runbooks/postgres/README.md", "runbooks/many/119.md"} <= held
+    assert len(held) == 122
+
+
+def drop(page: "Page", zone: "Locator", folder: Path) -> None:
+    """Lets go of a folder of this machine over `zone`, as a person who drags it from the desktop."""
+    zone.wait_for()
+    box = zone.bounding_box()
+    assert box is not None
+    session = page.context.new_cdp_session(page)
+    where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, **where, "data": data})
+
+
 def test_a_question_streams_and_its_inline_citation_opens_the_passage_highlighted(
     spoken: "Product", page: "Page"
 ) -> None:
