@@ -81,7 +81,7 @@ class Ingest:
         worklist.settle_unchanged(self._engine, job, base, shapes)
 
     def step(self, job: str, knowledge_base: str, *, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Take in the next files of a job; False when none is left. Returns early when `stop()` becomes true.
+        """Take in the next files of a job; False when none is left, or `stop()` became true, which ends it early.
 
         Raises `NotFound` when the knowledge base is gone.
         """
@@ -97,7 +97,7 @@ class Ingest:
             embedder=embedder,
         )
         pipeline.run(job, knowledge_base, items, stop=stop)
-        return len(items) == STEP
+        return len(items) == STEP and not stop()
 
     def finish(
         self, job: str, knowledge_base: str, *, kind: str, argument: str, stop: Callable[[], bool] = lambda: False

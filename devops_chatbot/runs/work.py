@@ -39,7 +39,7 @@ class Work(Protocol):
         """List the files of a job."""
 
     def step(self, job: str, knowledge_base: str, *, stop: Callable[[], bool]) -> bool:
-        """Take in the next files; False when none is left. Returns early when `stop()` becomes true."""
+        """Take in the next files; False when none is left, or `stop()` became true, which ends it early."""
 
     def finish(self, job: str, knowledge_base: str, *, kind: str, argument: str, stop: Callable[[], bool]) -> None:
         """What is to be done once every file was taken in."""

@@ -13,6 +13,7 @@ from ingest.library import Library, MemoryVectors, page, write_files
 
 from devops_chatbot.errors import NotFound
 from devops_chatbot.runs import Job, Jobs
+from knowledge.ingest import STEP
 
 TIMEOUT_S = 30.0
 
@@ -99,6 +100,19 @@ def test_cancelling_a_running_job_keeps_what_it_has(library: Library, jobs: Jobs
     assert library.ingest.check(base) == []
     assert not folder.exists()
     assert jobs.cancel(job.id) == ended
+
+
+def test_a_large_job_is_cancelled_at_once(library: Library, jobs: Jobs) -> None:
+    base = library.new_base()
+    library.embedder.before = lambda: time.sleep(0.1)
+    job = jobs.ingest_upload(base, staged(jobs, {f"{n:04}.md": page(f"t{n}") for n in range(3 * STEP)}))
+    while not jobs.get(job.id).done:
+        time.sleep(0.05)
+    jobs.cancel(job.id)  # more files are left than one step takes
+    ended = jobs.wait(job.id, timeout_s=TIMEOUT_S)
+    assert ended.state == "cancelled"
+    assert 0 < ended.done < 2 * STEP
+    assert library.ingest.check(base) == []
 
 
 def test_jobs_on_one_knowledge_base_wait_for_each_other(library: Library, jobs: Jobs) -> None:
