@@ -108,6 +108,7 @@ class _Connection:
         self._ours, self._proxys = socket.socketpair()
         self._arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._held = 0
+        self._counting = threading.Lock()
         self._credit = WINDOW
         self._may_send = threading.Condition()
         self._closed = False
@@ -116,8 +117,10 @@ class _Connection:
 
     def from_box(self, data: bytes) -> None:
         """Data for the proxy; nothing means the end."""
-        self._held += len(data)
-        if self._held > 4 * WINDOW:  # it ignores its window
+        with self._counting:
+            self._held += len(data)
+            too_much = self._held > 4 * WINDOW
+        if too_much:  # it ignores its window
             self.close()
             return
         self._arrived.put(data)
@@ -144,7 +147,8 @@ class _Connection:
         with contextlib.suppress(OSError, Gone):
             while data := self._arrived.get():
                 self._ours.sendall(data)
-                self._held -= len(data)
+                with self._counting:
+                    self._held -= len(data)
                 self._egress.send({"tunnel": self._number, "event": "ack", "bytes": len(data)})
         with contextlib.suppress(OSError):
             self._ours.shutdown(socket.SHUT_WR)

@@ -14,6 +14,7 @@ from sandbox.egress.rules import Network, Rule, addresses
 from sandbox.model import Reached
 
 MAX_HEAD = 64 << 10
+MAX_ROWS = 1000
 CONNECT_TIMEOUT_S = 15.0
 IDLE_TIMEOUT_S = 120.0
 _HOP_BY_HOP = (b"connection", b"proxy-connection", b"keep-alive", b"proxy-authorization", b"upgrade")
@@ -38,10 +39,12 @@ class Tally:
         count: int = 1,
     ) -> None:
         """One more attempt; `why` says what was in the way."""
+        key = (host, port, not why, why, credentials)
         with self._lock:
-            if len(self._rows) >= 1000:  # code that tries every name there is gets no memory for it
-                host = "(others)"
-            row = self._rows.setdefault((host, port, not why, why, credentials), [0, 0, 0])
+            if key not in self._rows and len(self._rows) >= MAX_ROWS:
+                # Code that tries every name there is gets no memory for it.
+                key = ("(others)", 0, not why, why and "there are too many to name", credentials)
+            row = self._rows.setdefault(key, [0, 0, 0])
             for place, value in enumerate((count, out, into)):
                 row[place] += value
 
@@ -97,13 +100,15 @@ def serve(
             if not encrypted:
                 extra = {credential.header: credential.value} if credential else {}
                 sent = _forwarded(head, host=host, port=port, extra=extra)
+                given = credential is not None
+                tally.add(host, port, credentials=given, out=len(sent) + len(head.rest))
                 server.sendall(sent + head.rest)
                 out, into = _relay(client, server)
-                tally.add(host, port, credentials=credential is not None, out=out + len(sent), into=into)
+                tally.add(host, port, credentials=given, out=out, into=into, count=0)
             elif credential is None or authority is None:
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                tally.add(host, port, out=len(head.rest))
                 server.sendall(head.rest)
-                tally.add(host, port)
                 out, into = _relay(client, server)
                 tally.add(host, port, out=out, into=into, count=0)
             else:
@@ -122,9 +127,10 @@ def serve(
                     if inner is None:
                         return
                     sent = _forwarded(inner, host=host, port=port, extra={credential.header: credential.value})
+                    tally.add(host, port, credentials=True, out=len(sent) + len(inner.rest))
                     trusted.sendall(sent + inner.rest)
                     out, into = _relay(inside, trusted)
-                    tally.add(host, port, credentials=True, out=out + len(sent), into=into)
+                    tally.add(host, port, credentials=True, out=out, into=into, count=0)
                     with contextlib.suppress(OSError):
                         inside.unwrap()
     except _Refused as refusal:
@@ -205,7 +211,7 @@ def _forwarded(head: _Head, *, host: str, port: int, extra: dict[str, str]) -> b
 
 
 def _relay(client: socket.socket, server: socket.socket) -> tuple[int, int]:
-    """Carry bytes both ways until the server is done or nobody speaks; how many went out and came in."""
+    """Carry bytes both ways until the server is done, nobody speaks or a side breaks off; how many went out and came in."""
     moved = {client: 0, server: 0}
     with selectors.DefaultSelector() as selector:
         selector.register(client, selectors.EVENT_READ, (client, server))
@@ -217,10 +223,9 @@ def _relay(client: socket.socket, server: socket.socket) -> tuple[int, int]:
             for source, target in ready:
                 more = True
                 while more:
-                    try:
-                        piece = source.recv(64 << 10)
-                    except OSError:
-                        piece = b""
+                    piece = _received(source)
+                    if piece is None:
+                        break
                     # What TLS holds decrypted is not seen by the selector.
                     more = bool(piece) and isinstance(source, ssl.SSLSocket) and source.pending() > 0
                     if not piece:
@@ -231,5 +236,21 @@ def _relay(client: socket.socket, server: socket.socket) -> tuple[int, int]:
                             if not isinstance(target, ssl.SSLSocket):
                                 target.shutdown(socket.SHUT_WR)
                         continue
+                    try:
+                        target.sendall(piece)
+                    except OSError:
+                        return moved[client], moved[server]
                     moved[source] += len(piece)
-                    target.sendall(piece)
+
+
+def _received(source: socket.socket) -> bytes | None:
+    """What has come: nothing at the end, and None when it was no data, as when TLS hands out its tickets."""
+    source.settimeout(0)  # else the other direction would wait for this one
+    try:
+        return source.recv(64 << 10)
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return None
+    except OSError:
+        return b""
+    finally:
+        source.settimeout(IDLE_TIMEOUT_S)

@@ -1,9 +1,12 @@
 """The way out: only what is allowed, with credentials that code never sees, and a record."""
 
+import contextlib
 import http.server
+import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 from devops_chatbot.errors import BadRequest, ConfigError, NotAllowed
 from sandbox.egress import Credential, Network, Rule
 from sandbox.egress.authority import Authority
+from sandbox.egress.proxy import MAX_ROWS, Tally, serve
 from sandbox.egress.rules import addresses
 from sandbox.engine import Engine
 from sandbox.image_build import Image
@@ -102,6 +106,70 @@ def servers(tmp_path: Path) -> "Iterator[tuple[list[tuple[str, str, dict[str, st
     for server in started:
         server.shutdown()
         server.server_close()
+
+
+def _recorded(network: Network, request: bytes, *, host: str) -> Tally:
+    """What the proxy writes down when code sends this and leaves at once."""
+    tally = Tally()
+    code, proxy = socket.socketpair()
+    code.sendall(request)
+    code.shutdown(socket.SHUT_WR)
+    code.shutdown(socket.SHUT_RD)  # the answer finds nobody
+    rules = network.rules((host,))
+    with contextlib.suppress(OSError), proxy:
+        serve(proxy, rules=rules, network=network, authority=None, tally=tally)
+    code.close()
+    return tally
+
+
+def test_what_code_sends_is_recorded_even_when_it_does_not_wait_for_the_answer(
+    servers: "tuple[list[tuple[str, str, dict[str, str]]], int, int, Path]",
+) -> None:
+    seen, plain, _, _ = servers
+    host = f"127.0.0.1:{plain}"
+    request = f"POST http://{host}/big HTTP/1.1\r\nHost: {host}\r\nContent-Length: 6\r\n\r\nsecret".encode()
+    tally = _recorded(Network(allowed=(host,)), request, host=host)
+    assert [path for _, path, _ in seen] == ["/big"]
+    (row,) = tally.all()
+    assert (row.host, row.port, row.allowed, row.count) == ("127.0.0.1", plain, True, 1)
+    assert row.bytes_out >= len(b"secret")
+
+
+def test_a_body_that_comes_after_its_head_gets_through_encrypted(
+    servers: "tuple[list[tuple[str, str, dict[str, str]]], int, int, Path]",
+) -> None:
+    """Between the two the server hands out its session tickets, which are nothing to wait for."""
+    seen, _, encrypted, trusted = servers
+    place = f"127.0.0.1:{encrypted}"
+    credential = Credential(host="127.0.0.1", header="Authorization", value="Bearer very-secret")
+    network = Network(allowed=(place,), credentials=(credential,), trusted=str(trusted))
+    code, proxy = socket.socketpair()
+    authority = Authority()
+    options = {"rules": network.rules((place,)), "network": network, "authority": authority, "tally": Tally()}
+    threading.Thread(target=serve, args=(proxy,), kwargs=options, daemon=True).start()
+    code.settimeout(10)
+    code.sendall(f"CONNECT {place} HTTP/1.1\r\n\r\n".encode())
+    assert code.recv(1000).startswith(b"HTTP/1.1 200")
+    with ssl.create_default_context(cadata=authority.pem.decode()).wrap_socket(
+        code, server_hostname="127.0.0.1"
+    ) as inside:
+        inside.sendall(b"POST /p HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
+        time.sleep(0.3)
+        inside.sendall(b"12345")
+        assert b"200" in inside.recv(1000)
+    assert [(method, path) for method, path, _ in seen] == [("POST", "/p")]
+
+
+def test_code_that_tries_every_name_gets_no_memory_for_it() -> None:
+    tally = Tally()
+    tally.add("known.example", 443, out=1)
+    for number in range(3 * MAX_ROWS):
+        tally.add(f"h{number}.example", number, why=f"h{number}.example is not among them")
+    tally.add("known.example", 443, out=1, count=0)
+    rows = tally.all()
+    assert len(rows) <= MAX_ROWS + 2
+    assert sum(row.count for row in rows) == 3 * MAX_ROWS + 1
+    assert [(row.count, row.bytes_out) for row in rows if row.allowed] == [(1, 2)]
 
 
 @pytest.mark.service
