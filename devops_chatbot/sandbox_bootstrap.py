@@ -17,7 +17,8 @@ def open_sandbox(settings: SandboxSettings, *, data_dir: Path) -> Sandbox:
     if not settings.enabled:
         return NoSandbox("Running code is switched off here (sandbox.enabled).")
     if settings.servers:
-        from sandbox.remote import RemoteSandbox, ServerAddress
+        from sandbox.remote import RemoteSandbox
+        from sandbox.server import ServerAddress
 
         return RemoteSandbox(
             [

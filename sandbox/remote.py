@@ -2,20 +2,19 @@
 
 import contextlib
 import itertools
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
 
 from devops_chatbot import errors
 from devops_chatbot.errors import ChatbotError, NotFound, SandboxUnavailable
 from sandbox.model import (
     DEFAULT_LANGUAGE,
+    Artifact,
     AttackResult,
     Chunk,
     Execution,
@@ -25,8 +24,8 @@ from sandbox.model import (
     SessionInfo,
     Watch,
 )
+from sandbox.server import Server, ServerAddress, ServerGone, connected, failure
 from sandbox.wire import (
-    CALLER_HEADER,
     ArtifactBody,
     ChunkBody,
     ExecutionBody,
@@ -36,18 +35,7 @@ from sandbox.wire import (
     SessionBody,
 )
 
-TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-RUN_TIMEOUT = httpx.Timeout(None, connect=5.0)
-M = TypeVar("M", bound=BaseModel)
-_Rooms: TypeAlias = "tuple[list[tuple[_Server, ReadinessBody]], list[str]]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerAddress:
-    """Where a sandbox server is, and the token that it knows us by."""
-
-    url: str
-    token: str = field(default="", repr=False)
+_Rooms: TypeAlias = "tuple[list[tuple[Server, ReadinessBody]], list[str]]"
 
 
 class RemoteSandbox:
@@ -59,11 +47,11 @@ class RemoteSandbox:
 
     def __init__(self, servers: Sequence[ServerAddress] = (), *, http: httpx.Client | None = None) -> None:
         """On these servers, or on the one that `http` is connected to, which stays its owner's to close."""
-        self._servers = [_Server(_connected(address)) for address in servers]
+        self._servers = [Server(connected(address)) for address in servers]
         self._own = [server.http for server in self._servers]
         if http is not None:
-            self._servers.append(_Server(http))
-        self._homes: dict[str, _Server] = {}
+            self._servers.append(Server(http))
+        self._homes: dict[str, Server] = {}
         self._turn = itertools.count()
         self._lock = threading.Lock()
 
@@ -139,10 +127,10 @@ class RemoteSandbox:
         results: Sequence[AttackResult] = ()
         for server in self._servers:
             for event, data in server.events("/v1/sandboxes/selftest", caller=None, json_body=None):
-                if event == "failure":
-                    said = json.loads(data)
-                    raise _error(str(said.get("error")), str(said.get("detail")))
-                result = AttackResult(**ResultBody.model_validate_json(data).model_dump())
+                with server.understood():
+                    if event == "failure":
+                        raise failure(data)
+                    result = AttackResult(**ResultBody.model_validate_json(data).model_dump())
                 say(result)
                 results = (*results, result)
         return results
@@ -152,10 +140,10 @@ class RemoteSandbox:
         for session_id, server in tuple(self._homes.items()):
             with contextlib.suppress(ChatbotError):
                 server.call("DELETE", f"/v1/sandboxes/{session_id}", caller=None)
-        for connected in self._own:
-            connected.close()
+        for client in self._own:
+            client.close()
 
-    def _by_room(self) -> "tuple[Sequence[_Server], Sequence[str]]":
+    def _by_room(self) -> "tuple[Sequence[Server], Sequence[str]]":
         """The servers, the one with the most room first; equals take turns."""
         if len(self._servers) == 1:
             return self._servers, []
@@ -184,7 +172,7 @@ class RemoteSandbox:
 class RemoteSession:
     """Implements `Session` for a session on a server."""
 
-    def __init__(self, server: "_Server", session_id: str, caller: str, forget: Callable[[str], None]) -> None:
+    def __init__(self, server: "Server", session_id: str, caller: str, forget: Callable[[str], None]) -> None:
         self._server = server
         self._id = session_id
         self._caller = caller
@@ -213,16 +201,12 @@ class RemoteSession:
         body = {"code": code, "language": language, "timeout_s": timeout_s}
         with self._known():
             for event, data in self._server.events(self._path("runs"), caller=self._caller, json_body=body):
-                if event == "execution":
-                    return ExecutionBody.model_validate_json(data).value()
-                if event == "failure":
-                    said = json.loads(data)
-                    raise _error(str(said.get("error")), str(said.get("detail")))
-                if watch is not None and event == "chunk":
-                    chunk = ChunkBody.model_validate_json(data)
-                    watch(Chunk(stream=chunk.stream, text=chunk.text))
-                elif watch is not None and event == "artifact":
-                    watch(ArtifactBody.model_validate_json(data).value())
+                with self._server.understood():
+                    said = _said(event, data)
+                if isinstance(said, Execution):
+                    return said
+                if watch is not None and said is not None:
+                    watch(said)
             raise SandboxUnavailable(f"The sandbox server {self._server.url} broke off in the middle of a run.")
 
     def interrupt(self) -> None:
@@ -254,6 +238,10 @@ class RemoteSession:
         with self._known():
             return self._server.many(FileBody, self._path(below), caller=self._caller)
 
+    def understood(self) -> contextlib.AbstractContextManager[None]:
+        """Around the reading of what its server said."""
+        return self._server.understood()
+
     def _path(self, below: str = "") -> str:
         return f"/v1/sandboxes/{self._id}" + (f"/{below}" if below else "")
 
@@ -261,7 +249,7 @@ class RemoteSession:
     def _known(self) -> Iterator[None]:
         try:
             yield
-        except _ServerGone as error:
+        except ServerGone as error:
             self._forget(self._id)
             raise NotFound(f"The sandbox session {self._id!r} was on a server that is gone: {error}") from error
 
@@ -277,7 +265,8 @@ class RemoteFiles:
         response = self.session.call(
             "PUT", _file(path), content=iter(data), headers={"Content-Type": "application/octet-stream"}
         )
-        return FileBody.model_validate_json(response.content).value()
+        with self.session.understood():
+            return FileBody.model_validate_json(response.content).value()
 
     def get(self, path: str) -> Iterator[bytes]:
         """See `Files`. Errors come before the first piece."""
@@ -294,99 +283,20 @@ class RemoteFiles:
         self.session.call("DELETE", _file(path))
 
 
-class _ServerGone(SandboxUnavailable):
-    """It does not answer at all."""
-
-
-class _Server:
-    """One server, and the translation of its errors into ours."""
-
-    def __init__(self, http: httpx.Client) -> None:
-        self.url = str(http.base_url).rstrip("/")
-        self.http = http
-
-    def one(self, kind: type[M], method: str, path: str, *, caller: str | None, **options: Any) -> M:
-        return self._parsed(kind, self.call(method, path, caller=caller, **options).content)
-
-    def many(self, kind: type[M], path: str, *, caller: str | None) -> list[M]:
-        items = self.call("GET", path, caller=caller).json()["items"]
-        return [kind.model_validate(item) for item in items]
-
-    def call(self, method: str, path: str, *, caller: str | None, **options: Any) -> httpx.Response:
-        headers = {**options.pop("headers", {}), **_caller(caller)}
-        with self._translated():
-            response = self.http.request(method, path, headers=headers, **options)
-            _check(response)
-            return response
-
-    def stream(self, path: str, *, caller: str | None) -> Iterator[bytes]:
-        with self._translated(), self.http.stream("GET", path, headers=_caller(caller)) as response:
-            if not response.is_success:
-                response.read()
-            _check(response)
-            yield from response.iter_bytes()
-
-    def events(self, path: str, *, caller: str | None, json_body: object) -> Iterator[tuple[str, str]]:
-        from httpx_sse import EventSource
-
-        headers = {"Accept": "text/event-stream", **_caller(caller)}
-        with (
-            self._translated(),
-            self.http.stream("POST", path, headers=headers, json=json_body, timeout=RUN_TIMEOUT) as response,
-        ):
-            if not response.is_success:
-                response.read()
-            _check(response)
-            for event in EventSource(response).iter_sse():
-                yield event.event, event.data
-
-    def _parsed(self, kind: type[M], data: bytes) -> M:
-        try:
-            return kind.model_validate_json(data)
-        except ValidationError as error:
-            raise SandboxUnavailable(f"{self.url} does not speak as a sandbox server does.") from error
-
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise _ServerGone(f"The sandbox server {self.url} does not answer ({reason}).") from error
-
-
-def _connected(address: ServerAddress) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {address.token}"} if address.token else {}
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-    return httpx.Client(
-        base_url=address.url.rstrip("/"), headers=headers, timeout=TIMEOUT, trust_env=False, limits=limits
-    )
-
-
-def _check(response: httpx.Response) -> None:
-    if response.is_success:
-        return
-    try:
-        said = response.json()
-        name, detail = str(said["error"]), str(said["detail"])
-    except (ValueError, KeyError, TypeError):
-        raise SandboxUnavailable(f"{response.url} answered {response.status_code}.") from None
-    if response.status_code == httpx.codes.UNAUTHORIZED:
-        raise SandboxUnavailable(
-            f"The sandbox server at {response.url.host} does not know our token (sandbox.servers)."
-        )
-    raise _error(name, detail)
-
-
-def _error(name: str, detail: str) -> ChatbotError:
-    kind = getattr(errors, name, None)
-    if isinstance(kind, type) and issubclass(kind, ChatbotError):
-        return kind(detail)
-    return SandboxUnavailable(detail)
-
-
-def _caller(caller: str | None) -> dict[str, str]:
-    return {} if caller is None else {CALLER_HEADER: quote(caller, safe="")}
+def _said(event: str, data: str) -> Execution | Chunk | Artifact | None:
+    """What an event of a run says; None for one that we do not know. Raises the error that a failure stands for."""
+    match event:
+        case "execution":
+            return ExecutionBody.model_validate_json(data).value()
+        case "failure":
+            raise failure(data)
+        case "chunk":
+            chunk = ChunkBody.model_validate_json(data)
+            return Chunk(stream=chunk.stream, text=chunk.text)
+        case "artifact":
+            return ArtifactBody.model_validate_json(data).value()
+        case _:
+            return None
 
 
 def _file(path: str) -> str:

@@ -19,7 +19,8 @@ from sandbox.engine import Engine
 from sandbox.image_build import Image
 from sandbox.local import Keeping, LocalSandbox
 from sandbox.model import Limits, Sandbox
-from sandbox.remote import RemoteSandbox, ServerAddress
+from sandbox.remote import RemoteSandbox
+from sandbox.server import ServerAddress
 
 pytestmark = pytest.mark.service
 TOKEN = "a-token"

@@ -1,0 +1,136 @@
+"""One sandbox server over HTTP: its routes, and the translation of its errors into ours."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel
+
+from devops_chatbot import errors
+from devops_chatbot.errors import ChatbotError, SandboxUnavailable
+from sandbox.wire import CALLER_HEADER
+
+TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+"""Also between two pieces of a stream, in which a server that lives says something every 15 seconds."""
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerAddress:
+    """Where a sandbox server is, and the token that it knows us by."""
+
+    url: str
+    token: str = field(default="", repr=False)
+
+
+class ServerGone(SandboxUnavailable):
+    """It does not answer at all."""
+
+
+class Server:
+    """One server, and the translation of its errors into ours."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self.url = str(http.base_url).rstrip("/")
+        self.http = http
+
+    def one(self, kind: type[M], method: str, path: str, *, caller: str | None, **options: Any) -> M:
+        """The one thing that a route gives."""
+        response = self.call(method, path, caller=caller, **options)
+        with self.understood():
+            return kind.model_validate_json(response.content)
+
+    def many(self, kind: type[M], path: str, *, caller: str | None) -> list[M]:
+        """The rows of a list."""
+        response = self.call("GET", path, caller=caller)
+        with self.understood():
+            return [kind.model_validate(item) for item in response.json()["items"]]
+
+    def call(self, method: str, path: str, *, caller: str | None, **options: Any) -> httpx.Response:
+        """One request. Raises `ServerGone`, and the error that the server answers with."""
+        headers = {**options.pop("headers", {}), **_caller(caller)}
+        with self._translated():
+            response = self.http.request(method, path, headers=headers, **options)
+            _check(response)
+            return response
+
+    def stream(self, path: str, *, caller: str | None) -> Iterator[bytes]:
+        """The bytes that a route gives."""
+        with self._translated(), self.http.stream("GET", path, headers=_caller(caller)) as response:
+            if not response.is_success:
+                response.read()
+            _check(response)
+            yield from response.iter_bytes()
+
+    def events(self, path: str, *, caller: str | None, json_body: object) -> Iterator[tuple[str, str]]:
+        """The events of a route, each with its name and its data."""
+        from httpx_sse import EventSource
+
+        headers = {"Accept": "text/event-stream", **_caller(caller)}
+        with self._translated(), self.http.stream("POST", path, headers=headers, json=json_body) as response:
+            if not response.is_success:
+                response.read()
+            _check(response)
+            for event in EventSource(response).iter_sse():
+                yield event.event, event.data
+
+    @contextlib.contextmanager
+    def understood(self) -> Iterator[None]:
+        """Around the reading of what it said. Raises `SandboxUnavailable` when that makes no sense."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError) as error:
+            raise SandboxUnavailable(f"{self.url} does not speak as a sandbox server does.") from error
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise ServerGone(f"The sandbox server {self.url} does not answer ({reason}).") from error
+
+
+def connected(address: ServerAddress) -> httpx.Client:
+    """A client of this server."""
+    headers = {"Authorization": f"Bearer {address.token}"} if address.token else {}
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+    return httpx.Client(
+        base_url=address.url.rstrip("/"), headers=headers, timeout=TIMEOUT, trust_env=False, limits=limits
+    )
+
+
+def _check(response: httpx.Response) -> None:
+    if response.is_success:
+        return
+    try:
+        said = response.json()
+        name, detail = str(said["error"]), str(said["detail"])
+    except (ValueError, KeyError, TypeError):
+        raise SandboxUnavailable(f"{response.url} answered {response.status_code}.") from None
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        raise SandboxUnavailable(
+            f"The sandbox server at {response.url.host} does not know our token (sandbox.servers)."
+        )
+    raise _error(name, detail)
+
+
+def failure(data: str) -> ChatbotError:
+    """The error that the event `failure` stands for."""
+    said = json.loads(data)
+    return _error(str(said["error"]), str(said["detail"]))
+
+
+def _error(name: str, detail: str) -> ChatbotError:
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, ChatbotError):
+        return kind(detail)
+    return SandboxUnavailable(detail)
+
+
+def _caller(caller: str | None) -> dict[str, str]:
+    return {} if caller is None else {CALLER_HEADER: quote(caller, safe="")}
