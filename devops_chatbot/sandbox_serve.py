@@ -5,13 +5,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 from devops_chatbot.errors import ConfigError
-from devops_chatbot.loopback import is_loopback
+from devops_chatbot.listening import listen, url_of
+from devops_chatbot.loopback import is_loopback, reachable
 from devops_chatbot.sandbox_bootstrap import open_local, owner, usual_limits
 from devops_chatbot.sandbox_settings import SandboxSettings
 
 
 def serve(settings: SandboxSettings, *, data_dir: Path, announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. Raises `ConfigError` for an address that would be open to everybody."""
+    """Serve until SIGINT or SIGTERM.
+
+    Raises `ConfigError` for a port that is taken and an address that would be open to everybody, `SandboxUnavailable` when
+    no code can be run here.
+    """
     import uvicorn
 
     from devops_chatbot.api.door import entry
@@ -22,7 +27,9 @@ def serve(settings: SandboxSettings, *, data_dir: Path, announce: Callable[[str]
         raise ConfigError(
             f"sandbox.serve.host is {chosen.host!r}; whoever reaches it could run code. Set sandbox.serve.token first."
         )
-    sandbox = open_local(settings, owner=owner(data_dir, of=f"server-{chosen.port}"))
+    listening = listen(chosen.host, chosen.port, setting="sandbox.serve")
+    port = listening.getsockname()[1]
+    sandbox = open_local(settings, owner=owner(data_dir, of=f"server-{port}"))
     try:
         ready = sandbox.ready()
         app = create_sandbox_app(
@@ -37,17 +44,16 @@ def serve(settings: SandboxSettings, *, data_dir: Path, announce: Callable[[str]
         )
         config = uvicorn.Config(
             app,
-            host=chosen.host,
-            port=chosen.port,
             log_level="warning",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=5,
         )
         announce(
-            f"Sandbox server on http://{chosen.host}:{chosen.port}: image version {ready.version}, "
+            f"Sandbox server on {url_of(reachable(chosen.host), port)}: image version {ready.version}, "
             f"runs {', '.join(ready.languages)}. Ctrl-C stops."
         )
-        uvicorn.Server(config).run()
+        uvicorn.Server(config).run(sockets=[listening])
     finally:
         sandbox.close()
+        listening.close()

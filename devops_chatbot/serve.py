@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ctypes
-import errno
 import os
 import signal
 import socket
@@ -16,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from devops_chatbot.datadir import Address, DataDirectory, open_data_directory
 from devops_chatbot.errors import ConfigError, Unavailable
+from devops_chatbot.listening import listen, url_of
 from devops_chatbot.loopback import is_loopback, reachable
 from devops_chatbot.memory import bound_arenas, give_back_forever
 from devops_chatbot.settings import PREFIX, Settings
@@ -49,8 +49,8 @@ def serve(settings: Settings, *, ui: bool = True, announce: Callable[[Started], 
     _refuse_open_door(settings)
     data = open_data_directory(settings.data_dir)
     try:
-        api = _listen(settings.server.host, settings.server.port, "server.port")
-        ui_port = _free(settings.server.host, settings.server.ui_port, "server.ui_port") if ui else None
+        api = listen(settings.server.host, settings.server.port, setting="server")
+        ui_port = _free(settings.server.host, settings.server.ui_port) if ui else None
         asyncio.run(_run(settings, data, api, ui_port, announce))
     finally:
         data.close()
@@ -69,7 +69,7 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     host = reachable(settings.server.host)
-    api_url = _url(host, api.getsockname()[1])
+    api_url = url_of(host, api.getsockname()[1])
     pages = _Pages(settings, api_url=api_url, port=ui_port, log=data.folder("logs") / "webui.log") if ui_port else None
     async with contextlib.AsyncExitStack() as stack:
         if pages:
@@ -149,7 +149,7 @@ class _Pages:
         import webui
 
         server = settings.server
-        self.url = _url(reachable(server.host), port)
+        self.url = url_of(reachable(server.host), port)
         self.health = f"{self.url}/_stcore/health"
         self._log = log
         self._folder = Path(str(webui.__file__)).parent
@@ -246,39 +246,10 @@ def _refuse_open_door(settings: Settings) -> None:
         raise ConfigError("server.key is empty; expected a long random text, or no key at all on loopback.")
 
 
-def _listen(host: str, port: int, setting: str) -> socket.socket:
-    """A listening socket. Raises `ConfigError` naming the setting."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        # named as TCP so that the event loop switches Nagle off on what it accepts: 44 ms an answer otherwise
-        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(address)
-            bound.listen(2048)
-        except OSError:
-            bound.close()
-            raise
-    except socket.gaierror as error:
-        raise ConfigError(f"server.host is {host!r}; expected an address of this machine ({error.strerror})") from error
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            why, what = "another program listens there", "a free port; 0 picks one"
-        else:
-            why, what = str(error.strerror), "an address and port that this user can listen on"
-        variable = PREFIX + setting.upper().replace(".", "__")
-        raise ConfigError(f"{setting} is {port} ({variable}) on {host}: {why}; expected {what}") from error
-    return bound
-
-
-def _free(host: str, port: int, setting: str) -> int:
+def _free(host: str, port: int) -> int:
     """A port that nobody listens on now."""
-    with _listen(host, port, setting) as probe:
+    with listen(host, port, setting="server", name="ui_port") as probe:
         return int(probe.getsockname()[1])
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _last(file: IO[bytes], count: int) -> str:

@@ -2,8 +2,14 @@
 
 import io
 import json
+import os
+import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from devops_chatbot.cli.commands import run
@@ -38,9 +44,29 @@ def test_a_sandbox_server_is_not_open_to_everybody(
     assert "sandbox.serve.token" in capsys.readouterr().err
 
 
+def test_a_port_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("CHATBOT_SANDBOX__SERVE__PORT", str(taken.getsockname()[1]))
+        assert run(["sandbox", "serve"]) == 2
+    assert "CHATBOT_SANDBOX__SERVE__PORT" in capsys.readouterr().err
+
+
 @pytest.mark.service
 class TestOnARealEngine:
     """With the image built."""
+
+    def test_a_sandbox_server_says_where_it_is(self, image: Image) -> None:
+        command = [sys.executable, "-m", "devops_chatbot.cli", "sandbox", "serve"]
+        environment = os.environ | {"CHATBOT_SANDBOX__SERVE__PORT": "0"}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout is not None
+                said = server.stdout.readline()
+                found = re.search(r"http://127\.0\.0\.1:[1-9]\d*", said)
+                assert found is not None, said
+                assert httpx.get(f"{found[0]}/healthz", timeout=10).json() == {"status": "ok"}
+            finally:
+                server.terminate()
 
     def test_code_from_a_file_and_its_exit_code(
         self, image: Image, tmp_path: Path, capfd: pytest.CaptureFixture[str]
