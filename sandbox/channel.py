@@ -35,8 +35,11 @@ class Channel:
     The other end is not trusted: a broken frame, or an answer that nobody waits for, changes nothing outside.
     """
 
-    def __init__(self, stream: Stream, *, on_tunnel: Callable[[Header, bytes], None]) -> None:
+    def __init__(
+        self, stream: Stream, *, on_tunnel: Callable[[Header, bytes], None], patience_s: float = CALL_TIMEOUT_S
+    ) -> None:
         self._stream = stream
+        self._patience_s = patience_s
         self._numbers = itertools.count(1)
         self._waiting: dict[int, queue.SimpleQueue[Frame | None]] = {}
         self._lock = threading.Lock()
@@ -68,10 +71,17 @@ class Channel:
             raise Gone(self.reason) from error
 
     def call(self, operation: str, body: bytes = b"", **arguments: object) -> Frame:
-        """Ask and wait for the one answer. Raises `Gone`, and the error that a refusal stands for."""
+        """Ask and wait for the one answer. Raises `Gone`, and the error that a refusal stands for.
+
+        A container that does not answer in time has gone: it is ended.
+        """
         with Conversation(self) as conversation:
             self.send({"op": operation, "id": conversation.number, **arguments}, body)
-            return conversation.next(CALL_TIMEOUT_S)
+            try:
+                return conversation.next(self._patience_s)
+            except TimeoutError:
+                self.close(f"it did not answer within {self._patience_s:g} seconds")
+                raise Gone(self.reason) from None
 
     def expect(self) -> "tuple[int, queue.SimpleQueue[Frame | None]]":
         """A new number and the queue of its answers."""

@@ -48,6 +48,7 @@ class Pool:
     def take(self, shape: Shape) -> Box:
         """A box that nobody has used: a waiting one where the shape fits, otherwise a new one."""
         box = None
+        dead: list[Box] = []
         if shape == self._shape and self._most > 0:
             with self._changed:
                 now = time.monotonic()
@@ -57,7 +58,11 @@ class Pool:
                     waiting = self._ready.popleft()
                     if waiting.gone is None:
                         box = waiting
+                    else:
+                        dead.append(waiting)
                 self._work()
+        for each in dead:
+            each.close()
         return box if box is not None else self._make(shape)
 
     def warm(self) -> None:

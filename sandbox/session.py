@@ -134,8 +134,10 @@ class LocalSession:
         self._end("it was closed")
 
     def expire(self) -> None:
-        """Close it because nobody used it."""
-        self._end(f"nobody used it for {self._idle_s:g} seconds, or it grew too old")
+        """Close it because nobody used it; nothing when somebody began to use it in the meantime."""
+        with self._changing:
+            if time.time() >= self.expires_at:
+                self._end(f"nobody used it for {self._idle_s:g} seconds, or it grew too old")
 
     def living_box(self) -> Box:
         """The box, for its files; the next run says so when it is a fresh one. Raises `NotFound` after `close`."""

@@ -112,6 +112,7 @@ def test_a_box_that_died_while_it_waited_is_not_handed_out(pool: Callable[..., P
     assert until(lambda: patient.waiting == 1)
     maker.made[0].gone = "killed from outside"
     assert patient.take(SHAPE) is not maker.made[0]
+    assert maker.made[0].closed  # its stream and its container are let go of
 
 
 def test_other_limits_get_a_box_of_their_own(pool: Callable[..., Pool], maker: Maker) -> None:

@@ -1,0 +1,53 @@
+"""A session's end: by disuse, and what comes in between."""
+
+import time
+
+import pytest
+
+from devops_chatbot.errors import NotFound
+from sandbox.model import Execution, Limits
+from sandbox.session import LocalSession
+
+ENDED = Execution(exit_code=0, stdout="", stderr="", seconds=0.0)
+
+
+class Box:
+    """What a session needs of a container."""
+
+    gone = None
+    languages = ("python",)
+    container = "c"
+
+    def open(self, language: str, *, outlet: object = None, authorities: bytes = b"") -> None: ...
+
+    def run(self, code: bytes, **options: object) -> Execution:
+        return ENDED
+
+    def close(self, reason: str = "") -> None:
+        self.gone = reason  # type: ignore[assignment]
+
+
+def test_a_session_that_is_used_while_it_is_about_to_be_closed_stays() -> None:
+    closed: list[str] = []
+    session = LocalSession(
+        Box,  # type: ignore[arg-type]
+        outlet=None,
+        limits=Limits(),
+        language="python",
+        caller="me",
+        idle_s=0.2,
+        longest_s=60,
+        engine="none",
+        on_close=closed.append,
+    )
+    time.sleep(0.25)
+    assert session.expires_at < time.time()  # somebody who looks now is going to close it
+    session.run("1")
+    session.expire()
+    assert session.run("1") == ENDED
+    assert closed == []
+    time.sleep(0.25)
+    session.expire()
+    assert closed == [session.id]
+    with pytest.raises(NotFound, match="nobody used it"):
+        session.run("1")
