@@ -1,6 +1,8 @@
 """Taking documents in: load → split → embed → every store → one flip in the catalogue → the old version out."""
 
 import json
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +67,7 @@ class Ingest:
         self._embedder_of = embedder_of
         self._options = options or IngestOptions()
         self._swap = Swap(self._engine, stores, originals)
+        self._stepping: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     # --- a job's way: plan, then step until nothing is left, then finish
 
@@ -88,7 +91,6 @@ class Ingest:
         items = worklist.todo(self._engine, job, STEP)
         if not items:
             return False
-        self._swap.repair(knowledge_base)
         embedder = self._embedder_of(knowledge_base)
         pipeline = Pipeline(
             swap=self._swap,
@@ -96,7 +98,9 @@ class Ingest:
             preparation=self._preparation(knowledge_base, embedder),
             embedder=embedder,
         )
-        pipeline.run(job, knowledge_base, items, stop=stop)
+        with self._stepping[knowledge_base]:
+            self._swap.repair(knowledge_base)
+            pipeline.run(job, knowledge_base, items, stop=stop)
         return len(items) == STEP and not stop()
 
     def finish(
@@ -123,8 +127,11 @@ class Ingest:
         return not self._catalogue.exists(knowledge_base)
 
     def abandon(self, job: str, knowledge_base: str, *, reason: str | None) -> None:
-        """Leave a job where it is: files not read yet fail with `reason`, or are forgotten without one."""
-        self._swap.repair(knowledge_base)
+        """Leave a job where it is: files not read yet fail with `reason`, or are forgotten without one. What another job
+        is writing into the knowledge base at the same time is left to it.
+        """
+        with self._stepping[knowledge_base]:
+            self._swap.repair(knowledge_base)
         worklist.abandon(self._engine, job, knowledge_base, reason)
 
     def progress(self, job: str) -> Progress:

@@ -192,7 +192,7 @@ class Jobs:
         try:
             self._durable.start(order.id, knowledge_base)
         except Unavailable as error:
-            self._end(order, "failed", error=str(error))
+            self._end(order, "failed", error=str(error), begun=False)
             raise
         return self.get(order.id)
 
@@ -229,12 +229,12 @@ class Jobs:
     def _to_stop(self, job: str) -> bool:
         return self._durable.leaving or self._records.order(job).stopping
 
-    def _end(self, order: Order, state: JobState, *, error: str | None = None) -> None:
-        """Write down how a job ended and clear up behind it; may be called again.
+    def _end(self, order: Order, state: JobState, *, error: str | None = None, begun: bool = True) -> None:
+        """Write down how a job ended and clear up behind it; may be called again. One that never began left nothing undone.
 
         Raises `StoreUnavailable` when that cannot be written now. Who asks is told nevertheless, and `_over` tries again.
         """
-        if state != "done":
+        if begun and state != "done":
             try:
                 self._work.abandon(order.id, order.knowledge_base, reason=error)
             except Unavailable as unavailable:

@@ -335,6 +335,31 @@ def test_reading_anew_gives_a_new_version_and_keeps_the_text(library: Library) -
     assert library.outcomes(library.upload(base, {"a.md": page("a")})) == {"unchanged": 1}
 
 
+def test_a_job_that_is_abandoned_leaves_what_another_is_writing_alone(library: Library) -> None:
+    """As when the end of a job could not be written down on a full disk, and is while the next one runs already."""
+    base = library.new_base()
+    embedded = 0
+    abandoning = threading.Thread(
+        target=library.ingest.abandon, args=("another", base), kwargs={"reason": "It broke off."}
+    )
+
+    def in_the_middle() -> None:
+        nonlocal embedded
+        embedded += 1
+        if embedded == 6:  # what came before is in the stores
+            time.sleep(1.5)
+            abandoning.start()
+            abandoning.join(timeout=1)
+
+    library.embedder.before = in_the_middle
+    job = library.upload(base, {"huge.md": page("huge", paragraphs=4000)})
+    abandoning.join(timeout=10)
+    assert not abandoning.is_alive()
+    assert embedded > 6
+    assert library.outcomes(job) == {"added": 1}
+    assert library.ingest.check(base) == []
+
+
 def test_a_huge_document_becomes_visible_only_when_it_is_complete(library: Library) -> None:
     base = library.new_base()
     library.upload(base, {"log.md": page("old")})
