@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEFAULT := $(VENV)/.installed-default
 DEV := $(VENV)/.installed-dev
-DATA ?= ../shared/data
+DATA ?=
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE ?= copy
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
@@ -36,8 +36,8 @@ check: $(DEV) ## ruff, mypy --strict, import-linter
 	(cd sandbox/image/supervisor; MYPYPATH=$(CURDIR)/sandbox $(CURDIR)/$(BIN)/mypy --config-file= --strict --no-namespace-packages --cache-dir=$(CURDIR)/.mypy_cache/supervisor *.py)
 	$(BIN)/lint-imports
 
-bench: $(DEV) ## every benchmark, which takes long (NAMES="startup streams": 4 minutes); public data sets are read from DATA
-	$(BIN)/python -m benchmarks $(NAMES) --data "$(DATA)"
+bench: $(DEV) ## every benchmark, which takes long (NAMES="startup streams": 4 minutes); DATA=folder names the public data sets
+	$(BIN)/python -m benchmarks $(NAMES) $(if $(DATA),--data "$(DATA)")
 
 clean: ## remove what the other commands made here (your data directory stays)
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist benchmark-results
