@@ -1,6 +1,9 @@
 """The embedding models: the bundled one, an endpoint, and sentence-transformers when it is installed."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -67,6 +70,18 @@ def test_it_works_on_after_it_was_closed(tmp_path: Path) -> None:
     model.close()
     assert model.embed_query("pod") == pytest.approx(expected, abs=1e-5)
     model.close()
+
+
+def test_nobody_is_told_that_it_is_used(tmp_path: Path) -> None:
+    """The runtime would send events to its maker, and keep them and an id of this machine in the person's home."""
+    home = tmp_path / "home"
+    home.mkdir()
+    code = "import sys; from knowledge.embed import open_bundled; from pathlib import Path; "
+    code += "open_bundled(Path(sys.argv[1])).embed_query('restart the pod')"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_"))}
+    environment |= {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "model")], env=environment, check=True, timeout=120)
+    assert list(home.rglob("*")) == []
 
 
 def test_processors_without_8_bit_instructions_get_the_same_vectors(tmp_path: Path, bundled: Embedder) -> None:
