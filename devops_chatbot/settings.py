@@ -28,7 +28,6 @@ EXTRACTIVE = "extractive"
 BUNDLED = "bundled"
 
 Provider = Literal["openai-compatible", "openai", "azure", "anthropic", "ollama"]
-RoleName = Literal["answer", "route", "tools", "graph"]
 Origin = Literal["default", "file", "environment"]
 
 

@@ -35,7 +35,6 @@ class Box:
     def __init__(self, engine: Engine, *, shape: Shape, options: ContainerOptions) -> None:
         """Start it and wait until it speaks. Raises `SandboxUnavailable`."""
         self.shape = shape
-        self.started_at = time.monotonic()
         self._engine = engine
         self._outlet: Outlet | None = None
         self._closing = threading.Lock()

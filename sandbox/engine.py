@@ -37,11 +37,6 @@ class EngineInfo:
 
     version: str
     runtimes: tuple[str, ...]
-    cpus: int
-    cgroup: str
-    security: tuple[str, ...]
-    storage: str
-    kernel: str
 
 
 class Stream:
@@ -105,17 +100,12 @@ class Engine:
         return self._address or "the local Docker engine"
 
     def info(self) -> EngineInfo:
-        """Version, runtimes and protections of the engine."""
+        """Version and runtimes of the engine."""
         with self._translated():
             info = self._api().info()
         return EngineInfo(
             version=str(info.get("ServerVersion", "")),
             runtimes=tuple(sorted(info.get("Runtimes") or ())),
-            cpus=int(info.get("NCPU", 1)),
-            cgroup=f"v{info.get('CgroupVersion', '1')}, {info.get('CgroupDriver', '')}",
-            security=tuple(str(option) for option in info.get("SecurityOptions") or ()),
-            storage=str(info.get("Driver", "")),
-            kernel=str(info.get("KernelVersion", "")),
         )
 
     def ping(self) -> None:
