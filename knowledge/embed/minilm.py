@@ -119,9 +119,8 @@ class MiniLm(Embeddings):
                 raise ModelUnavailable(f"the bundled embedding model does not load: {error}") from error
 
     def _session_of(self, path: Path) -> Any:
-        os.environ["ORT_DISABLE_TELEMETRY"] = (
-            "1"  # else it tells its maker of each session, and keeps a device id in the home
-        )
+        # else it tells its maker of each session, and keeps a device id in the home
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
