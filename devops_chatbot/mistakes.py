@@ -50,6 +50,15 @@ def not_json(error: SettingsError, prefix: str, model: type[BaseModel]) -> str:
     return f"{error}: {error.__cause__}"
 
 
+def below_a_value(path: Sequence[str], model: type[BaseModel]) -> str:
+    """The key of the plain value that `path` leads below; empty when it does not."""
+    for length in range(1, len(path)):
+        kind = _annotation(path[:length], model)
+        if kind is not None and get_origin(kind) is not dict and not _is_section(kind):
+            return ".".join(path[:length])
+    return ""
+
+
 def _what(mistake: ErrorDetails, model: type[BaseModel]) -> str:
     kind, location = mistake["type"], mistake["loc"]
     if kind == "extra_forbidden":
@@ -109,7 +118,11 @@ def _words(kind: Any) -> str:
 
 
 def _takes_json(kind: Any) -> bool:
-    return get_origin(kind) in (tuple, dict) or (isinstance(kind, type) and issubclass(kind, BaseModel))
+    return get_origin(kind) in (tuple, dict) or _is_section(kind)
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _is_json(value: str) -> bool:

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,7 +27,7 @@ from pydantic_settings import (
 )
 
 from devops_chatbot.errors import ConfigError
-from devops_chatbot.mistakes import mistakes, not_json
+from devops_chatbot.mistakes import below_a_value, mistakes, not_json
 from devops_chatbot.sandbox_settings import Address, SandboxSettings
 
 APP = "devops-chatbot"
@@ -26,6 +35,8 @@ PREFIX = "CHATBOT_"
 FILE_VARIABLE = "CHATBOT_CONFIG"
 EXTRACTIVE = "extractive"
 BUNDLED = "bundled"
+LEAST_TO_READ = 512
+"""Tokens of a model's context that are left for our rules (about 300), a question and one passage."""
 
 Provider = Literal["openai-compatible", "openai", "azure", "anthropic", "ollama"]
 Origin = Literal["default", "file", "environment"]
@@ -35,13 +46,31 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().resolve()
 
 
+def _named(path: object) -> object:
+    if isinstance(path, str) and not path.strip():
+        raise ValueError(f"is {path!r}; expected: a path that is not empty")
+    return path
+
+
+def _sendable(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not text.strip():
+        raise ValueError("is empty; expected: a long random text, or no key at all on loopback")
+    if text != text.strip() or not text.isascii() or not text.isprintable():
+        raise ValueError(
+            "is (hidden); expected: ASCII letters, digits and signs without blanks around them, which a header can hold"
+        )
+    return key
+
+
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError(f"is {text!r}; expected: text that is not empty")
     return text
 
 
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+AbsolutePath = Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)]
+HeaderKey = Annotated[SecretStr, AfterValidator(_sendable)]
 Text = Annotated[str, AfterValidator(_not_blank)]
 
 
@@ -57,12 +86,18 @@ class ServerSettings(_Section):
     )
     port: int = Field(default=8600, ge=0, le=65535, description="0 picks a free port")
     ui_port: int = Field(default=8601, ge=0, le=65535, description="0 picks a free port")
-    key: SecretStr | None = Field(
+    key: HeaderKey | None = Field(
         default=None, description="required to listen beyond loopback; clients send it as a bearer token"
     )
     allowed_hosts: tuple[str, ...] = Field(
         default=(), description="names accepted in the Host header besides loopback and `host`"
     )
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> "ServerSettings":
+        if self.port == self.ui_port != 0:
+            raise ValueError(f"port and ui_port are both {self.port}; expected: two different ports")
+        return self
 
 
 class ModelSettings(_Section):
@@ -73,7 +108,7 @@ class ModelSettings(_Section):
     base_url: Address | None = Field(default=None, description="address of the server; empty: the provider's own")
     api_key: SecretStr | None = Field(default=None, description="sent to the provider")
     api_version: str | None = Field(default=None, description="azure only")
-    context: int = Field(default=8192, ge=512, description="tokens the model can read and write together")
+    context: int = Field(default=8192, ge=1024, description="tokens the model can read and write together")
     max_output: int = Field(default=1024, ge=16, description="tokens of one answer")
     temperature: float | None = Field(default=None, ge=0, le=2, description="0 to 2; empty: the provider's own")
     timeout_s: float = Field(
@@ -88,6 +123,11 @@ class ModelSettings(_Section):
             raise ValueError(f"base_url is missing; expected: an address, which provider {self.provider!r} needs")
         if self.provider == "azure" and not self.api_version:
             raise ValueError("api_version is needed with provider 'azure'")
+        if self.context - self.max_output < LEAST_TO_READ:
+            raise ValueError(
+                f"max_output is {self.max_output} and context {self.context}; expected: a max_output of at most "
+                f"{self.context - LEAST_TO_READ}, for the question and the passages need {LEAST_TO_READ} tokens as well"
+            )
         return self
 
 
@@ -200,6 +240,8 @@ class Settings(BaseSettings):
                     )
         if EXTRACTIVE in self.models:
             raise ValueError(f"models.{EXTRACTIVE}: this name is kept for the built-in model; choose another")
+        if BUNDLED in self.embeddings and self.embeddings[BUNDLED].provider != BUNDLED:
+            raise ValueError(f"embeddings.{BUNDLED}: this name is kept for the built-in model; choose another")
         if self.knowledge.embedding not in (BUNDLED, *self.embeddings):
             known = ", ".join([BUNDLED, *self.embeddings])
             raise ValueError(
@@ -280,13 +322,17 @@ def _own_variables() -> Iterator[str]:
 
 
 def _refuse_unknown_variables() -> None:
+    """Raises `ConfigError` for a variable that pydantic-settings would not look at."""
     known = set(Settings.model_fields)
     for name in _own_variables():
-        top = name.upper().removeprefix(PREFIX).lower().split("__")[0]
-        if top not in known:
+        path = name.upper().removeprefix(PREFIX).lower().split("__")
+        if path[0] not in known:
             raise ConfigError(
                 f"{name}: unknown setting. Known: {', '.join(PREFIX + key.upper() for key in sorted(known))}"
             )
+        value = below_a_value(path, Settings)
+        if value:
+            raise ConfigError(f"{name}: unknown setting; {value} is one value and has none below it")
 
 
 def _leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[str]:

@@ -78,6 +78,17 @@ def test_another_file_can_be_named(here: Path, monkeypatch: pytest.MonkeyPatch) 
         ('[roles]\nanswer = ["big"]\n', r"roles\.answer names the model 'big'.*Known: extractive"),
         ('[knowledge]\nembedding = "big"\n', r"knowledge\.embedding is 'big'.*Known: bundled"),
         ("[knowledge]\nchunk_tokens = 40\noverlap_tokens = 30\n", r"overlap_tokens must be at most half"),
+        ('[server]\nkey = " "\n', r"server\.key: is empty; expected: a long random text"),
+        ('[server]\nkey = "schlüssel"\n', r"server\.key: is \(hidden\); expected: ASCII"),
+        ("[server]\nport = 9000\nui_port = 9000\n", r"server: port and ui_port are both 9000; expected: two different"),
+        (
+            '[models.m]\nprovider = "openai"\nmodel = "x"\ncontext = 1024\n',
+            r"models\.m: max_output is 1024 and context 1024; expected: a max_output of at most 512",
+        ),
+        (
+            '[embeddings.bundled]\nprovider = "openai-compatible"\nmodel = "x"\nbase_url = "http://127.0.0.1:1"\n',
+            r"embeddings\.bundled: this name is kept for the built-in model",
+        ),
         ("[server\n", r"chatbot\.toml is not valid TOML"),
     ],
 )
@@ -93,6 +104,9 @@ def test_a_mistake_in_the_file_names_key_value_and_expectation(here: Path, text:
         ("CHATBOT_SERVER__PROT", "1", r"server\.prot \(CHATBOT_SERVER__PROT\): unknown setting; expected one of host"),
         ("CHATBOT_COLOUR", "1", r"CHATBOT_COLOUR: unknown setting"),
         ("CHATBOT_SERVER__PORT", "x", r"server\.port \(CHATBOT_SERVER__PORT\): is 'x'; expected: a whole number"),
+        ("CHATBOT_SERVER__PORT__X", "1", r"CHATBOT_SERVER__PORT__X: unknown setting; server\.port is one value"),
+        ("CHATBOT_DATA_DIR__X", "1", r"CHATBOT_DATA_DIR__X: unknown setting; data_dir is one value"),
+        ("CHATBOT_DATA_DIR", "", r"data_dir \(CHATBOT_DATA_DIR\): is ''; expected: a path that is not empty"),
         ("CHATBOT_ROLES", "zz", r"roles \(CHATBOT_ROLES\): is 'zz'; expected: JSON"),
         ("CHATBOT_ROLES__ANSWER", "big", r'\(CHATBOT_ROLES__ANSWER\): is \'big\'; expected: JSON, such as \["one"'),
         (
