@@ -1,9 +1,11 @@
 """The words of one question on its way: what is asked, what is found, what is answered."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
+
+T = TypeVar("T")
 
 Role = Literal["user", "assistant"]
 SearchMode = Literal["hybrid", "vector", "lexical", "graph"]
@@ -209,3 +211,23 @@ class Agent(Protocol):
     def purpose(self) -> str: ...
 
     def gather(self, task: Task) -> AsyncIterator[Evidence | Progress]: ...
+
+
+def writable(value: T) -> T:
+    """The same value. Raises `ValueError` when a text in it is no Unicode (half a surrogate pair, which JSON can spell):
+    no store, no model and no answer can hold it.
+    """
+    left: list[object] = [value]
+    while left:
+        inner = left.pop()
+        if isinstance(inner, Mapping):
+            left += [*inner.keys(), *inner.values()]
+        elif isinstance(inner, list | tuple):
+            left += inner
+        elif isinstance(inner, str):
+            try:
+                inner.encode()
+            except UnicodeEncodeError as error:
+                half = f"\\u{ord(inner[error.start]):04x}"
+                raise ValueError(f"{half} is half of a character; expected text in Unicode") from None
+    return value

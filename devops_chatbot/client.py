@@ -22,6 +22,7 @@ from devops_chatbot.chat import Event, SearchMode
 from devops_chatbot.client_bench import Bench, Download, Upload, error_of
 from devops_chatbot.errors import BadRequest, ChatbotError, Unavailable
 from devops_chatbot.outgoing import FileOnDemand
+from devops_chatbot.taken import problem_of
 
 __all__ = ["Client", "Download", "Upload"]
 
@@ -387,9 +388,9 @@ def _body(kind: type[M], **values: object) -> M:
     try:
         return kind.model_validate(values)
     except ValidationError as wrong:
-        rows = (f"{'.'.join(str(part) for part in row['loc'])}: {row['msg']}" for row in wrong.errors())
+        rows = (": ".join([*(".".join(map(str, row["loc"])).split()), problem_of(row)]) for row in wrong.errors())
         raise BadRequest("; ".join(rows)) from None
 
 
 def _quoted(part: str) -> str:
-    return quote(part, safe="")
+    return quote(part, safe="", errors="replace")

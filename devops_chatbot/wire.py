@@ -24,6 +24,7 @@ from devops_chatbot.chat import (
     Token,
     Usage,
 )
+from devops_chatbot.taken import Taken
 
 JobState = Literal["queued", "running", "done", "cancelled", "failed"]
 DocumentState = Literal["waiting", "indexing", "ready", "failed", "removing"]
@@ -41,6 +42,8 @@ EVENTS: dict[str, type[Event]] = {
 STOPPED = "Stopped"
 """The `error` of the `failure` that ends a stream which somebody stopped."""
 
+Repositories = Annotated[tuple[str, ...], Field(description="names of repositories; so far there are none to name")]
+
 T = TypeVar("T")
 
 
@@ -48,12 +51,6 @@ class _Given(BaseModel):
     """What the API gives."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True, extra="ignore")
-
-
-class _Taken(BaseModel):
-    """What the API takes; an unknown field is the asker's mistake and named as such."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Page(_Given, Generic[T]):
@@ -77,7 +74,7 @@ class KnowledgeBase(_Given):
     bytes: int = 0
 
 
-class NewKnowledgeBase(_Taken):
+class NewKnowledgeBase(Taken):
     name: str = Field(examples=["Runbooks"])
     description: str = Field(default="", examples=["What to do when it burns"])
     embedding: str | None = Field(
@@ -85,7 +82,7 @@ class NewKnowledgeBase(_Taken):
     )
 
 
-class KnowledgeBaseChange(_Taken):
+class KnowledgeBaseChange(Taken):
     name: str | None = None
     description: str | None = None
 
@@ -148,14 +145,14 @@ class Source(_Given):
     location: str
 
 
-class NewSource(_Taken):
+class NewSource(Taken):
     kind: Literal["folder"] = "folder"
     location: str = Field(
         examples=["/srv/docs"], description="absolute path below one of the folders in `knowledge.folders`"
     )
 
 
-class Selection(_Taken):
+class Selection(Taken):
     """Several documents at once."""
 
     ids: tuple[str, ...] = Field(min_length=1, max_length=10_000)
@@ -205,11 +202,12 @@ class StartedJob(_Given):
 # --- search
 
 
-class SearchRequest(_Taken):
+class SearchRequest(Taken):
     query: str = Field(examples=["etcdHighFsyncDurations"])
     knowledge_bases: tuple[str, ...] = Field(
         default=(), description="ids or names; empty: every one", examples=[["Runbooks"]]
     )
+    repositories: Repositories = ()
     mode: SearchMode = "hybrid"
     limit: int = Field(default=10, ge=1, le=100)
     score_threshold: float = Field(default=0.0, ge=0, le=1)
@@ -261,20 +259,21 @@ class Thread(ThreadSummary):
     messages: tuple[Message, ...] = ()
 
 
-class NewThread(_Taken):
+class NewThread(Taken):
     title: str = ""
 
 
-class ThreadChange(_Taken):
+class ThreadChange(Taken):
     title: str
 
 
-class NewMessage(_Taken):
+class NewMessage(Taken):
     """A question. Empty `knowledge_bases` means every one; `route` overrules the router, `model` the answer role."""
 
     text: str = Field(default="", examples=["A pod is in CrashLoopBackOff. What should I check?"])
     route: str | None = Field(default=None, description="a name of `GET /v1/scenarios`; none: the scheduler chooses")
     knowledge_bases: tuple[str, ...] = Field(default=(), description="ids or names", examples=[["Runbooks"]])
+    repositories: Repositories = ()
     model: str | None = Field(default=None, description="a name of `GET /v1/models`")
     mode: SearchMode = "hybrid"
     limit: int = Field(default=8, ge=1, le=50, description="passages given to the writer")
@@ -305,7 +304,7 @@ class Models(_Given):
     switched: Annotated[tuple[str, ...], Field(description="roles not done as the settings say")] = ()
 
 
-class RoleChange(_Taken):
+class RoleChange(Taken):
     models: tuple[str, ...] = Field(examples=[["local", "hosted"]], description="tried in this order; may be empty")
 
 
@@ -360,7 +359,7 @@ class Samples(_Given):
     questions: dict[str, tuple[str, ...]]
 
 
-class NewSamples(_Taken):
+class NewSamples(Taken):
     language: Literal["en", "zh"] = Field(default="en", description="of the knowledge base's name")
 
 

@@ -5,13 +5,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from devops_chatbot.taken import Taken
+
 
 class _Given(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True, extra="ignore")
-
-
-class _Taken(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Attachment(_Given):
@@ -59,7 +57,7 @@ class CodeRun(_Given):
     created_at: datetime
 
 
-class NewCodeRun(_Taken):
+class NewCodeRun(Taken):
     """Runs code in the conversation's session; the result takes the place of the block's earlier one."""
 
     message: str = Field(description="the id of the answer that the code stands in")
@@ -94,7 +92,7 @@ class ThreadSandbox(_Given):
     session: RunSession | None = None
 
 
-class ThreadSandboxChange(_Taken):
+class ThreadSandboxChange(Taken):
     auto_run: bool
 
 

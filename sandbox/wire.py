@@ -7,8 +7,9 @@ import base64
 import dataclasses
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from devops_chatbot.chat import writable
 from sandbox.model import (
     DEFAULT_LANGUAGE,
     Artifact,
@@ -34,6 +35,11 @@ class _Given(BaseModel):
 
 class _Taken(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _writable(cls, given: object) -> object:
+        return writable(given)
 
 
 class LimitsBody(_Taken):

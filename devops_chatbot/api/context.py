@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator, BaseModel
 
 from devops_chatbot.api.door import KEPT_SLASH
 from devops_chatbot.api.metrics import Metrics
 from devops_chatbot.api.streams import Streams
 from devops_chatbot.bootstrap import Product
+from devops_chatbot.errors import NotFound
 from devops_chatbot.wire import Page, Problem
 
 M = TypeVar("M", bound=BaseModel)
@@ -43,6 +44,8 @@ Named = Annotated[
     AfterValidator(lambda name: name.replace(KEPT_SLASH, "/")),
 ]
 
+Offset = Annotated[int, Query(ge=0, le=1_000_000_000, description="rows to pass over")]
+
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "description": "What was asked for cannot be done as asked; `detail` says what to do"},
     "5XX": {"model": Problem, "description": "Something needed is not available now; `detail` says what to do"},
@@ -52,6 +55,14 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 def given(kind: type[M], value: object) -> M:
     """A dataclass of ours as the model that crosses the wire."""
     return kind.model_validate(value, from_attributes=True)
+
+
+def refuse_repositories(names: Sequence[str]) -> None:
+    """Raises `NotFound` for a question or a search that names one: there are none."""
+    if names:
+        raise NotFound(
+            f"There is no repository {names[0]!r}. Knowledge bases can be searched; leave repositories empty."
+        )
 
 
 def page(kind: type[M], rows: Sequence[object], total: int | None = None) -> Page[M]:

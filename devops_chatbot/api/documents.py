@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import In, Named, Of, given, page
+from devops_chatbot.api.context import In, Named, Of, Offset, given, page
 from devops_chatbot.api.jobs import started
 from devops_chatbot.api.uploads import receive_files
 from devops_chatbot.bootstrap import DOWNLOADS, Product
@@ -70,7 +70,7 @@ def list_documents(
     product: Of,
     state: DocumentState | None = None,
     text: str | None = None,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Offset = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[Document]:
     """The file table; `text` is looked for in addresses and titles."""

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import Context, In
+from devops_chatbot.api.context import Context, In, refuse_repositories
 from devops_chatbot.api.problems import status_of_name
 from devops_chatbot.api.streams import EventStream, encode
 from devops_chatbot.bootstrap import Product
@@ -59,6 +59,7 @@ async def stop(thread_id: str, context: In) -> Stopped:
 
 def _question(product: Product, thread_id: str, body: NewMessage) -> Question:
     product.threads.load(thread_id)
+    refuse_repositories(body.repositories)
     return Question(
         text=body.text,
         thread_id=thread_id,

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from devops_chatbot import errors
 from devops_chatbot.datadir import FULL
 from devops_chatbot.errors import ChatbotError, NotAllowed, NotFound, Unavailable
+from devops_chatbot.taken import problem_of
 from devops_chatbot.wire import FieldProblem, Problem
 
 STATUS: dict[type[ChatbotError], int] = {
@@ -97,7 +98,7 @@ def _field(row: dict[str, Any], request: Request) -> FieldProblem:
     if row["loc"] == ("body",) and row["type"] == "model_attributes_type" and "json" not in kind:
         shown = repr(kind) if kind else "missing"
         return FieldProblem(field="body", problem=f"the header Content-Type is {shown}; expected 'application/json'")
-    return FieldProblem(field=".".join(str(part) for part in row["loc"]), problem=str(row["msg"]))
+    return FieldProblem(field=".".join(str(part) for part in row["loc"]), problem=problem_of(row))
 
 
 async def on_http(request: Request, error: Exception) -> JSONResponse:
@@ -105,14 +106,25 @@ async def on_http(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error.__cause__, ChatbotError):  # raised while the framework read the body
         return problem(request, error.__cause__)
     refused = cast(HTTPException, error)
+    headers = dict(refused.headers or {})
     if refused.status_code == 404:
         name, detail = NotFound.__name__, f"There is nothing at {request.url.path}. The routes are listed at /docs."
     elif refused.status_code == 405:
-        allowed = (refused.headers or {}).get("Allow", "other methods")
-        name, detail = "BadRequest", f"{request.method} is not possible at {request.url.path}; possible: {allowed}."
+        headers["Allow"] = _methods(request) or headers.get("Allow", "")
+        possible = headers["Allow"] or "other methods"
+        name, detail = "BadRequest", f"{request.method} is not possible at {request.url.path}; possible: {possible}."
+    elif isinstance(error.__cause__, UnicodeDecodeError | RecursionError):
+        why = "is no text in UTF-8" if isinstance(error.__cause__, UnicodeDecodeError) else "is nested too deeply"
+        name, detail = "BadRequest", f"The body {why}; expected JSON."
     else:
         name, detail = "BadRequest", f"{refused.detail} ({request.method} {request.url.path})"
-    return _response(request, name=name, status=refused.status_code, detail=detail, headers=dict(refused.headers or {}))
+    return _response(request, name=name, status=refused.status_code, detail=detail, headers=headers)
+
+
+def _methods(request: Request) -> str:
+    """The methods of every route at this path; the framework itself names those of the first one only."""
+    path = getattr(request.scope.get("route"), "path", "")
+    return ", ".join(sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ())))
 
 
 def _response(

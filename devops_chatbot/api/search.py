@@ -4,7 +4,7 @@ import time
 
 from fastapi import APIRouter
 
-from devops_chatbot.api.context import Of, given
+from devops_chatbot.api.context import Of, given, refuse_repositories
 from devops_chatbot.wire import Hit, OpenedPassage, SearchRequest, SearchResult
 from knowledge.model import Scope
 
@@ -15,6 +15,7 @@ router = APIRouter(prefix="/v1", tags=["search"])
 def search(body: SearchRequest, product: Of) -> SearchResult:
     """Hits, best first; each says which index found it at which rank."""
     begun = time.perf_counter()
+    refuse_repositories(body.repositories)
     hits = product.retriever.search(
         body.query,
         scope=Scope(knowledge_bases=product.ids_of(body.knowledge_bases)),

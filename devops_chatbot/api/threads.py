@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import In, Of, given, page
+from devops_chatbot.api.context import In, Of, Offset, given, page
 from devops_chatbot.wire import NewThread, Page, Thread, ThreadChange, ThreadSummary
 
 router = APIRouter(prefix="/v1/threads", tags=["conversations"])
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/v1/threads", tags=["conversations"])
 @router.get("")
 def list_threads(
     product: Of,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Offset = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     text: str | None = None,
 ) -> Page[ThreadSummary]:

@@ -54,8 +54,12 @@ class _Incoming:
 
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
-        if kind != b"multipart/form-data" or not boundary:
+        if kind != b"multipart/form-data":
             raise BadRequest(f"The body is {content_type or 'of no declared type'}; expected multipart/form-data.")
+        if not boundary:
+            raise BadRequest(
+                "The header Content-Type is multipart/form-data without a boundary. Let the client set it."
+            )
         self.files = 0
         self.name = ""
         self._into = into

@@ -107,3 +107,11 @@ def test_another_type_of_body_is_refused(tmp_path: Path, content_type: str) -> N
 
     with pytest.raises(BadRequest, match="multipart"):
         asyncio.run(receive_files(pieces(), content_type, tmp_path, max_mb=1))
+
+
+def test_an_upload_without_a_boundary_is_told_so(tmp_path: Path) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    with pytest.raises(BadRequest, match="without a boundary"):
+        asyncio.run(receive_files(nothing(), "multipart/form-data", tmp_path, max_mb=1))
