@@ -42,11 +42,15 @@ class Client:
         timeout_s: float = 60,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        """Raises `BadRequest` for a URL that is none."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.url = url.rstrip("/")
-        self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=timeout_s, transport=transport, trust_env=False
-        )
+        try:
+            self._http = httpx.Client(
+                base_url=self.url, headers=headers, timeout=timeout_s, transport=transport, trust_env=False
+            )
+        except httpx.InvalidURL as wrong:
+            raise BadRequest(f"The address {self.url!r} is none: {wrong}.") from None
 
     @property
     def http(self) -> httpx.Client:
@@ -359,6 +363,8 @@ class Client:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except httpx.UnsupportedProtocol:
+            raise BadRequest(f"The address {self.url!r} must begin with http:// or https://.") from None
         except httpx.ConnectError:
             raise Unavailable(f"Nothing answers at {self.url}. Start it with: devops-chatbot serve") from None
         except httpx.TimeoutException:

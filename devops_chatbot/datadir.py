@@ -5,7 +5,6 @@ import errno
 import fcntl
 import json
 import os
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +17,10 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _VERSION = "format"
 _LOCK = "lock"
 _ADDRESS = "server.json"
+
+
+class OwnedByAnother(StoreUnavailable):
+    """Another process owns the data directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +71,17 @@ class DataDirectory:
         self._lock = -1
 
 
-def open_data_directory(path: Path, *, patience_s: float = 0) -> DataDirectory:
+def open_data_directory(path: Path) -> DataDirectory:
     """Make the directory when missing and own it.
 
-    Raises `StoreUnavailable` when another process owns it for longer than `patience_s` (naming its pid) or the disk is
-    full, and `ConfigError` when it cannot be written or belongs to a newer version of the product.
+    Raises `OwnedByAnother` when another process owns it (naming its pid), `StoreUnavailable` when the disk is full, and
+    `ConfigError` when it cannot be written or belongs to a newer version of the product.
     """
     lock = -1
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        _own(path, lock, patience_s)
+        _own(path, lock)
         _check_format(path)
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
@@ -118,20 +121,15 @@ def free_bytes(path: Path) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
-def _own(path: Path, lock: int, patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                owner = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-                raise StoreUnavailable(
-                    f"another process (pid {owner}) uses the data directory {path}. "
-                    "Stop it, or set data_dir (CHATBOT_DATA_DIR) to another directory."
-                ) from None
-            time.sleep(0.05)
+def _own(path: Path, lock: int) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        raise OwnedByAnother(
+            f"another process (pid {owner}) uses the data directory {path}. "
+            "Stop it, or set data_dir (CHATBOT_DATA_DIR) to another directory."
+        ) from None
 
 
 def _check_format(path: Path) -> None:

@@ -2,9 +2,13 @@
 
 import sys
 
+INTERRUPTED = 130
+
 
 def main() -> None:
     """The entry point of `devops-chatbot`."""
-    from devops_chatbot.cli.commands import run
-
+    try:
+        from devops_chatbot.cli.commands import run
+    except KeyboardInterrupt:  # the imports take a moment
+        sys.exit(INTERRUPTED)
     sys.exit(run(sys.argv[1:]))

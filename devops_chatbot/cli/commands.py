@@ -1,5 +1,6 @@
 """The root command: serve, ask, doctor, settings, and the groups kb and models."""
 
+import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from typer.exceptions import TyperException
 
 from devops_chatbot import settings as settings_module
 from devops_chatbot.chat import SearchMode
-from devops_chatbot.cli import kb, models, sandbox
+from devops_chatbot.cli import INTERRUPTED, kb, models, sandbox
 from devops_chatbot.cli.link import Link
 from devops_chatbot.cli.output import error, note, print_json, print_table, shown
+from devops_chatbot.cli.reading import given_text
 from devops_chatbot.errors import BadRequest, ChatbotError, ConfigError, LimitReached, Unavailable
 from devops_chatbot.wire import NewMessage
 
@@ -23,7 +25,6 @@ EXIT_CODES: dict[type[ChatbotError], int] = {
     Unavailable: 3,
     LimitReached: 4,
 }
-INTERRUPTED = 130
 DEBUG = "DEBUG"
 """An environment variable: unforeseen errors end with their traceback."""
 
@@ -48,6 +49,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = app(list(arguments), prog_name="devops-chatbot", standalone_mode=False)
     except TyperException as wrong:
+        if type(wrong).__name__ == "NoArgsIsHelpError":  # typer keeps the class to itself
+            note(wrong.format_message())
+            return 1
         error(f"{wrong.format_message()} (see devops-chatbot --help)")
         return 1
     except ChatbotError as failed:
@@ -71,12 +75,21 @@ def exit_code(kind: type[ChatbotError]) -> int:
     return next(EXIT_CODES[base] for base in kind.__mro__ if base in EXIT_CODES)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(importlib.metadata.version("devops-chatbot"))
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     context: typer.Context,
     url: Annotated[
         str | None, typer.Option(help="Talk to this server instead of the one on this machine.", metavar="URL")
     ] = None,
+    version: Annotated[  # noqa: ARG001 its callback does the work
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     context.obj = Link(url)
 
@@ -124,7 +137,7 @@ def ask(
 
     link: Link = context.obj
     message = NewMessage(
-        text=sys.stdin.read() if text == "-" else text,
+        text=given_text(text),
         knowledge_bases=tuple(knowledge_bases or ()),
         route=route,
         model=model,

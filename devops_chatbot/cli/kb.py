@@ -10,6 +10,7 @@ import typer
 from devops_chatbot.chat import SearchMode
 from devops_chatbot.cli.link import Link
 from devops_chatbot.cli.output import note, print_json, print_json_rows, print_table
+from devops_chatbot.cli.reading import given_text
 from devops_chatbot.client import Client, Upload
 from devops_chatbot.errors import BadRequest, NotFound
 from devops_chatbot.wire import DocumentState, Job
@@ -124,7 +125,7 @@ def search(
     """Search without an answer; shows which index found each hit at which rank."""
     with _client(context) as client:
         found = client.search(
-            sys.stdin.read() if query == "-" else query,
+            given_text(query),
             knowledge_bases=[name],
             mode=mode,
             limit=limit,
@@ -152,7 +153,10 @@ def search(
 def remove(context: typer.Context, name: Name, document_ids: list[str]) -> None:
     """Remove documents, by id, from every index."""
     with _client(context) as client:
+        for document_id in document_ids:
+            client.document(name, document_id)  # a wrong id removes nothing, and should say so
         client.delete_documents(name, document_ids)
+    note(f"{len(document_ids)} removed.")
 
 
 @app.command()
@@ -207,7 +211,8 @@ def _watch(client: Client, job: Job) -> Job:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("documents", total=job.total)
         for now in client.job_events(job.id):
             job = now

@@ -1,15 +1,17 @@
 """Finds the server to talk to: the one that was named, the one that owns the data directory, or one in this process."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from devops_chatbot.client import Client
-from devops_chatbot.datadir import open_data_directory, running_server
+from devops_chatbot.datadir import DataDirectory, OwnedByAnother, open_data_directory, running_server
 from devops_chatbot.settings import load
 from sandbox.remote import RemoteSandbox
 
-PATIENCE_S = 5
-"""Another command may own the data directory for a moment."""
+PATIENCE_S = 10
+"""Another command may own the data directory for a moment, and a server that starts owns it before it answers."""
 
 
 class Link:
@@ -33,11 +35,10 @@ class Link:
     def client(self) -> Iterator[Client]:
         settings = load()
         key = settings.server.key.get_secret_value() if settings.server.key else None
-        running = None if self._url else running_server(settings.data_dir)
-        url = self._url or (running.api if running else None)
-        if url:
-            self.where = f"Server: {url}."
-            with Client(url, key=key) as client:
+        data = self._url or _owner_or_own(settings.data_dir)
+        if isinstance(data, str):
+            self.where = f"Server: {data}."
+            with Client(data, key=key) as client:
                 yield client
             return
         from devops_chatbot.api.app import create_app
@@ -45,7 +46,6 @@ class Link:
         from devops_chatbot.cli.inprocess import InProcess
 
         self.where = f"No server runs on {settings.data_dir}; this command worked on it directly."
-        data = open_data_directory(settings.data_dir, patience_s=PATIENCE_S)
         try:
             with (
                 InProcess(create_app(build(settings, data))) as transport,
@@ -54,3 +54,21 @@ class Link:
                 yield client
         finally:
             data.close()
+
+
+def _owner_or_own(path: Path) -> str | DataDirectory:
+    """The address of the server that owns the directory, or the directory, which is ours from then on.
+
+    Raises `OwnedByAnother` when its owner neither answers nor ends within our patience.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        running = running_server(path)
+        if running:
+            return running.api
+        try:
+            return open_data_directory(path)
+        except OwnedByAnother:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.1)

@@ -1,11 +1,9 @@
 """One owner at a time, one format, and an address that is never stale."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -48,16 +46,6 @@ def test_a_new_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
 def test_a_second_owner_is_refused_by_pid(tmp_path: Path, owner: subprocess.Popen[bytes]) -> None:
     with pytest.raises(StoreUnavailable, match=rf"pid {owner.pid}\b.*CHATBOT_DATA_DIR"):
         open_data_directory(tmp_path / "data")
-
-
-def test_patience_waits_for_the_owner_to_end(tmp_path: Path) -> None:
-    first = open_data_directory(tmp_path)
-    begun = time.monotonic()
-    with pytest.raises(StoreUnavailable, match=f"pid {os.getpid()}"):
-        open_data_directory(tmp_path, patience_s=0.3)
-    assert time.monotonic() - begun >= 0.3
-    first.close()
-    open_data_directory(tmp_path).close()
 
 
 def test_the_address_of_a_living_owner_is_found(tmp_path: Path, owner: subprocess.Popen[bytes]) -> None:

@@ -4,14 +4,16 @@ import io
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from devops_chatbot.cli.commands import EXIT_CODES, exit_code, run
 from devops_chatbot.client import Client
-from devops_chatbot.datadir import open_data_directory
+from devops_chatbot.datadir import Address, open_data_directory
 from devops_chatbot.errors import ConfigError, ModelUnavailable, NotFound, TooLarge
 
 DISK = "# DiskFull\n\nThe alert DiskFull fires when the disk is full. Delete old logs with `journalctl --vacuum-size=1G`.\n"
@@ -94,6 +96,18 @@ def test_a_question_can_come_from_standard_input(cli, docs: Path, monkeypatch: p
         assert "disk.md" in out
 
 
+def test_text_that_is_no_utf_8_is_read_as_far_as_it_goes(cli, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli("kb", "create", "Runbooks")
+    cli("kb", "add", "Runbooks", str(docs))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9: what is DiskFull?"), "utf-8"))
+    assert "disk.md" in cli("ask")[1]
+    assert "disk.md" in cli("ask", "caf\udce9: what is DiskFull?")[1]
+    assert "disk.md" in cli("kb", "search", "Runbooks", "caf\udce9 DiskFull")[1]
+    code, _, err = cli("kb", "create", "caf\udce9")
+    assert (code, "half of a character" in err) == (1, True)
+    assert cli("kb", "documents", "caf\udce9")[0] == 1
+
+
 def test_a_conversation_goes_on(cli, docs: Path) -> None:
     cli("kb", "create", "Runbooks")
     cli("kb", "add", "Runbooks", str(docs))
@@ -150,6 +164,7 @@ def test_a_knowledge_base_is_renamed_emptied_and_deleted(cli, docs: Path, monkey
     document = json.loads(cli("kb", "documents", "Manual", "--json")[1])["items"][0]["id"]
     assert cli("kb", "remove", "Manual", document)[0] == 0
     assert json.loads(cli("kb", "documents", "Manual", "--json")[1])["total"] == 0
+    assert cli("kb", "remove", "Manual", document)[0] == 1, "there is no such document any more"
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     code, _, err = cli("kb", "delete", "Manual")
     assert (code, "--yes" in err) == (1, True)
@@ -198,9 +213,52 @@ def test_an_owned_directory_without_an_address_is_unavailable(tmp_path: Path, ca
     data.close()
 
 
+@pytest.mark.service
+def test_a_command_waits_for_another_one_to_end(tmp_path: Path) -> None:
+    data = open_data_directory(tmp_path / "data")
+    ended = threading.Timer(0.5, data.close)
+    ended.start()
+    try:
+        assert run(["kb", "list"]) == 0
+    finally:
+        ended.join()
+
+
 def test_no_server_at_the_named_address_is_unavailable(capsys) -> None:
     assert run(["--url", "http://127.0.0.1:9", "kb", "list"]) == 3
     assert "devops-chatbot serve" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ftp://127.0.0.1", "http://a:b"])
+def test_an_address_that_is_none_is_said_plainly(address: str, capsys) -> None:
+    assert run(["--url", address, "kb", "list"]) == 1
+    assert capsys.readouterr().err.startswith(f"Error: The address {address!r}")
+
+
+@pytest.mark.service
+def test_a_command_waits_for_the_server_that_is_starting(tmp_path: Path, url: str, monkeypatch) -> None:
+    monkeypatch.setenv("CHATBOT_DATA_DIR", str(tmp_path / "starting"))
+    data = open_data_directory(tmp_path / "starting")
+    started = threading.Timer(1, data.publish, [Address(api=url, ui=None, pid=0)])
+    started.start()
+    try:
+        assert run(["kb", "list"]) == 0
+    finally:
+        started.join()
+        data.close()
+
+
+def test_a_group_without_a_command_shows_its_help(capsys) -> None:
+    for arguments in ([], ["kb"]):
+        assert run(arguments) == 1
+        printed = capsys.readouterr()
+        assert printed.err.startswith("Usage: devops-chatbot")
+        assert not printed.out
+
+
+def test_the_version_is_that_of_the_package(capsys) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == version("devops-chatbot")
 
 
 def test_wrong_settings_are_exit_2(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
