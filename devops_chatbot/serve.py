@@ -154,6 +154,7 @@ class _Pages:
         self._log = log
         self._folder = Path(str(webui.__file__)).parent
         self._begun = 0.0
+        self._said_before = 0
         self._process: asyncio.subprocess.Process | None = None
         self._environment = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
         self._environment["CHATBOT_API_URL"] = api_url
@@ -182,6 +183,7 @@ class _Pages:
                 libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
         with self._log.open("ab") as log:
+            self._said_before = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 cwd=self._folder,
@@ -216,7 +218,7 @@ class _Pages:
 
     def _tail(self) -> str:
         with self._log.open("rb") as log:
-            return _last(log, 2000)
+            return _last(log, min(2000, log.seek(0, os.SEEK_END) - self._said_before))
 
 
 async def _answering(api_url: str, pages: _Pages | None) -> None:

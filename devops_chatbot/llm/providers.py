@@ -1,5 +1,6 @@
 """Opens the providers' chat models through LangChain, and says in our words what goes wrong with them."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from devops_chatbot.errors import ChatbotError, ConfigError, ModelUnavailable
@@ -12,6 +13,7 @@ RETRIES = 1
 """Of one call, by the provider's own client, when it is answered 429 or 5xx; after that the next model has its turn."""
 CONNECT_S = 10
 LONGEST_DETAIL = 300
+_NOT_UNDERSTOOD = (ValueError, TypeError, LookupError, AttributeError)
 
 _HOMES: dict[Provider, str] = {
     "openai": "https://api.openai.com/v1",
@@ -79,7 +81,12 @@ class Remote:
             return ModelUnavailable(f"{who} did not answer within {self._settings.timeout_s:g} s. Try again.")
         if _is_connection(error) and not begun:
             return ModelUnavailable(f"{who} cannot be reached at {where}. Check that it runs.")
-        return ModelUnavailable(f"{who} broke off: {self._short(error)}. Try again.")
+        if isinstance(error, _NOT_UNDERSTOOD) and not begun:
+            return ModelUnavailable(
+                f"What {where} answers is not what a server of the provider {self._settings.provider!r} says "
+                f"({self._short(error)}). Check models.{self._name}.base_url and models.{self._name}.provider."
+            )
+        return ModelUnavailable(f"{who} broke off: {self._short(error).rstrip('.')}. Try again.")
 
     def _short(self, error: Exception) -> str:
         """The error's own words, without the key, on one line."""
@@ -127,12 +134,14 @@ def _azure(settings: ModelSettings) -> "BaseChatModel":
 
 
 def _limit(settings: ModelSettings) -> dict[str, Any]:
-    return {"max_completion_tokens": settings.max_output}
+    return {"model_kwargs": {"max_completion_tokens": settings.max_output}}
 
 
 def _anthropic(settings: ModelSettings) -> "BaseChatModel":
     from langchain_anthropic import ChatAnthropic
 
+    if not (settings.api_key or settings.base_url or os.environ.get("ANTHROPIC_API_KEY")):
+        raise ValueError("Anthropic wants a key")  # its client finds that out only when it is answered
     options: dict[str, Any] = {"model": settings.model, "max_tokens": settings.max_output}
     options |= {"timeout": settings.timeout_s, "max_retries": RETRIES}
     if settings.api_key:

@@ -285,6 +285,21 @@ def test_help_is_quick_and_says_the_exit_codes() -> None:
     assert "Exit codes" in done.stdout
 
 
+def test_ctrl_c_while_the_command_line_is_being_imported_leaves_no_traceback() -> None:
+    code = (
+        "import os, signal, sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'devops_chatbot.settings':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from devops_chatbot.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_a_question_sets_its_own_search_and_history(cli, docs: Path) -> None:
     cli("kb", "create", "Runbooks")
     cli("kb", "add", "Runbooks", str(docs))

@@ -125,11 +125,17 @@ def test_a_killed_server_takes_its_pages_along_and_can_be_started_again(settings
 
 
 def test_pages_that_do_not_stay_up_end_the_server_with_their_last_words(settings: dict[str, str]) -> None:
+    logs = Path(settings["CHATBOT_DATA_DIR"]) / "logs"
+    logs.mkdir(parents=True)
+    (logs / "webui.log").write_text("said by an earlier start\n")
     with serving(settings) as server:
         os.kill(server.children()[0], signal.SIGKILL)
         assert server.process.wait(20) == 3
         assert server.process.stdout is not None
-        assert "web pages ended" in server.process.stdout.read()
+        said = server.process.stdout.read()
+        assert "web pages ended" in said
+        assert "Streamlit" in said
+        assert "an earlier start" not in said
 
 
 def test_a_second_server_on_the_directory_is_refused_by_pid(settings: dict[str, str]) -> None:

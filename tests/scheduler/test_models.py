@@ -67,7 +67,7 @@ def test_a_switched_role_whose_models_are_gone_goes_by_the_settings(engine: Engi
         (Reply(status=429), "rate limit"),
         (Reply(status=500), "status 500"),
         (Reply(status=400), "refuses the request"),
-        (Reply(garbage=True), "broke off"),
+        (Reply(garbage=True), "Check models.x.base_url and models.x.provider."),
         (Reply(text="x", first_s=2), "said nothing for|did not answer within"),
     ],
 )

@@ -8,6 +8,9 @@ import pytest
 from scripted_model import Reply, ScriptedModel
 
 from devops_chatbot.chat import Answer, Event, Failure, Progress, Question, Token
+from devops_chatbot.errors import ConfigError
+from devops_chatbot.llm.providers import Remote
+from devops_chatbot.settings import ModelSettings
 from webui.i18n.server import said as said_in
 
 PAGES = {"EtcdSlow.md": "EtcdSlow fires when etcd is slow to commit. Check the disk."}
@@ -103,7 +106,7 @@ def test_what_a_model_may_read_bounds_its_prompt(house: Callable, case: Case) ->
         (Reply(status=404), "models.x.model"),
         (Reply(status=429), "rate limit"),
         (Reply(status=500), "status 500"),
-        (Reply(garbage=True), "broke off"),
+        (Reply(garbage=True), "Check models.x.base_url and models.x.provider."),
         (Reply(text="late", first_s=2), "nothing for|did not answer"),
         (Reply(text=""), "empty answer"),
     ],
@@ -207,6 +210,7 @@ def test_the_test_button_calls_the_model(house: Callable, case: Case) -> None:
     [
         *(Reply(status=status) for status in (400, 401, 404, 429, 500)),
         Reply(text=""),
+        Reply(garbage=True),
         Reply(refusal="I will not."),
         Reply(text="one two three", piece=4, breaks_after=2),
     ],
@@ -216,3 +220,18 @@ def test_what_goes_wrong_is_told_in_chinese_too(house: Callable, reply: Reply) -
         failure = house(pages=PAGES, models={"x": server.settings()}, answer=["x"]).ask(QUESTION)[-1]
     assert isinstance(failure, Failure)
     assert said_in(failure.detail, "zh") != failure.detail
+
+
+@every_provider
+def test_opening_a_model_says_nothing_in_the_log(case: Case, recwarn: pytest.WarningsRecorder) -> None:
+    with ScriptedModel() as server:
+        Remote("x", ModelSettings.model_validate(case.settings(server))).open()
+    assert not [warning for warning in recwarn if warning.category is UserWarning]
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_missing_key_names_the_setting(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match=r"models\.x\.api_key is not set"):
+        Remote("x", ModelSettings(provider=provider, model="m")).open()  # type: ignore[arg-type]
