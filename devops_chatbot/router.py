@@ -114,14 +114,18 @@ class Router:
         bases = [base for base in self._knowledge_bases() if base.chunks]
         return tuple(base.id for base in bases if (base.id in asked if asked else not base.id.startswith(HIDDEN)))
 
+    def check(self, scenario: str | None) -> None:
+        """Raises `BadQuestion` for a scenario that does not exist."""
+        if scenario is not None and scenario not in NAMES:
+            raise BadQuestion(f"There is no route {scenario!r}. Known: {', '.join(NAMES)}")
+
     def choose(self, question: Question, query: str, circumstances: Circumstances) -> Route:
         """The route for a question; `query` is the question as it stands on its own. Raises `BadQuestion` when it
         asks for a scenario that does not exist.
         """
         language = language_of(question.text)
         sources = self.sources(question.knowledge_bases)
-        if question.scenario is not None and question.scenario not in NAMES:
-            raise BadQuestion(f"There is no route {question.scenario!r}. Known: {', '.join(NAMES)}")
+        self.check(question.scenario)
         if question.scenario is not None:
             return _route(question.scenario, 1.0, _WHY["chosen"][language], sources)
         scenario, confidence, why = self._decide(question.text, query, sources, circumstances)

@@ -80,6 +80,15 @@ class Scheduler:
             found.append(Scenario(name=name, purpose=_PURPOSE[name], state=state, why=why))
         return found
 
+    def check(self, question: Question) -> None:
+        """Refuse what cannot be asked, before anything begins. Raises `BadQuestion`."""
+        if len(question.text) > LONGEST_QUESTION:
+            raise BadQuestion(f"The question has {len(question.text)} characters; at most {LONGEST_QUESTION} are read.")
+        if not question.regenerate and not question.text.strip():
+            raise BadQuestion("The question is empty. Write a few words.")
+        self._router.check(question.scenario)
+        self._models.for_role("answer", named=question.model)
+
     async def ask(self, question: Question) -> AsyncGenerator[Event]:
         """The route first, an `Answer` or a `Failure` last. Closing the generator stops the work; what was said is
         kept in the thread as stopped. With `regenerate` the thread's last question is answered again, and the new
@@ -140,10 +149,8 @@ class Scheduler:
     async def _open(self, turn: "_Turn") -> None:
         """Check the question, load what was said before, and keep the question in its thread."""
         question = turn.question
-        if len(question.text) > LONGEST_QUESTION:
-            raise BadQuestion(f"The question has {len(question.text)} characters; at most {LONGEST_QUESTION} are read.")
+        self.check(question)
         if question.thread_id is None:
-            _not_empty(question.text)
             return
         thread = await asyncio.to_thread(self._threads.load, question.thread_id)
         if question.regenerate:
@@ -151,7 +158,6 @@ class Scheduler:
             turn.instead_of = next((one.id for one in thread.messages[asked + 1 :]), None)
             earlier, text = thread.messages[:asked], thread.messages[asked].text
         else:
-            _not_empty(question.text)
             earlier, text = thread.messages, question.text
         turn.question = replace(question, text=text, history=_history(earlier, question.history_turns))
         turn.opened = True
@@ -225,11 +231,6 @@ async def _warm(model: NamedModel) -> None:
     """Import the model's package while the agents search; what goes wrong is said when the model is asked."""
     with suppress(ChatbotError):
         await asyncio.to_thread(model.open)
-
-
-def _not_empty(text: str) -> None:
-    if not text.strip():
-        raise BadQuestion("The question is empty. Write a few words.")
 
 
 def _last_question(thread: Thread) -> int:

@@ -60,7 +60,7 @@ async def stop(thread_id: str, context: In) -> Stopped:
 def _question(product: Product, thread_id: str, body: NewMessage) -> Question:
     product.threads.load(thread_id)
     refuse_repositories(body.repositories)
-    return Question(
+    question = Question(
         text=body.text,
         thread_id=thread_id,
         knowledge_bases=(*product.ids_of(body.knowledge_bases), *_attached(product, thread_id)),
@@ -72,6 +72,8 @@ def _question(product: Product, thread_id: str, body: NewMessage) -> Question:
         history_turns=body.history_turns,
         regenerate=body.regenerate,
     )
+    product.scheduler.check(question)
+    return question
 
 
 def _attached(product: Product, thread_id: str) -> tuple[str, ...]:

@@ -19,14 +19,11 @@ def ask_and_print(
     """Ask in the thread, or in a new one; returns the class of the error when it did not go well."""
     thread_id = thread or client.create_thread().id
     try:
-        failed = _print_events(client.ask(thread_id, message), thread_id, new=thread is None, as_json=as_json)
-    except BadRequest:
+        return _print_events(client.ask(thread_id, message), thread_id, new=thread is None, as_json=as_json)
+    except BadRequest:  # the question was refused: there is nothing to keep
         if thread is None:
             client.delete_thread(thread_id)
         raise
-    if failed and thread is None and not client.thread(thread_id).messages:
-        client.delete_thread(thread_id)  # the question was refused: there is nothing to keep
-    return failed
 
 
 def _print_events(events: Iterator[Event], thread_id: str, *, new: bool, as_json: bool) -> type[ChatbotError] | None:

@@ -83,7 +83,7 @@ class Remote:
             return ModelUnavailable(f"{who} cannot be reached at {where}. Check that it runs.")
         if isinstance(error, _NOT_UNDERSTOOD) and not begun:
             return ModelUnavailable(
-                f"What {where} answers is not what a server of the provider {self._settings.provider!r} says "
+                f"{who} at {where} does not answer as a server of the provider {self._settings.provider!r} does "
                 f"({self._short(error)}). Check models.{self._name}.base_url and models.{self._name}.provider."
             )
         return ModelUnavailable(f"{who} broke off: {self._short(error).rstrip('.')}. Try again.")
