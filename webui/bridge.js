@@ -26,7 +26,22 @@ function showTheme(choice, paths) {
   for (const path of paths) {
     localStorage.setItem(`stActiveTheme-${path}-v2`, JSON.stringify(choice))
   }
+  // Pages cannot read that store on the server, and the preferences show what was chosen.
+  document.cookie = `chatbot_theme=${choice}; path=/; max-age=31536000; SameSite=Lax`
   location.reload()
+}
+
+function followScheme(state) {
+  // Popovers, dialogs and menus are drawn outside the element that Streamlit gives its color-scheme.
+  const app = document.querySelector('[data-testid="stApp"]')
+  const follow = () => {
+    document.documentElement.style.colorScheme = getComputedStyle(app).colorScheme
+  }
+  if (app && state.app !== app) {
+    state.app = app
+    new MutationObserver(follow).observe(app, { attributeFilter: ["class"] })
+    follow()
+  }
 }
 
 function bringIntoView(panelSelector, hitSelector) {
@@ -101,6 +116,7 @@ export default function (component) {
   const state = (window.__chatbotBridge ??= {})
 
   document.documentElement.lang = data.language
+  followScheme(state)
   if (data.chosen) {
     document.cookie = `chatbot_language=${data.chosen}; path=/; max-age=31536000; SameSite=Lax`
   }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 KEY = "bridge"
 PATHS = ("/", "/knowledge", "/status")
 THEMES = ("System", "Light", "Dark")
+THEME_COOKIE = "chatbot_theme"
 
 
 def mount() -> None:
@@ -41,6 +42,12 @@ def mount() -> None:
 def want_theme(choice: str) -> None:
     """Show the pages in this theme from now on, in this browser."""
     st.session_state["theme_wanted"] = {"choice": choice, "paths": PATHS, "nonce": secrets.token_hex(4)}
+
+
+def chosen_theme() -> str:
+    """The theme that was chosen in this browser."""
+    chosen = st.context.cookies.get(THEME_COOKIE)
+    return chosen if chosen in THEMES else THEMES[0]
 
 
 def _on_cited() -> None:

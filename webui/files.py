@@ -1,5 +1,6 @@
 """The file table: every document with its state, and what can be done with one or many."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import cast
@@ -13,6 +14,8 @@ from webui.session import client, plain, shown_errors, t, told
 from webui.words import ago, size
 
 PAGE_SIZE = 25
+CHUNKS_SHOWN = 50
+SPLITTER = re.compile(r"split/\d+/(?P<tokens>\d+)/(?P<overlap>\d+)")
 STATES: tuple[DocumentState, ...] = ("ready", "failed", "indexing", "waiting", "removing")
 
 
@@ -167,12 +170,26 @@ def _download(base: KnowledgeBase, documents: Sequence[Document]) -> None:
 def _chunks(base: KnowledgeBase, document: Document) -> None:
     with shown_errors():
         chunks = client().chunks(base.id, document.id)
-        details = t("files.details", loader=document.loader, splitter=document.splitter, version=document.version[:12])
-        counted = t("knowledge.chunks", count=len(chunks))
-        st.html(f'<p class="cb-quiet">{escape(document.source_uri)} · {escape(counted)} · {escape(details)}</p>')
-        for number, chunk in enumerate(chunks, start=1):
+        details = (
+            document.source_uri,
+            t("knowledge.chunks", count=len(chunks)),
+            document.loader,
+            _splitting(document.splitter),
+            t("files.version", version=document.version[:12]),
+        )
+        st.html(f'<p class="cb-quiet">{escape(" · ".join(details))}</p>')
+        pages, first = -(-len(chunks) // CHUNKS_SHOWN), 0
+        if pages > 1:
+            first = (st.pagination(pages, key=f"chunk_page_{document.id}") - 1) * CHUNKS_SHOWN
+        for number, chunk in enumerate(chunks[first : first + CHUNKS_SHOWN], start=first + 1):
             where = " · ".join(part for part in (" › ".join(chunk.heading_path), passage.place(chunk.location)) if part)
             st.html(
                 f'<div class="cb-chunk"><h4>{escape(t("files.chunk", number=number))}<span>{escape(where)}</span></h4>'
                 f"<pre>{escape(chunk.text)}</pre></div>"
             )
+
+
+def _splitting(splitter: str) -> str:
+    """How a document was split, in words; `splitter` is what the index notes of it."""
+    noted = SPLITTER.fullmatch(splitter)
+    return t("files.split", tokens=noted["tokens"], overlap=noted["overlap"]) if noted else splitter

@@ -141,10 +141,12 @@ def _preferences() -> None:
         if chosen and chosen != language():
             st.session_state["language"] = chosen
             st.rerun()
+        shown = st.session_state.setdefault("theme_shown", bridge.chosen_theme())
         theme = st.segmented_control(
-            t("app.theme"), bridge.THEMES, key="theme_choice", format_func=lambda name: t(f"app.theme_{name}")
-        )
-        if theme and theme != st.session_state.get("theme_shown"):
+            t("app.theme"), bridge.THEMES, default=shown, required=True, key="theme_choice",
+            format_func=lambda name: t(f"app.theme_{name}"),
+        )  # fmt: skip
+        if theme and theme != shown:
             st.session_state["theme_shown"] = theme
             bridge.want_theme(theme)
             st.rerun()

@@ -248,6 +248,8 @@ def test_language_and_theme_are_remembered_by_the_browser(spoken: "Product", pag
         page.get_by_text("深色", exact=True).click()
     page.get_by_role("heading", name="今天要解决什么问题？").wait_for()
     page.wait_for_function("getComputedStyle(document.querySelector('.stApp')).backgroundColor === 'rgb(18, 20, 26)'")
+    page.get_by_role("button", name="偏好").click()
+    page.get_by_role("radio", name="深色", checked=True).wait_for()
 
 
 def test_on_a_narrow_screen_the_source_covers_the_page_and_closes_by_escape(
@@ -266,4 +268,55 @@ def test_on_a_narrow_screen_the_source_covers_the_page_and_closes_by_escape(
     page.keyboard.press("Escape")
     panel.wait_for(state="detached")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+
+
+def test_what_is_drawn_above_the_page_follows_the_theme(spoken: "Product", browser: "Browser") -> None:
+    context = browser.new_context(locale="en-GB", color_scheme="dark")
+    page = context.new_page()
+    base = next(each for each in spoken.client.knowledge_bases() if each.name == "Runbooks")
+    page.goto(f"{spoken.ui}/knowledge?kb={base.id}")
+    row = page.locator('[class*="st-key-file_row_"]', has_text="EtcdSlowDisk.md")
+    row.get_by_role("button", name="Actions").click()
+    page.get_by_role("menuitem", name="Show passages").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text(re.compile(r"split by headings, up to \d+ tokens each")).wait_for()
+    words = dialog.locator(".cb-chunk pre").first
+    for scheme in ("dark", "light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.wait_for_function(f"getComputedStyle(document.documentElement).colorScheme === '{scheme}'")
+        assert words.evaluate(CONTRAST) > 7
+        assert dialog.locator(".cb-quiet").first.evaluate(CONTRAST) > 4.5
+    context.close()
+
+
+CONTRAST = """element => {
+  const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true})
+  const light = colour => {
+    canvas.fillStyle = colour
+    canvas.fillRect(0, 0, 1, 1)
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map(each => each / 255)
+      .map(each => each <= 0.03928 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  }
+  let ground = element
+  while (getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement
+  const pair = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor].map(light)
+  return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05)
+}"""
+"""The contrast of an element's words with what is behind them, as WCAG counts it."""
+
+
+def test_first_start_fits_a_narrow_screen(fresh: "Product", browser: "Browser") -> None:
+    context = browser.new_context(locale="en-GB", viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(fresh.ui)
+    page.get_by_role("button", name="Build the sample knowledge base").wait_for()
+    sample, own = (page.locator(f".st-key-start_{name}").bounding_box() for name in ("sample", "own"))
+    assert sample is not None
+    assert own is not None
+    assert sample["y"] + sample["height"] < own["y"]
+    for card in (sample, own):
+        assert card["x"] >= 0
+        assert card["x"] + card["width"] <= 390
     context.close()
