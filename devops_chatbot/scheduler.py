@@ -10,6 +10,7 @@ from typing import Literal, cast
 from devops_chatbot.chat import (
     Agent,
     Answer,
+    Citation,
     Event,
     Evidence,
     Failure,
@@ -25,7 +26,7 @@ from devops_chatbot.followup import standalone, understood
 from devops_chatbot.llm import Models, NamedModel
 from devops_chatbot.router import CHAT, DOCS, Circumstances, Router
 from devops_chatbot.threads import Message, NewMessage, Thread, Threads
-from devops_chatbot.writer import Brief, Writer, Written
+from devops_chatbot.writer import Brief, Cited, Writer, Written
 
 LONGEST_QUESTION = 20_000
 
@@ -142,6 +143,9 @@ class Scheduler:
                 if isinstance(piece, Written):
                     yield await self._answered(turn, turn.route, piece)
                     continue
+                if isinstance(piece, Cited):
+                    turn.cited = piece.citations
+                    continue
                 if isinstance(piece, Token):
                     turn.said.append(piece.text)
                 yield piece
@@ -192,7 +196,7 @@ class Scheduler:
         message = NewMessage(
             role="assistant",
             text=text,
-            citations=written.citations if written else (),
+            citations=written.citations if written else turn.cited,
             route=turn.route,
             model=written.model if written else None,
             usage=written.usage if written else None,
@@ -221,6 +225,7 @@ class _Turn:
     question: Question
     route: Route | None = None
     said: list[str] = field(default_factory=list)
+    cited: tuple[Citation, ...] = ()
     instead_of: str | None = None
     warming: asyncio.Task[None] | None = None
     opened: bool = False

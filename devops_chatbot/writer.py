@@ -52,11 +52,18 @@ class Written:
     extractive: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cited:
+    """What an answer on its way has cited so far."""
+
+    citations: tuple[Citation, ...]
+
+
 class Writer:
     """Writes answers. One instance serves many questions at once."""
 
-    async def write(self, brief: Brief, models: Sequence[NamedModel]) -> AsyncGenerator[Token | Progress | Written]:
-        """Tokens as they come, last the whole. A model that fails before its first token gives way to the next one,
+    async def write(self, brief: Brief, models: Sequence[NamedModel]) -> AsyncGenerator[Token | Progress | Cited | Written]:
+        """Tokens as they come, what they cite before them, last the whole. A model that fails before its first token gives way to the next one,
         with a word about it. Raises `ModelUnavailable` when none is left, or when one breaks off.
         """
         language = language_of(brief.question)
@@ -91,12 +98,15 @@ class _Answer:
         self._ending = Ending()
         self.begun = False
 
-    async def write(self) -> AsyncGenerator[Token | Written]:
+    async def write(self) -> AsyncGenerator[Token | Cited | Written]:
         begun = time.perf_counter()
         messages = _messages(self._brief, self._model, self._language)
         async with aclosing(self._model.stream(messages)) as chunks:
             async for chunk in chunks:
+                known = len(self._filter.cited)
                 text = self._take(chunk)
+                if len(self._filter.cited) > known:
+                    yield Cited(citations=citations(self._filter.cited, self._brief.evidence))
                 if text:
                     yield Token(text=text)
         rest = self._say(self._filter.end())

@@ -42,6 +42,10 @@ def reply(body: dict[str, Any]) -> Reply:
     asked = str(body["messages"][-1]["content"])
     if "slowly" in asked.rsplit("\n", 1)[-1] or "speak slowly" in asked:
         return Reply(text=LONG, piece=5, pause_s=0.05)
+    if "break off" in asked:
+        return Reply(text=ANSWER, piece=30, breaks_after=2)
+    if "but an error" in asked:
+        return Reply(status=500)
     return Reply(text=ANSWER, piece=6, pause_s=0.01)
 
 

@@ -3,6 +3,8 @@
 
 const COPIED_MS = 1600
 const FIND_MS = 2000
+const FOLLOW_MS = 1500
+const ABOVE_PX = 44
 const KEY = "chatbot_key"
 const DROPZONE = '.st-key-add_files [data-testid="stFileUploaderDropzone"]'
 const LEFT_OUT = /(^|\/)(\.|node_modules(\/|$))/ // as the server does; no need to send them
@@ -42,6 +44,57 @@ function followScheme(state) {
     new MutationObserver(follow).observe(app, { attributeFilter: ["class"] })
     follow()
   }
+}
+
+const QUESTION = '[class*="st-key-conversation"] [class*="st-key-question_"]'
+const WRITTEN = "question_live"
+
+function newest() {
+  // The last question of the conversation: its place, its name, and how many there are.
+  const questions = document.querySelectorAll(QUESTION)
+  const place = questions[questions.length - 1]
+  const name = place?.className.match(/st-key-(question_\w+)/)?.[1]
+  return { place, name, count: questions.length }
+}
+
+function followQuestions(state) {
+  // A conversation is read from its newest question on: when it is opened, and when something is asked. Until the
+  // question stands on top, or the person scrolls, the page follows the answer as it grows.
+  if (state.following) {
+    return
+  }
+  state.following = true
+  let seen = { name: undefined, count: 0 }
+  let until = 0
+  let waiting = false
+  const main = () => document.querySelector('[data-testid="stMain"]')
+  const look = () => {
+    waiting = false
+    const question = newest()
+    const answered = question.count === seen.count && [question.name, seen.name].includes(WRITTEN)
+    if (question.place && question.name !== seen.name && !answered) {
+      until = performance.now() + FOLLOW_MS
+    }
+    seen = question
+    if (question.place && (performance.now() < until || (until && document.querySelector(".st-key-answer_live")))) {
+      const top = question.place.getBoundingClientRect().top - main().getBoundingClientRect().top - ABOVE_PX
+      main().scrollTop += top
+      if (performance.now() < until) {
+        soon(FOLLOW_MS / 10)
+      }
+    }
+  }
+  const soon = (wait) => {
+    if (!waiting) {
+      waiting = true
+      setTimeout(() => requestAnimationFrame(look), wait)
+    }
+  }
+  for (const kind of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+    document.addEventListener(kind, () => (until = 0), { capture: true, passive: true })
+  }
+  new MutationObserver(() => soon(0)).observe(document.body, { childList: true, subtree: true, characterData: true })
+  soon(0)
 }
 
 function bringIntoView(panelSelector, hitSelector) {
@@ -117,6 +170,7 @@ export default function (component) {
 
   document.documentElement.lang = data.language
   followScheme(state)
+  followQuestions(state)
   if (data.chosen) {
     document.cookie = `chatbot_language=${data.chosen}; path=/; max-age=31536000; SameSite=Lax`
   }

@@ -242,17 +242,17 @@ def _show_failure(thread: Thread) -> None:
     if failed is None or failed.asked.thread_id != thread.id:
         return
     last = thread.messages[-1] if thread.messages else None
-    saved = last is not None and last.role == "assistant" and last.state != "complete"
-    if not saved:
-        if last is None or last.text != failed.asked.text:
-            conversation.show_question(failed.asked.text, key="failed")
-        conversation.show_stopped(failed.view)
+    if last is not None and last.role == "assistant" and last.state != "complete":
+        return  # kept by the server, with the reason
+    again = failed.asked.message.regenerate or (last is not None and last.text == failed.asked.text)
+    if not again:
+        conversation.show_question(failed.asked.text, key="failed")
+    conversation.show_stopped(failed.view)
     if failed.view.failure is not None and not failed.view.stopped:
         _show_reason(failed.view.failure)
-    if not saved and st.button(t("app.retry"), icon=":material/refresh:", key="retry_question"):
-        known = last is not None and last.text == failed.asked.text
+    if st.button(t("app.retry"), icon=":material/refresh:", key="retry_question"):
         text = failed.asked.text
-        _ask(thread, composer.message("" if known else text, regenerate=known), text)
+        _ask(thread, composer.message("" if again else text, regenerate=again), text)
 
 
 def _show_unsent(thread: Thread) -> None:

@@ -56,11 +56,13 @@ def show_answer(message: Message, scenarios: Sequence[Scenario], *, last: bool, 
         if message.state == "stopped":
             st.html(f'<div class="cb-note">{escape(t("chat.stopped"))}</div>')
         elif message.state == "failed":
-            why = f"{t('chat.failed')} {told(message.error)}".strip()
+            what = t("chat.failed") if message.text.strip() else t("chat.unanswered")
+            why = f"{what} {told(message.error)}".strip()
             st.html(f'<div class="cb-note cb-bad">{escape(why)}</div>')
         _show_sources(message.citations, token)
         with st.container(key=f"after_{message.id}", horizontal=True, gap="small", vertical_alignment="center"):
-            _show_copy(message.text)
+            if message.text.strip():
+                _show_copy(message.text)
             if last and st.button(
                 t("chat.regenerate"), icon=":material/refresh:", type="tertiary", key=f"again_{message.id}"
             ):

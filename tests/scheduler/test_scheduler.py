@@ -151,6 +151,32 @@ def test_leaving_stops_the_model_and_keeps_what_was_said(house: Callable) -> Non
     assert (kept.role, kept.state, kept.text) == ("assistant", "stopped", heard)
 
 
+def test_what_an_answer_cited_before_it_ended_too_early_is_kept(house: Callable) -> None:
+    text = "The disk is slow [1]. " + "word " * 400
+    with ScriptedModel([Reply(text=text, piece=22, pause_s=0.02), Reply(text=text, piece=22, breaks_after=4)]) as model:
+        here = house(pages=PAGES, models={"local": model.settings()}, answer=["local"])
+        thread = here.threads.create()
+
+        async def leave() -> None:
+            async with aclosing(
+                here.scheduler.ask(Question(text="What about EtcdSlow?", thread_id=thread.id))
+            ) as events:
+                async for event in events:
+                    if isinstance(event, Token) and "[1]" in event.text:
+                        break
+
+        here.run(leave())
+        failure = here.ask("What about EtcdSlow again?", thread_id=thread.id)[-1]
+    assert isinstance(failure, Failure)
+    assert ".." not in failure.detail
+    kept = [message for message in here.threads.load(thread.id).messages if message.role == "assistant"]
+    assert [message.state for message in kept] == ["stopped", "failed"]
+    for message in kept:
+        assert "slow [1]." in message.text
+        assert [citation.number for citation in message.citations] == [1]
+        assert message.citations[0].ref
+
+
 def test_a_cancelled_task_keeps_what_was_said(house: Callable) -> None:
     with ScriptedModel([Reply(text="word " * 400, piece=5, pause_s=0.02)]) as model:
         here = house(pages=PAGES, models={"local": model.settings()}, answer=["local"])

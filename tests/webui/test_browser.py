@@ -153,6 +153,49 @@ def test_an_answer_grows_while_it_is_written_and_stop_ends_the_work(spoken: "Pro
     assert "word word" in last.text
 
 
+def test_the_newest_question_is_in_view_when_it_is_asked_and_when_its_conversation_is_opened(
+    spoken: "Product", page: "Page"
+) -> None:
+    page.set_viewport_size({"width": 1100, "height": 460})
+    page.goto(spoken.ui)
+    for number in range(3):
+        ask(page, f"Why is etcd slow, asked {number}?")
+        page.locator('[class*="st-key-question_"]').nth(number).wait_for()
+        answered(page)
+    question = page.locator('[class*="st-key-question_"]').last
+    page.wait_for_function(IN_VIEW, arg=question.element_handle())
+    page.mouse.move(600, 150)
+    page.mouse.wheel(0, -9000)
+    page.wait_for_timeout(600)
+    assert page.get_by_test_id("stMain").evaluate("main => main.scrollTop") == 0  # nobody is pulled back
+    page.reload()
+    answered(page)
+    page.wait_for_function(IN_VIEW, arg=page.locator('[class*="st-key-question_"]').last.element_handle())
+    ask(page, "Please speak slowly for a long while")
+    page.locator(".st-key-answer_live").get_by_text("word word").first.wait_for()
+    page.wait_for_function(IN_VIEW, arg=page.locator(".st-key-question_live").element_handle())
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped. What had been said is kept.").wait_for()
+
+
+IN_VIEW = "question => { const top = question.getBoundingClientRect().top; return 0 <= top && top < innerHeight / 2 }"
+
+
+def test_an_answer_that_breaks_off_says_so_once_and_keeps_its_sources(spoken: "Product", page: "Page") -> None:
+    page.goto(spoken.ui)
+    ask(page, "Say etcd and break off")
+    answer = answered(page)
+    page.get_by_text("The answer broke off.").wait_for()
+    assert page.locator("body").inner_text().count("broke off:") == 1
+    answer.locator(CITATION).first.click()
+    page.locator(".st-key-passage_panel .hit").first.wait_for()
+    page.goto(spoken.ui)
+    ask(page, "Say nothing but an error")
+    answered(page)
+    page.get_by_text("No answer came.").wait_for()
+    assert page.get_by_role("button", name="Copy").count() == 0
+
+
 def test_a_reload_finds_the_conversation_and_the_answer_on_its_way(spoken: "Product", page: "Page") -> None:
     page.goto(spoken.ui)
     ask(page, "Please speak slowly once more")
