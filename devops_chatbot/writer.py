@@ -62,9 +62,12 @@ class Cited:
 class Writer:
     """Writes answers. One instance serves many questions at once."""
 
-    async def write(self, brief: Brief, models: Sequence[NamedModel]) -> AsyncGenerator[Token | Progress | Cited | Written]:
-        """Tokens as they come, what they cite before them, last the whole. A model that fails before its first token gives way to the next one,
-        with a word about it. Raises `ModelUnavailable` when none is left, or when one breaks off.
+    async def write(
+        self, brief: Brief, models: Sequence[NamedModel]
+    ) -> AsyncGenerator[Token | Progress | Cited | Written]:
+        """Tokens as they come, what they cite before them, last the whole. A model that fails before its first token
+        gives way to the next one, with a word about it. Raises `ModelUnavailable` when none is left, or when one breaks
+        off.
         """
         language = language_of(brief.question)
         failed: list[str] = []

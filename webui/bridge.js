@@ -46,7 +46,7 @@ function followScheme(state) {
   }
 }
 
-const QUESTION = '[class*="st-key-conversation"] [class*="st-key-question_"]'
+const QUESTION = '.st-key-conversation [class*="st-key-question_"]'
 const WRITTEN = "question_live"
 
 function newest() {

@@ -68,7 +68,7 @@ def _column(thread_id: str | None) -> "DeltaGenerator":
     state["drawn_thread"] = thread_id
     if state.get("drawn_second", False):
         st.empty()
-    column = st.container(key="conversation_open" if passage.opened() else "conversation")
+    column = st.container(key="conversation")
     if not state.get("drawn_second", False):
         st.empty()
     return column
@@ -97,7 +97,7 @@ def _composer(
     thread: Thread | None, live: LiveAnswer | None, attached: Sequence[Attachment]
 ) -> "ChatInputValue | None":
     writing = live is not None and not live.ended
-    with st.bottom, st.container(key="composer_open" if passage.opened() else "composer", gap="small"):
+    with st.bottom, st.container(key="composer", gap="small"):
         if thread is not None:
             attaching.show(thread.id, attached)
         written = st.chat_input(

@@ -21,7 +21,7 @@ def show() -> None:
     except ChatbotError as error:
         show_error(error)
         return
-    with st.container(key="page_open" if passage.opened() else "page"):
+    with st.container(key="page"):
         passage.show_panel()
         with st.container(key="page_head", horizontal=True, vertical_alignment="center"):
             st.html(f'<div class="cb-head"><h1>{t("knowledge.title")}</h1><p>{t("knowledge.subtitle")}</p></div>')

@@ -33,7 +33,9 @@ _TWICE = re.compile(r"\A(\s*)#{1,6} ([^\n]+)(?=\n\s*#{1,6} \2[ \t]*$)", re.M)
 """A title before the page's own heading of the same words."""
 _HEADINGS = re.compile(r"\A(?:\s*#{1,6} [^\n]*\n)+\s*")
 _MARKED_UP = frozenset({".md", ".markdown", ".mdx", ".rst", ".html", ".htm", ".xhtml"})
-_PROSE = frozenset({".txt", ".text", ".pdf", ""})
+_PROSE = frozenset({".txt", ".text", ".log", ""})
+_HEADING = re.compile(r"#{1,6} ")
+_FENCE = "```"
 _BLOCKS = frozenset({"paragraph_open", "heading_open", "tr_open", "fence", "code_block"})
 
 
@@ -47,14 +49,23 @@ def passage_html(passage: OpenedPassage) -> str:
     suffix = PurePosixPath(passage.source_uri).suffix.lower()
     if suffix in _MARKED_UP:
         return f'<div class="cb-passage cb-marked">{_marked_up(passage.text, passage.start, passage.end)}</div>'
+    if suffix == ".pdf":
+        return f'<div class="cb-passage cb-paged">{_paged(passage.text, passage.start, passage.end)}</div>'
     if suffix in _PROSE:
         before, hit, after = _split(passage)
         return f'<div class="cb-passage cb-prose">{before}<mark class="hit">{hit}</mark>{after}</div>'
     return f'<div class="cb-passage cb-code">{_numbered(passage)}</div>'
 
 
-def snippet_html(text: str) -> str:
+def snippet_html(text: str, source_uri: str) -> str:
     """A passage without its surroundings and without the headings it begins with, for lists of results."""
+    suffix = PurePosixPath(source_uri).suffix.lower()
+    if suffix == ".pdf":
+        return f'<div class="cb-passage cb-paged cb-snippet">{_paged(_HEADINGS.sub("", text) or text, 0, 0)}</div>'
+    if suffix not in _MARKED_UP:
+        kind = "prose" if suffix in _PROSE else "code"
+        lines = "".join(f'<div class="line"><code>{escape(line) or " "}</code></div>' for line in text.split("\n"))
+        return f'<div class="cb-passage cb-{kind} cb-snippet">{escape(text) if kind == "prose" else lines}</div>'
     text = _plain_beginning(text)
     text = _HEADINGS.sub("", text) or text
     return f'<div class="cb-passage cb-marked cb-snippet">{_marked_up(text, 0, 0)}</div>'
@@ -88,6 +99,29 @@ def _prose(text: str, cited: Collection[int], token: str) -> str:
         return "".join(f"[{number}]({CITE}{token}-{number})" for number in numbers)
 
     return _MARKER.sub(links, text)
+
+
+def _paged(text: str, start: int, end: int) -> str:
+    """A page as our PDF loader writes it: lines, of which some are headings (`## `) and some code between fences."""
+    lines = text.split("\n")
+    fences = [index for index, line in enumerate(lines) if line == _FENCE]
+    closing = {index for index in fences if not "".join(lines[index + 1 : index + 2])}
+    fenced = bool(fences) and fences[0] in closing
+    shown: list[str] = []
+    at = 0
+    for index, line in enumerate(lines):
+        begin, at = at, at + len(line) + 1
+        if line == _FENCE:
+            fenced = index not in closing
+            continue
+        heading = None if fenced else _HEADING.match(line)
+        left = heading.end() if heading else 0
+        cuts = [min(max(left, place - begin), len(line)) for place in (start, end)] if end > start else [left, left]
+        before, hit, after = line[left : cuts[0]], line[cuts[0] : cuts[1]], line[cuts[1] :]
+        words = escape(before) + (f'<mark class="hit">{escape(hit)}</mark>' if hit else "") + escape(after)
+        kind = "h4" if heading else "pre" if fenced else "div"
+        shown.append(f"<{kind}>{words or (' ' if fenced else '')}</{kind}>")
+    return "".join(shown)
 
 
 def _split(passage: OpenedPassage) -> tuple[str, str, str]:
@@ -169,7 +203,7 @@ def _image(_self: object, tokens: Sequence["Token"], index: int, _options: objec
 
 
 def _link(_self: object, tokens: Sequence["Token"], index: int, _options: object, _env: object) -> str:
-    return f'<span class="cb-link" title="{escape(str(tokens[index].attrGet("href") or ""))}">'
+    return f'<span class="cb-foreign" title="{escape(str(tokens[index].attrGet("href") or ""))}">'
 
 
 def _link_end(_self: object, _tokens: Sequence["Token"], _index: int, _options: object, _env: object) -> str:

@@ -63,7 +63,7 @@ def _state(state: SandboxState) -> None:
     st.html(f'<div class="cb-banner cb-ready">{escape(t("sandbox.ready"))}</div>')
     digest = state.digest.removeprefix("sha256:")
     rows = {
-        "engine": escape(state.engine),
+        "engine": escape(told(state.engine)),
         "image": f'{escape(state.image)}<div class="cb-quiet">{escape(t("sandbox.version", version=state.version))} · '
         f'<span title="{escape(state.digest)}">sha256:{escape(digest[:SHORT])}…</span></div>',
         "runtime": escape(state.runtime),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,8 @@ def _conversations(current: str | None) -> None:
         return
     with st.container(key="threads", gap=None):
         if not threads.items:
-            st.html(f'<p class="cb-quiet">{t("threads.no_match", text=plain(text)) if text else t("threads.none")}</p>')
+            words = t("threads.no_match", text=text) if text else t("threads.none")
+            st.html(f'<p class="cb-quiet">{escape(words)}</p>')
         for name, group in _by_age(threads.items):
             st.html(f'<div class="cb-age">{t(f"threads.{name}")}</div>')
             for thread in group:

@@ -75,6 +75,5 @@ def _show_hit(number: int, hit: Hit) -> None:
                 f'<div class="cb-score" title="{hit.score:.3f}"><i style="width:{hit.score:.0%}"></i></div>'
                 f'<span class="cb-quiet">{hit.score:.2f}</span>'
             )
-        st.html(
-            f"{snippet_html(hit.text)}<div class='cb-found'><span class='cb-quiet'>{escape(where)}</span>{found}</div>"
-        )
+        snippet = snippet_html(hit.text, hit.source_uri)
+        st.html(f"{snippet}<div class='cb-found'><span class='cb-quiet'>{escape(where)}</span>{found}</div>")

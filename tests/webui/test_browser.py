@@ -128,10 +128,13 @@ def test_a_question_streams_and_its_inline_citation_opens_the_passage_highlighte
     assert beside is not None
     assert source is not None
     assert beside["x"] + beside["width"] <= source["x"]
+    page.get_by_test_id("stChatInputTextArea").fill("A draft")
     panel.get_by_role("button", name="Close the source").click()
     panel.wait_for(state="detached")
+    assert page.get_by_test_id("stChatInputTextArea").input_value() == "A draft"
     answer.get_by_role("button", name=re.compile("1 EtcdSlowDisk")).click()
     page.locator(".st-key-passage_panel .hit").first.wait_for()
+    assert page.get_by_test_id("stChatInputTextArea").input_value() == "A draft"
 
 
 def test_an_answer_grows_while_it_is_written_and_stop_ends_the_work(spoken: "Product", page: "Page") -> None:
@@ -227,6 +230,20 @@ def test_a_conversation_is_renamed_and_deleted(spoken: "Product", page: "Page") 
     row.wait_for(state="detached")
     assert "thread=" not in page.url
     assert thread.id not in {each.id for each in spoken.client.threads().items}
+
+
+def test_conversations_are_found_by_their_words_and_what_was_sought_is_repeated_as_typed(
+    spoken: "Product", page: "Page"
+) -> None:
+    spoken.client.create_thread("Kafka is lagging")
+    page.goto(spoken.ui)
+    search = page.get_by_placeholder("Search conversations")
+    search.fill("lagging")
+    search.press("Enter")
+    page.locator(".st-key-threads").get_by_text("Kafka is lagging").wait_for()
+    search.fill("<b>_none_</b>")
+    search.press("Enter")
+    page.get_by_text("No conversation contains “<b>_none_</b>”.").wait_for()
 
 
 def test_leaving_the_page_stops_the_work(spoken: "Product", browser: "Browser") -> None:

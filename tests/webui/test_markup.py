@@ -1,7 +1,11 @@
 """What models and documents say is shown, and never obeyed."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import webui
 from devops_chatbot.chat import Location
 from devops_chatbot.wire import OpenedPassage
 from webui.markup import answer_markdown, passage_html, snippet_html
@@ -60,28 +64,61 @@ def test_plain_text_is_highlighted_by_the_letter_and_code_has_its_line_numbers()
     assert "<i>10</i>" in code
 
 
-@pytest.mark.parametrize("uri", ["a.md", "a.txt", "a.py"])
+@pytest.mark.parametrize("uri", ["a.md", "a.txt", "a.py", "a.pdf"])
 def test_documents_cannot_bring_markup_of_their_own(uri: str) -> None:
     evil = "<script>alert(1)</script> ![x](http://evil/pixel) [go](javascript:alert(1)) <img src=http://evil>"
-    html = passage_html(passage(evil, "go", uri)) + snippet_html(evil)
+    html = passage_html(passage(evil, "go", uri)) + snippet_html(evil, uri)
     assert "<script" not in html
     assert "<img" not in html
     assert "<a " not in html
 
 
 def test_a_snippet_leaves_out_the_headings_it_begins_with() -> None:
-    assert "<h2>" not in snippet_html("# A\n\n## B\n\nwords")
-    assert "words" in snippet_html("# A\n\n## B\n\nwords")
-    assert "<h1>A</h1>" in snippet_html("# A")
+    assert "<h2>" not in snippet_html("# A\n\n## B\n\nwords", "a.md")
+    assert "words" in snippet_html("# A\n\n## B\n\nwords", "a.md")
+    assert "<h1>A</h1>" in snippet_html("# A", "a.md")
 
 
 def test_the_front_matter_of_a_page_is_not_shown_and_the_highlight_stays_in_its_place() -> None:
     page = (
         "# KubePod\n\n---\ntitle: Pods\ntags:\n  - pods\n---\n\n# KubePod\n\nfirst\n\nsecond\n\n---\nkept: words\n---\n"
     )
-    assert "Pods" not in snippet_html(page)
+    assert "Pods" not in snippet_html(page, "a.md")
     opened = passage_html(passage(page, "second"))
     assert "Pods" not in opened
     assert '<p class="hit">second</p>' in opened
     assert opened.count("<h1>KubePod</h1>") == 1, "the title is said once"
     assert "kept: words" in opened
+
+
+def test_a_page_of_a_pdf_shows_headings_and_code_instead_of_their_marks() -> None:
+    text = "END\n```\n\n## 2.3 Parsing\n\nFor <simple> types\nuse it.\n\n```\nasn1_parse (x)\n```\n\nDone."
+    html = passage_html(passage(text, "types\nuse it", "manual.pdf"))
+    assert "```" not in html
+    assert "##" not in html
+    assert "<pre>END</pre>" in html
+    assert "<h4>2.3 Parsing</h4>" in html
+    assert (
+        '<div>For &lt;simple&gt; <mark class="hit">types</mark></div><div><mark class="hit">use it</mark>.</div>'
+        in html
+    )
+    assert "<pre>asn1_parse (x)</pre>" in html
+    assert "<div>Done.</div>" in html
+    assert "##" not in snippet_html(text, "manual.pdf")
+
+
+def test_a_snippet_of_code_keeps_its_lines_and_its_comments() -> None:
+    html = snippet_html("# restart it\n\n    return 2**attempt * __base__", "src/retry.sh")
+    assert "<code># restart it</code>" in html
+    assert "<code>    return 2**attempt * __base__</code>" in html
+    assert "2**attempt" in snippet_html("at 2**attempt", "notes.txt")
+
+
+def test_links_of_documents_do_not_look_like_buttons_of_ours() -> None:
+    html = passage_html(passage("see [fsync](http://else.where)", "see"))
+    classes = set(re.findall(r'class="([^"]+)"', html)) - {"hit"}
+    sheet = (Path(str(webui.__file__)).parent / "style.css").read_text("utf-8")
+    for name in classes:
+        for each in name.split():
+            rules = re.findall(rf"^\.{each} \{{([^}}]*)\}}", sheet, re.M)
+            assert not any("cursor: pointer" in rule for rule in rules)
