@@ -46,6 +46,17 @@ function followScheme(state) {
   }
 }
 
+function sayGone(words) {
+  // Streamlit's own notice speaks English only, and of Streamlit.
+  for (const title of document.querySelectorAll('[data-testid="stDialog"] h2[slot="title"]')) {
+    const text = title.parentElement.querySelector("h2 + div > div")
+    if (title.firstChild?.nodeValue === "Connection error" && text?.firstChild?.nodeType === Node.TEXT_NODE) {
+      title.firstChild.nodeValue = words.title
+      text.firstChild.nodeValue = words.text
+    }
+  }
+}
+
 const QUESTION = '.st-key-conversation [class*="st-key-question_"]'
 const WRITTEN = "question_live"
 
@@ -171,6 +182,9 @@ export default function (component) {
   document.documentElement.lang = data.language
   followScheme(state)
   followQuestions(state)
+  state.gone ??= new MutationObserver(() => sayGone(state.words))
+  state.words = data.gone
+  state.gone.observe(document.body, { childList: true, subtree: true })
   if (data.chosen) {
     document.cookie = `chatbot_language=${data.chosen}; path=/; max-age=31536000; SameSite=Lax`
   }

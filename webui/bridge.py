@@ -28,6 +28,7 @@ def mount() -> None:
             "chosen": st.session_state.get("language"),
             "theme": st.session_state.get("theme_wanted"),
             "opened": panel.nonce if panel else None,
+            "gone": {"title": t("app.gone_title"), "text": t("app.gone_text")},
             "key": st.session_state.get("key_accepted"),
             "key_wanted": not has_key(),
         },

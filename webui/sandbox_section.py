@@ -55,8 +55,11 @@ def show() -> None:
 
 def _absent(error: ChatbotError) -> None:
     st.html(f'<div class="cb-banner cb-off">{escape(t("sandbox.absent"))}</div>')
-    st.html(f'<div class="cb-card"><p>{escape(told(str(error)))}</p><p>{escape(t("sandbox.absent_help"))}</p></div>')
-    st.code("apt-get install docker.io debootstrap\ndevops-chatbot sandbox build", language="bash")
+    switched_off = "sandbox.enabled" in str(error)
+    way = t("sandbox.switched_off") if switched_off else t("sandbox.absent_help")
+    st.html(f'<div class="cb-card"><p>{escape(told(str(error)))}</p><p>{escape(way)}</p></div>')
+    if not switched_off:
+        st.code("apt-get install docker.io debootstrap\ndevops-chatbot sandbox build", language="bash")
 
 
 def _state(state: SandboxState) -> None:

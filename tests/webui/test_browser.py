@@ -380,3 +380,37 @@ def test_first_start_fits_a_narrow_screen(fresh: "Product", browser: "Browser") 
         assert card["x"] >= 0
         assert card["x"] + card["width"] <= 390
     context.close()
+
+
+def test_a_server_that_went_away_is_named_in_the_language_of_the_page_which_goes_on_when_it_is_back(
+    tmp_path: Path, embedding_cache: Path, browser: "Browser"
+) -> None:
+    from served_pages import product
+
+    with product(tmp_path, embedding_cache, model=None) as running:
+        port = running.ui.rpartition(":")[2]
+        context = browser.new_context(locale="zh-CN")
+        page = context.new_page()
+        page.goto(running.ui)
+        page.get_by_role("heading", name="向您自己的运行手册提问").wait_for()
+    page.get_by_role("dialog").get_by_role("heading", name="连接已断开").wait_for()
+    page.get_by_role("dialog").get_by_text("恢复后页面会自动继续").wait_for()
+    assert "Streamlit" not in page.locator("body").inner_text()
+    again = tmp_path / "again"
+    again.mkdir()
+    with product(again, embedding_cache, model=None, server__ui_port=port):
+        page.get_by_role("dialog").wait_for(state="detached", timeout=60_000)
+        page.get_by_role("button", name="构建示例知识库").click()
+        page.get_by_text("试试这些问题").wait_for(timeout=90_000)
+    context.close()
+
+
+def test_a_sandbox_that_is_switched_off_is_not_told_to_be_installed(
+    tmp_path: Path, embedding_cache: Path, page: "Page"
+) -> None:
+    from served_pages import product
+
+    with product(tmp_path, embedding_cache, model=None, sandbox__enabled="false") as running:
+        page.goto(f"{running.ui}/status?section=sandbox")
+        page.get_by_text("set sandbox.enabled to true").wait_for()
+        assert "apt-get" not in page.locator("body").inner_text()
