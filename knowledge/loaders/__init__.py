@@ -8,7 +8,7 @@ from knowledge.loaders.decode import decode, looks_like
 from knowledge.loaders.plain import CODE, LINES, NAMED_CODE, load_code, load_text
 from knowledge.model import ParsedDocument
 
-VERSIONS = {"markdown": 1, "rst": 1, "html": 1, "pdf": 1, "code": 1, "text": 1}
+VERSIONS = {"markdown": 2, "rst": 2, "html": 2, "pdf": 2, "code": 2, "text": 2}
 """Raise a loader's number when it gives another text, title, sections or links for the same file: the next sync then reads its
 documents anew, and only those.
 """

@@ -44,6 +44,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _COLOUR = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[()][A-Z0-9])")
 _SMART = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin-1": "cp1252", "ascii": "cp1252"}
 """What a name of an encoding means in practice (WHATWG Encoding Standard)."""
+_SYLLABLES = range(0xB0, 0xC9)
+"""Lead bytes of the Korean syllables in KS X 1001; half of the everyday Chinese characters of GB 2312 lie beyond."""
+_KOREAN = 0.97
+_ENOUGH = 8
+"""Characters from which their lead bytes tell the two apart: eight Chinese ones all among the first half are one in 200."""
 _CANDIDATES = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1250", "cp1251", "koi8_r"]
 
 
@@ -117,7 +122,7 @@ def _guess(sample: bytes) -> str:
         1 for c in wide if b"\xb0\xa1" <= c.encode("gb18030") <= b"\xd7\xfe" or c in "，。、；：？！“”（）《》—…·　"
     )
     if wide and everyday > 0.9 * len(wide):
-        return "gb18030"
+        return "cp949" if _is_korean(chinese) else "gb18030"
     from charset_normalizer import from_bytes
 
     found = from_bytes(sample, cp_isolation=_CANDIDATES)
@@ -126,6 +131,12 @@ def _guess(sample: bytes) -> str:
     if best is None or (western is not None and western.chaos <= best.chaos):
         return "cp1252"
     return best.encoding
+
+
+def _is_korean(chinese: str) -> bool:
+    """True where what reads as everyday Chinese has the bytes of Korean syllables."""
+    leads = [c.encode("gb18030")[0] for c in chinese if "\u4e00" <= c <= "\u9fff"]
+    return len(leads) >= _ENOUGH and sum(lead in _SYLLABLES for lead in leads) >= _KOREAN * len(leads)
 
 
 def _clean(text: str) -> str:

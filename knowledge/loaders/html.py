@@ -31,6 +31,10 @@ _BLOCKS = frozenset(
 )
 _LANGUAGE = re.compile(r"(?:language|lang|highlight|highlight-source|brush:|sourceCode|src)[-: ]+([\w+#-]{1,20})", re.I)
 _LOOKS_LIKE_MARK = re.compile(r"^(#{1,6}\s|[-+*]\s|>\s|```|~~~|={3,}$|-{3,}$|\d{1,9}[.)]\s|\|)")
+_ITEM = re.compile(r"\s*(?:- |\d+\. )")
+_LONG_CELL = 400
+_WIDEST = 100
+"""A cell that claims to cover more rows or columns is taken at this."""
 _DEEPEST = 150
 
 
@@ -213,24 +217,19 @@ class _Writer:
             self._blocks.append("\n".join(f"{rest if n else first}{line}".rstrip() for n, line in enumerate(lines)))
 
     def _table(self, node: Any, depth: int) -> None:
-        if (
-            node.css_first("pre, table table, ul, ol, h1, h2, h3, h4") is not None
-        ):  # made for looks, or too rich for rows
+        if _made_for_looks(node):
             for cell in _cells(node):
                 self.children(cell, depth + 1)
                 self._end()
             return
-        rows = [[_cell(cell) for cell in row.css("th, td")] for row in node.css("tr")]
-        rows = [row for row in rows if any(row)]
+        rows = _grid(node)
         if not rows:
             return
         caption = node.css_first("caption")
         if caption is not None and caption.text().strip():
             self._blocks.append(" ".join(caption.text().split()))
-        width = max(map(len, rows))
-        padded = [row + [""] * (width - len(row)) for row in rows]
-        lines = ["| " + " | ".join(row) + " |" for row in padded]
-        lines.insert(1, "|" + " --- |" * width)
+        lines = ["| " + " | ".join(row) + " |" for row in rows]
+        lines.insert(1, "|" + " --- |" * len(rows[0]))
         self._blocks.append("\n".join(lines))
 
 
@@ -244,10 +243,72 @@ def _item(inner: _Writer, mark: str) -> str:
     return (mark + body.replace("\n", "\n" + " " * len(mark))).rstrip() if body else ""
 
 
+def _made_for_looks(table: Any) -> bool:
+    """True for a table whose cells hold other tables, headings, blocks of code or long lists: no row of Markdown can."""
+    others = any(inner.mem_id != table.mem_id for inner in table.css("table"))
+    return (
+        others
+        or table.css_first("h1, h2, h3, h4") is not None
+        or any("\n" in code.text().strip() for code in table.css("pre"))
+        or any(len(cell.text()) > _LONG_CELL and cell.css_first("ul, ol") is not None for cell in table.css("th, td"))
+    )
+
+
+def _grid(table: Any) -> list[list[str]]:
+    """The rows of a table, all of one length. A cell over several rows stands in each of them, so that each says all it means."""
+    rows: list[list[str]] = []
+    reaching: dict[int, tuple[str, int]] = {}
+    for row in table.css("tr"):
+        cells = iter(row.css("th, td"))
+        written: list[str] = []
+        above, reaching = reaching, {}
+        while True:
+            at = len(written)
+            if at in above:
+                words, further = above.pop(at)
+                further -= 1
+                written.append(words)
+            else:
+                cell = next(cells, None)
+                if cell is None and not above:
+                    break
+                words, further = (_cell(cell), _span(cell, "rowspan") - 1) if cell is not None else ("", 0)
+                written.append(words)
+                for beside in range(1, _span(cell, "colspan") if cell is not None else 1):
+                    written.append("")
+                    above.pop(at + beside, None)
+                    if further > 0:
+                        reaching[at + beside] = ("", further)
+            if further > 0:
+                reaching[at] = (words, further)
+        while written and not written[-1]:
+            written.pop()
+        if written:
+            rows.append(written)
+    width = max(map(len, rows), default=0)
+    return [row + [""] * (width - len(row)) for row in rows]
+
+
+def _span(cell: Any, name: str) -> int:
+    given = str(cell.attributes.get(name) or "1").strip()
+    return min(int(given), _WIDEST) if given.isascii() and given.isdigit() else 1
+
+
 def _cell(node: Any) -> str:
     inner = _Writer()
     inner.children(node, 0)
-    return " ".join(inner.text().split()).replace("|", "\\|")
+    inner._end()
+    return " ".join(filter(None, map(_on_one_line, inner._blocks))).replace("|", "\\|")
+
+
+def _on_one_line(block: str) -> str:
+    """A block inside of a cell: a line of code as such, a list as its items with semicolons."""
+    if block.startswith("```"):
+        return f"`{' '.join(block.split(chr(10))[1:-1]).strip()}`"
+    if _ITEM.match(block):
+        items = (_ITEM.sub("", line) for line in block.split("\n"))
+        return "; ".join(" ".join(item.split()) for item in items if item.strip())
+    return " ".join(block.split())
 
 
 def _cells(table: Any) -> list[Any]:

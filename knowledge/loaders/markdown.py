@@ -20,6 +20,13 @@ _LINK = re.compile(
 )
 _WIKI = re.compile(r"\[\[([^\[\]|\n]{1,200})(?:\|([^\[\]\n]{1,200}))?\]\]")
 _FRONT_TITLE = re.compile(r"^(?:title|sidebar_label)[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.M)
+_MATTER_KEY = re.compile(r"[\"']?(?P<name>\w[\w.-]*)[\"']?[ \t]*[:=]")
+_FOR_THE_SITE = frozenset(
+    "weight draft layout slug permalink url id toc menu template sidebar_position sidebar_label nav_order has_children has_toc "
+    "hide_title hide_table_of_contents pagination_next pagination_prev linktitle link_title cascade outputs math mermaid katex "
+    "noindex sitemap render_with_liquid".split()
+)
+"""Keys of front matter that say how a page is drawn or where it stands, and nothing about its subject."""
 _CODE = re.compile(r"(`+)(.+?)(?<!`)\1(?!`)")
 _MARKUP = re.compile(r"(?<!\\)\*|!?\[([^\]]*)\]\([^)]*\)|(?<![\w\\])_(?=\S)|(?<=[^\s\\])_(?!\w)")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
@@ -49,19 +56,20 @@ def line_starts(text: str) -> list[int]:
 
 
 def load_markdown(text: str, name: str) -> ParsedDocument:
-    """Sections by headings outside of code, lists and quotations; front matter belongs to no section."""
+    """Sections by headings outside of code, lists and quotations; what the front matter says stands before the first one."""
     begin, declared = _front_matter(text)
     body = unmarked(text[begin:])
     body = tidy(body, _code(body))
-    return document(
-        text[:begin] + body,
-        name,
-        loader="markdown",
-        begin=begin,
-        declared=declared,
-        links=links_in(body),
-        has_lines=True,
-    )
+    links = links_in(body)
+
+    def parsed(front: str, begin: int) -> ParsedDocument:
+        return document(
+            front + body, name, loader="markdown", begin=begin, declared=declared, links=links, has_lines=True
+        )
+
+    found = parsed(text[:begin], begin)
+    told = _told(text[:begin], found.title)
+    return parsed(told, 0) if told.strip() else found
 
 
 def document(
@@ -125,6 +133,24 @@ def _front_matter(text: str) -> tuple[int, str]:
         return 0, ""
     title = _FRONT_TITLE.search(text[4 : end.start()])
     return end.end(), title[1].strip("'\" ") if title else ""
+
+
+def _told(matter: str, title: str) -> str:
+    """Front matter with as many lines, of which those stay that tell a reader something that the title does not."""
+    lines = matter.split("\n")
+    marks = {"---", "+++"}
+    keep = False
+    for index, line in enumerate(lines):
+        if key := _MATTER_KEY.match(line):
+            name, value = key["name"].lower(), line[key.end() :].strip(" \t'\"")
+            keep = name not in _FOR_THE_SITE and not (name == "title" and _folded(value) == _folded(title))
+        if not keep or line.strip() in marks or line.lstrip().startswith("#"):
+            lines[index] = ""
+    return "\n".join(lines)
+
+
+def _folded(words: str) -> str:
+    return re.sub(r"\W+", "", words).casefold()
 
 
 def _code(text: str) -> list[tuple[int, int]]:

@@ -102,9 +102,15 @@ def _shape(text: str) -> str:
 def _declared(document: object) -> str:
     """The title in the file's properties."""
     try:
-        return str(document.get_metadata_value("Title") or "").strip()  # type: ignore[attr-defined]
+        title = str(document.get_metadata_value("Title") or "")  # type: ignore[attr-defined]
     except (RuntimeError, ValueError, LookupError):
         return ""  # broken properties are no reason to refuse the text
+    return _seen(title)
+
+
+def _seen(title: str) -> str:
+    """A title without the control characters that some writers leave in it, such as a zero at its end."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f\ufffe\uffff]", " ", title).split())
 
 
 def _outline(document: object) -> dict[int, list[tuple[int, str]]]:
@@ -112,7 +118,7 @@ def _outline(document: object) -> dict[int, list[tuple[int, str]]]:
     marks: dict[int, list[tuple[int, str]]] = {}
     try:
         for mark in document.get_toc(max_depth=6):  # type: ignore[attr-defined]
-            title = " ".join(mark.get_title().split())
+            title = _seen(mark.get_title())
             target = mark.get_dest()
             page = target.get_index() if target is not None else None
             if title and page is not None:

@@ -32,12 +32,33 @@ def test_headings_nest_and_code_is_no_heading() -> None:
     assert parsed.sections[0].end == len(parsed.text)
 
 
-def test_front_matter_gives_the_title_and_is_no_text() -> None:
-    parsed = read("---\ntitle: 'On call'\ntags: [a]\n---\n\n## First\n\nText.\n\n## Second\n")
+def test_front_matter_gives_the_title() -> None:
+    parsed = read("---\ntitle: 'On call'\nweight: 20\n---\n\n## First\n\nText.\n\n## Second\n")
     assert parsed.title == "On call"
     assert parsed.sections[0].heading_path == ("First",)
+    titled = read("---\ntitle: Node Clock Skew\n---\n\n# NodeClockSkew\n\nText.\n")
+    assert titled.sections[0].heading_path == ("NodeClockSkew",)
     assert read("---\n\nA rule, no front matter.\n\n---\n").sections[0].start == 0
     assert read('+++\ntitle = "Hugo"\n+++\nText\n').title == "Hugo"
+
+
+def test_what_front_matter_tells_can_be_found_and_lines_stay() -> None:
+    source = (
+        "---\ntitle: Failover\n# for the site\nweight: 3\nmenu:\n  main:\n    parent: db\nowner: team-dba\ntags:\n  - patroni\n"
+        "  - zookeeper\n---\n\n# Steps\n\nText.\n"
+    )
+    parsed = read(source)
+    before, steps = parsed.sections
+    assert (before.heading_path, steps.heading_path) == ((), ("Steps",))
+    told = parsed.text[before.start : before.end]
+    assert told.split() == "title: Failover owner: team-dba tags: - patroni - zookeeper".split()
+    assert parsed.text.split("\n").index("owner: team-dba") == source.split("\n").index("owner: team-dba")
+    assert read('+++\ntitle = "T"\nowner = "team-dba"\n+++\nText.\n').text.split() == [
+        "owner",
+        "=",
+        '"team-dba"',
+        "Text.",
+    ]
 
 
 def test_what_only_a_renderer_needs_is_gone_and_lines_stay() -> None:
@@ -128,6 +149,24 @@ def test_html_keeps_the_content_and_drops_what_is_around_it() -> None:
         assert kept in parsed.text
     for gone in ("Home", "Imprint", "alert", "¶"):
         assert gone not in parsed.text
+
+
+def test_tables_of_html_keep_their_rows() -> None:
+    page = """<table><tr><td>Menu</td><td>
+    <table><tr><th>Port</th><th>Use</th></tr><tr><td>6443</td><td>API server</td></tr></table></td></tr></table>
+    <table><tr><th>Check</th><th>How</th></tr><tr><td><pre>df -h</pre></td><td><ul><li>disk</li><li>inodes</li></ul></td></tr>
+    </table>
+    <table><tr><th>Tier</th><th>Host</th><th>Note</th></tr><tr><td rowspan="2">db</td><td>pg-0</td><td></td></tr>
+    <tr><td>pg-1</td><td>standby</td></tr><tr><td colspan="2">all</td><td>x</td></tr><tr><td colspan="100">end</td></tr></table>
+    <table><tr><td>Code</td><td><pre>one\ntwo</pre></td></tr></table>"""
+    text = read(page, "tables.html").text
+    for kept in (
+        "Menu\n\n| Port | Use |\n| --- | --- |\n| 6443 | API server |\n",
+        "| Check | How |\n| --- | --- |\n| `df -h` | disk; inodes |\n",
+        "| db | pg-0 |  |\n| db | pg-1 | standby |\n| all |  | x |\n| end |  |  |\n",
+        "```\none\ntwo\n```",
+    ):
+        assert kept in text
 
 
 def test_a_page_that_is_one_form_is_read() -> None:

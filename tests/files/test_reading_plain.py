@@ -87,6 +87,11 @@ def test_short_chinese_in_gb18030() -> None:
     assert load("重启服务".encode("gb18030"), "a.txt").text == "重启服务"
 
 
+def test_korean_is_not_taken_for_chinese() -> None:
+    words = "개요: 클러스터 노드 장애 대응 절차를 설명합니다.\n"
+    assert load(words.encode("euc-kr"), "a.txt").text == words
+
+
 def test_latin_1_and_utf_16_without_a_mark() -> None:
     words = "Ein Rückblick über das Störungsprotokoll, mit Café und naïver Lösung.\n"
     assert load(words.encode("latin-1"), "a.txt").text == words
