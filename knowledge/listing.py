@@ -20,6 +20,8 @@ from knowledge.worklist import Item
 AT_ONCE = 500
 UNPACKED = ".unpacked"
 """Where the archives of an upload are unpacked: a hidden folder in its own, and so no part of the upload."""
+NESTED = "It is an archive inside of an archive, which is not opened. Unpack it and add its files."
+IN_FOLDER = "It is an archive, and those in a followed folder are not opened. Unpack it there, or upload it."
 NOT_TEXT = ("image", "audio", "video", "font")
 """Kinds of files that are passed over among the files of a folder or an archive; alone they are refused by name."""
 
@@ -46,7 +48,9 @@ def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
         for member in refused:
             yield Item(source_uri=f"{prefix}{member.name.lstrip('/')}", path="", reason=member.reason)
         for inner in files_below(into, uri_prefix=prefix):
-            if not _passed_over(inner):
+            if is_archive(inner.uri):
+                yield Item(source_uri=inner.uri, path="", size=inner.size, reason=NESTED)
+            elif not _passed_over(inner):
                 yield _item(inner, mtime_ns=0)
 
 
@@ -65,7 +69,9 @@ def files_of_folder(source: Source) -> Iterator[Item]:
 
     for file in files_below(root, uri_prefix=source.prefix, unreadable=note):
         yield from _taken(unreadable)
-        if not _passed_over(file):
+        if is_archive(file.uri):
+            yield Item(source_uri=file.uri, path="", size=file.size, source=source.location, reason=IN_FOLDER)
+        elif not _passed_over(file):
             yield _item(file, mtime_ns=file.mtime_ns, source=source.location)
     yield from _taken(unreadable)
 

@@ -68,7 +68,9 @@ class Pipeline:
             for item in items:
                 if stop():
                     break
-                prepared = self._preparation.prepare(item)
+                prepared = self._preparation.prepare(item, stop=stop)
+                if stop():
+                    break
                 ready.put(prepared, prepared.weight if isinstance(prepared, Prepared) else 1)
             ready.finish()
 

@@ -5,7 +5,7 @@ import logging
 import posixpath
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +28,8 @@ PIPELINE = "2"
 """Raise it when this module gives other chunks for the same file, so that the next sync reads everything anew."""
 SETTLED_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again within the clock's resolution."""
+LOOK_UP = 500
+"""Chunks after which somebody may have asked to stop."""
 MEGABYTE = 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -96,8 +98,9 @@ class Preparation:
         }
         """By loader: a digest of every setting that shapes a version of what it reads."""
 
-    def prepare(self, item: Item) -> Prepared | Result:
-        """A new version, or why there is none: nothing changed, or the file cannot be read.
+    def prepare(self, item: Item, *, stop: Callable[[], bool] = lambda: False) -> Prepared | Result:
+        """A new version, or why there is none: nothing changed, or the file cannot be read. Once `stop()` is true, what it
+        gives is of no use.
 
         Raises `Unavailable` when it is not the file's fault.
         """
@@ -124,7 +127,9 @@ class Preparation:
         try:
             parsed = self._reader.load(data, posixpath.basename(item.source_uri))
             version = self._version(data, parsed.loader, generation)
-            return self._prepared(item, data, parsed, document=document, version=version, generation=generation)
+            return self._prepared(
+                item, data, parsed, document=document, version=version, generation=generation, stop=stop
+            )
         except BadRequest as error:
             return Result(item=item, outcome="failed", reason=str(error), data=data)
         except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
@@ -162,10 +167,20 @@ class Preparation:
         return (found.version, found.generation, found.loader) if found else ("", 0, "")
 
     def _prepared(
-        self, item: Item, data: bytes, parsed: ParsedDocument, *, document: str, version: str, generation: int
+        self,
+        item: Item,
+        data: bytes,
+        parsed: ParsedDocument,
+        *,
+        document: str,
+        version: str,
+        generation: int,
+        stop: Callable[[], bool],
     ) -> Prepared:
         chunks = tuple(
-            self._splitter.split(parsed, knowledge_base=self._knowledge_base, document_id=document, version=version)
+            self._splitter.split(
+                parsed, knowledge_base=self._knowledge_base, document_id=document, version=version, stop=stop
+            )
         )
         if not chunks:
             raise UnsupportedFile("The file holds no text.")
@@ -200,7 +215,7 @@ class Preparation:
                 title=parsed.title or posixpath.basename(item.source_uri),
                 sections=parsed.sections,
                 chunks=chunks,
-                mentions=tuple(_mentions(chunks)),
+                mentions=tuple(_mentions(chunks, stop)),
                 links=tuple(linked(item.source_uri, [link.target for link in parsed.links])),
             ),
             reuse={number: stored[digest] for number, digest in enumerate(digests) if digest in stored},
@@ -228,7 +243,9 @@ def linked(source_uri: str, targets: Sequence[str]) -> Iterator[str]:
             yield uri
 
 
-def _mentions(chunks: Sequence[Chunk]) -> Iterator[tuple[str, Entity]]:
-    for chunk in chunks:
+def _mentions(chunks: Sequence[Chunk], stop: Callable[[], bool]) -> Iterator[tuple[str, Entity]]:
+    for number, chunk in enumerate(chunks):
+        if number % LOOK_UP == 0 and stop():
+            return
         for entity in dict.fromkeys(entities_in(chunk.searchable)):
             yield chunk.id, entity

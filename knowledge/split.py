@@ -73,8 +73,18 @@ class Splitter:
         self._count = count
         self.shape = f"split/{FORMAT}/{chunk_tokens}/{overlap_tokens}"
 
-    def split(self, document: ParsedDocument, *, knowledge_base: str, document_id: str, version: str) -> list[Chunk]:
-        """The chunks of a document in reading order; none for a document without text."""
+    def split(
+        self,
+        document: ParsedDocument,
+        *,
+        knowledge_base: str,
+        document_id: str,
+        version: str,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> list[Chunk]:
+        """The chunks of a document in reading order; none for a document without text. When `stop()` becomes true, those until
+        there: a huge document takes minutes.
+        """
         text, own = document.text, _own_ranges(document)
         prefixes = [" > ".join(dict.fromkeys((document.title, *one.section.heading_path))) for one in own]
         most = int(self._budget * PREFIX_SHARE)
@@ -82,6 +92,8 @@ class Splitter:
         lines = [match.start() for match in re.finditer("\n", text)] if document.has_lines else []
         chunks: list[Chunk] = []
         for slab in _slabs(document, own):
+            if stop():
+                break
             units = self._units(document, slab, budgets)
             for first, last, overlap in self._cheapest(units, budgets, own):
                 start, end = _trimmed(text, units[overlap].block.start, units[last - 1].block.end)

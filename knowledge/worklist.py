@@ -101,9 +101,14 @@ def settle_unchanged(engine: Engine, job: str, knowledge_base: str, shapes: Mapp
 
 
 def todo(engine: Engine, job: str, limit: int) -> list[Item]:
-    """The next files without an outcome, in the order of the plan."""
+    """The next files without an outcome, the small ones first: a huge log must not keep a hundred pages waiting."""
     item = tables.items.c
-    statement = select(tables.items).where(item.job == job, item.outcome.is_(None)).order_by(item.position).limit(limit)
+    statement = (
+        select(tables.items)
+        .where(item.job == job, item.outcome.is_(None))
+        .order_by(item.size, item.position)
+        .limit(limit)
+    )
     with reading(engine) as connection:
         return [
             Item(

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -388,6 +389,40 @@ def test_stopping_keeps_what_is_complete_and_leaves_the_rest(library: Library) -
     assert not list(threads_alive())
 
 
+def test_stopping_does_not_wait_for_a_huge_document(library: Library) -> None:
+    base = library.new_base()
+    staged = library.folder / "staged" / "huge"
+    write_files(staged, {"huge.log": "a line of a log that goes on and on\n" * 40_000})
+    library.ingest.plan("job", base, kind="upload", argument=str(staged))
+    stop, counted = threading.Event(), [0]
+    count = library.embedder.count
+
+    def counting(texts: Sequence[str]) -> list[int]:
+        stop.set()
+        counted[0] += sum(map(len, texts))
+        return count(texts)
+
+    library.embedder.count = counting  # type: ignore[method-assign]
+    library.ingest.step("job", base, stop=stop.is_set)
+    assert counted[0] < 400_000, "of 1,440,000 characters"
+    assert library.embedder.texts == 0
+    library.ingest.abandon("job", base, reason=None)
+    assert library.documents(base) == {}
+    assert library.ingest.check(base) == []
+
+
+def test_small_files_do_not_wait_for_a_huge_one(library: Library) -> None:
+    base = library.new_base()
+    staged = library.folder / "staged" / "mixed"
+    write_files(staged, {"a.log": "a line of a log\n" * 20_000, "b.md": page("b"), "c.md": page("c")})
+    library.ingest.plan("job", base, kind="upload", argument=str(staged))
+    stop = threading.Event()
+    library.embedder.before = lambda: stop.set() if library.embedder.texts else None
+    library.ingest.step("job", base, stop=stop.is_set)
+    ready = [uri for uri, document in library.documents(base).items() if document.state == "ready"]
+    assert ready == ["b.md", "c.md"]
+
+
 @pytest.mark.parametrize("store", ["vectors", "words", "graph"])
 @pytest.mark.parametrize("writes", [0, 1, 2])
 def test_a_store_that_fails_loses_nothing_and_is_repaired(library: Library, store: str, writes: int) -> None:
@@ -448,15 +483,17 @@ def test_an_upload_knows_archives(library: Library) -> None:
         archive.writestr("etcd/slow.md", page("etcd"))
         archive.writestr("logo.png", b"\x89PNG\r\n\x1a\n" + bytes(100))
         archive.writestr("../outside.md", page("outside"))
+        archive.writestr("more.zip", b"PK\5\6" + bytes(18))
     base = library.new_base()
     job = library.upload(base, {"runbooks.zip": buffer.getvalue(), "broken.zip": b"PK\3\4nothing", "x.md": page("x")})
-    assert library.outcomes(job) == {"added": 2, "failed": 2}
+    assert library.outcomes(job) == {"added": 2, "failed": 3}
     documents = library.documents(base)
     assert {uri for uri, document in documents.items() if document.state == "ready"} == {
         "runbooks/etcd/slow.md",
         "x.md",
     }
     assert documents["broken.zip"].error
+    assert "archive inside of an archive" in (documents["runbooks/more.zip"].error or "")
     assert not (library.folder / "outside.md").exists()
 
 
