@@ -163,7 +163,7 @@ class VectorStore(Protocol):
         """Delete chunks by id; durable on return."""
 
     def vectors(self, knowledge_base: str, chunk_ids: Sequence[str]) -> dict[str, list[float]]:
-        """The stored vectors of those ids that exist."""
+        """The stored vectors of those ids that exist; an id may be given more than once."""
 
     def search(self, vector: Sequence[float], *, scope: Scope, limit: int) -> list[Match]:
         """Nearest chunks, best first, over all knowledge bases of the scope."""

@@ -75,14 +75,16 @@ class ChromaVectors:
     def vectors(self, knowledge_base: str, chunk_ids: Sequence[str]) -> dict[str, list[float]]:
         import numpy as np
 
+        distinct = list(dict.fromkeys(chunk_ids))  # Chroma refuses an id that is asked for twice
+
         def read(collection: "Collection") -> dict[str, list[float]]:
             found: dict[str, list[float]] = {}
-            for start in range(0, len(chunk_ids), BATCH):
-                rows = collection.get(ids=list(chunk_ids[start : start + BATCH]), include=["embeddings"])
+            for start in range(0, len(distinct), BATCH):
+                rows = collection.get(ids=distinct[start : start + BATCH], include=["embeddings"])
                 found.update(zip(rows["ids"], np.asarray(rows["embeddings"]).tolist(), strict=True))
             return found
 
-        return self._with(knowledge_base, read, missing={}) if chunk_ids else {}
+        return self._with(knowledge_base, read, missing={}) if distinct else {}
 
     def search(self, vector: Sequence[float], *, scope: Scope, limit: int) -> list[Match]:
         if limit < 1:

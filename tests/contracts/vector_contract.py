@@ -53,7 +53,7 @@ class VectorStoreContract:
 
     def test_stored_vectors_come_back(self, vectors: VectorStore) -> None:
         vectors.add("kbase1", [chunk(1), chunk(2)], [EAST, NORTH_EAST])
-        found = vectors.vectors("kbase1", [chunk(2).id, "unknown"])
+        found = vectors.vectors("kbase1", [chunk(2).id, "unknown", chunk(2).id])
         assert list(found) == [chunk(2).id]
         assert found[chunk(2).id] == pytest.approx(NORTH_EAST, abs=1e-6)
 

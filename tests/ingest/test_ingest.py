@@ -125,6 +125,19 @@ def test_a_changed_document_embeds_only_what_changed(library: Library) -> None:
     assert library.ingest.check(base) == []
 
 
+def test_a_changed_document_that_repeats_itself_takes_its_vectors_over(tmp_path: Path) -> None:
+    library = Library(tmp_path, real=True)
+    base = library.new_base()
+    repeated = "\n\n".join("The same boilerplate of many words again. " * 8 for _ in range(6))
+    library.upload(base, {"a.md": f"# A\n\n{repeated}\n"})
+    before = library.embedder.texts
+    job = library.upload(base, {"a.md": f"# A\n\n{repeated}\n\nOne more line.\n"})
+    assert library.outcomes(job) == {"changed": 1}
+    assert library.embedder.texts - before <= 2
+    assert library.ingest.check(base) == []
+    library.close()
+
+
 def test_a_reader_never_sees_a_gap(library: Library) -> None:
     base = library.new_base()
     library.upload(base, {"a.md": page("needle")})
