@@ -61,6 +61,18 @@ _DOTTED = re.compile(r"(?a)(?<![\w/.-])[a-z_]\w+(?:\.[A-Za-z_]\w+)+(?=\()|(?<![\
 _CAPITAL = re.compile(r"(?a)(?<![\w/.-])[A-Z][a-z]+(?![\w/])")
 _SPACELESS = re.compile(r"\S+")
 _COMMAND = re.compile(rf"(?:(?<=`)|(?<=\$ )|^[ \t]*(?:sudo )?)({'|'.join(map(re.escape, COMMANDS))})(?=[ `\n]|$)", re.M)
+_NAME = r"[a-z0-9](?:[a-z0-9.-]{0,60}[a-z0-9])?(?![\w/<{$])"
+_ADDRESSED = re.compile(
+    rf"(?a)\b(?:kubectl|oc) (?:[^\n|;&`]{{0,80}}? )?"
+    rf"(?:get|describe|delete|edit|scale|patch|label|annotate|expose|restart|status|undo)"
+    rf" +(?P<kind>{'|'.join(map(re.escape, _SHORT))})s? +(?P<name>{_NAME})"
+)
+_NAMESPACE = re.compile(rf"(?a)\b(?:kubectl|oc|helm) (?:[^\n|;&`]{{0,160}}? )?(?:-n|--namespace)[ =](?P<name>{_NAME})")
+_MANIFEST = re.compile(
+    rf"(?a)^kind:[ \t]*[\"']?(?P<kind>[A-Z][A-Za-z]{{1,60}})[\"']?[ \t]*\n(?:(?!---|kind:).*\n){{0,20}}?metadata:[ \t]*\n"
+    rf"(?:[ \t]+.*\n){{0,60}}?[ ]{{1,4}}name:[ \t]*[\"']?(?P<name>{_NAME})",
+    re.M,
+)
 _ALERT_HUMPS = 3
 _ALERT_HEADS = (
     "Kube",
@@ -112,7 +124,9 @@ def entities_in(text: str) -> list[Entity]:
 
 
 def _found(text: str) -> Iterator[tuple[int, int, Entity]]:
-    """(position, rule, entity) of every find. Only a command is known by what stands before its word."""
+    """(position, rule, entity) of every find. Only commands and the objects that commands and manifests name are known by
+    what stands around their word.
+    """
     for match in _SPACELESS.finditer(text):
         word = match.group()
         finds = _remembered(word) if len(word) <= LONGEST else _in_word(word)
@@ -120,6 +134,12 @@ def _found(text: str) -> Iterator[tuple[int, int, Entity]]:
             yield match.start() + position, rule, entity
     for match in _COMMAND.finditer(text):
         yield match.start(), len(RULES), Entity(kind="command", name=match[1])
+    for match in _ADDRESSED.finditer(text):
+        yield match.start("name"), 0, Entity(kind="kubernetes_object", name=f"{_SHORT[match['kind']]}/{match['name']}")
+    for match in _NAMESPACE.finditer(text):
+        yield match.start("name"), 0, Entity(kind="kubernetes_object", name=f"Namespace/{match['name']}")
+    for match in _MANIFEST.finditer(text):
+        yield match.start("name"), 0, Entity(kind="kubernetes_object", name=f"{match['kind']}/{match['name']}")
 
 
 def _in_word(word: str) -> tuple[tuple[int, int, Entity], ...]:
@@ -182,4 +202,9 @@ def _camel_kind(name: str) -> str:
     if name in KINDS:
         return "kubernetes_kind"
     humps = len(re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]+|^[a-z]+", name))
-    return "alert" if humps >= _ALERT_HUMPS or (humps == 2 and name.startswith(_ALERT_HEADS)) else "identifier"
+    headed = name.startswith(_ALERT_HEADS)
+    return (
+        "alert"
+        if (humps >= _ALERT_HUMPS and (headed or name[0].isupper())) or (humps == 2 and headed)
+        else "identifier"
+    )

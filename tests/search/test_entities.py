@@ -17,10 +17,28 @@ from knowledge.entities import entities_in
         ("A StatefulSet keeps its volumes.", "kubernetes_kind", "StatefulSet"),
         ("`kubectl get pods`", "command", "kubectl"),
         ("kubectl delete pod/web-0", "kubernetes_object", "Pod/web-0"),
+        ("`kubectl -n shop describe deployments web-front`", "kubernetes_object", "Deployment/web-front"),
+        ("oc get pods -n openshift-monitoring", "kubernetes_object", "Namespace/openshift-monitoring"),
+        ("helm upgrade web ./web --namespace=shop", "kubernetes_object", "Namespace/shop"),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata:\n  labels:\n    app: web\n  name: web-front\n",
+            "kubernetes_object",
+            "Service/web-front",
+        ),
+        ("Look at lastTransitionTime of it.", "identifier", "lastTransitionTime"),
+        ("etcdHighFsyncDurations fires.", "alert", "etcdHighFsyncDurations"),
     ],
 )
 def test_an_entity_is_found_with_its_kind(text: str, kind: str, name: str) -> None:
     assert (kind, name) in {(entity.kind, entity.name) for entity in entities_in(text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["kubectl get pods", "kubectl delete pod <name> -n $NAMESPACE", "oc get nodes --all", "kind: List\nitems: []\n"],
+)
+def test_a_placeholder_is_no_object(text: str) -> None:
+    assert "kubernetes_object" not in {entity.kind for entity in entities_in(text)}
 
 
 @pytest.mark.parametrize("text", ["", "Plain words, and nothing else.", "磁盘满了怎么办", "999.1.2.3"])
