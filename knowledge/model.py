@@ -213,8 +213,8 @@ class DocumentGraph:
     """What one version of a document adds to the graph.
 
     Nodes: the document, its sections, its chunks, the entities its chunks mention. Edges: document → section →
-    section → chunk, chunk → entity (mentions), document → document (links, by source URI; a link to a document that
-    is not there yet starts to hold when it comes).
+    section → chunk, chunk → entity (mentions), document → document (links, by source URI with or without its ending, and by
+    the folder whose index or README it is; a link to a document that is not there yet starts to hold when it comes).
     """
 
     knowledge_base: str

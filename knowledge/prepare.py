@@ -24,7 +24,7 @@ from knowledge.tables import reading
 from knowledge.versions import NewVersion
 from knowledge.worklist import Item, Result
 
-PIPELINE = "2"
+PIPELINE = "3"
 """Raise it when this module gives other chunks for the same file, so that the next sync reads everything anew."""
 SETTLED_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again within the clock's resolution."""
@@ -226,8 +226,11 @@ class Preparation:
 
 
 def linked(source_uri: str, targets: Sequence[str]) -> Iterator[str]:
-    """The source URIs that links of a document lead to, each once: relative ones only, without their anchors."""
+    """The source URIs that links of a document lead to, each once, without their anchors. One that begins with a slash may
+    count from the top of the knowledge base or of the folder that the document came with.
+    """
     seen = {source_uri}
+    top = source_uri.partition("/")[0]
     for target in targets:
         try:
             parts = urlsplit(target.strip())
@@ -236,11 +239,12 @@ def linked(source_uri: str, targets: Sequence[str]) -> Iterator[str]:
         if parts.scheme or parts.netloc or not parts.path:
             continue
         path = unquote(parts.path)
-        base = "" if path.startswith("/") else posixpath.dirname(source_uri)
-        uri = re.sub(r"^(\.\./)+", "", posixpath.normpath(posixpath.join(base, path.lstrip("/"))))
-        if uri not in seen and uri not in (".", ".."):
-            seen.add(uri)
-            yield uri
+        bases = ("", top) if path.startswith("/") else (posixpath.dirname(source_uri),)
+        for base in bases:
+            uri = re.sub(r"^(\.\./)+", "", posixpath.normpath(posixpath.join(base, path.lstrip("/"))))
+            if uri not in seen and uri not in (".", ".."):
+                seen.add(uri)
+                yield uri
 
 
 def _mentions(chunks: Sequence[Chunk], stop: Callable[[], bool]) -> Iterator[tuple[str, Entity]]:

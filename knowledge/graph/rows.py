@@ -7,6 +7,7 @@ from typing import Any
 from knowledge.model import DocumentGraph, Section
 
 Columns = dict[str, list[Any]]
+_PAGES_OF_FOLDERS = frozenset({"index", "_index", "readme"})
 
 
 def version_key(document: str, version: str) -> str:
@@ -24,6 +25,14 @@ def place_key(knowledge_base: str, uri: str) -> str:
     return f"{knowledge_base}|{uri}"
 
 
+def places_of(uri: str) -> list[str]:
+    """The source URIs under which links mean a document: its own, without its ending, and the folder that it is the page of."""
+    folder, slash, name = uri.rpartition("/")
+    stem = name.rpartition(".")[0]
+    found = [uri, f"{folder}{slash}{stem}"] if stem else [uri]
+    return [*found, folder] if folder and stem.lower() in _PAGES_OF_FOLDERS else found
+
+
 def tables(graphs: Sequence[DocumentGraph]) -> dict[str, Columns]:
     """The rows of these graphs by table, nodes first, each relation once."""
     documents: list[tuple[Any, ...]] = []
@@ -37,9 +46,11 @@ def tables(graphs: Sequence[DocumentGraph]) -> dict[str, Columns]:
     for graph in graphs:
         kb, key = graph.knowledge_base, version_key(graph.document, graph.version)
         documents.append((key, kb, graph.document, graph.version, graph.source_uri, graph.title))
-        for uri in (graph.source_uri, *graph.links):
+        own_places = places_of(graph.source_uri)
+        for uri in (*own_places, *graph.links):
             places.setdefault(place_key(kb, uri), (place_key(kb, uri), kb, uri))
-        edges["AT"][key, place_key(kb, graph.source_uri)] = None
+        for uri in own_places:
+            edges["AT"][key, place_key(kb, uri)] = None
         for uri in graph.links:
             edges["LINKS"][key, place_key(kb, uri)] = None
         own = graph.sections or (Section(heading_path=(), level=0, start=0, end=0),)

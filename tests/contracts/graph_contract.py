@@ -1,5 +1,7 @@
 """What every graph store does."""
 
+from dataclasses import replace
+
 import pytest
 from contracts.chunks import chunk
 
@@ -63,6 +65,20 @@ class GraphStoreContract:
         graph_store.add([graph(1, links=("2.md",))])
         assert graph_store.neighbours([chunk(1, "").id], scope=HERE, limit=5) == []
         graph_store.add([graph(2)])
+        near = graph_store.neighbours([chunk(1, "").id], scope=HERE, limit=5)
+        assert [match.chunk_id for match in near] == [chunk(2, "").id]
+
+    @pytest.mark.parametrize("target", ["guide/disk.md", "guide/disk"])
+    def test_a_link_may_leave_the_ending_out(self, graph_store: GraphStore, target: str) -> None:
+        graph_store.add([graph(1, links=(target,)), replace(graph(2), source_uri="guide/disk.md")])
+        near = graph_store.neighbours([chunk(1, "").id], scope=HERE, limit=5)
+        assert [match.chunk_id for match in near] == [chunk(2, "").id]
+        graph_store.remove(KNOWLEDGE_BASE, [version_of(2)])
+        assert graph_store.neighbours([chunk(1, "").id], scope=HERE, limit=5) == []
+
+    @pytest.mark.parametrize("page", ["index.md", "_index.md", "README.md"])
+    def test_a_link_to_a_folder_leads_to_its_page(self, graph_store: GraphStore, page: str) -> None:
+        graph_store.add([graph(1, links=("guide",)), replace(graph(2), source_uri=f"guide/{page}")])
         near = graph_store.neighbours([chunk(1, "").id], scope=HERE, limit=5)
         assert [match.chunk_id for match in near] == [chunk(2, "").id]
 
