@@ -104,7 +104,12 @@ def ranked(
     bonus: Mapping[str, float] | None = None,
 ) -> list[Fused]:
     """The chunks of `scores`, best first; `worded` says how each words the query."""
-    most = 1.0 + NEAR + (SECTION + TITLE if worded else 0.0) + (NAMED + TITLED if bonus else 0.0)
+    most = (
+        1.0
+        + (NEAR if worded is not None else 0.0)
+        + (SECTION + TITLE if worded else 0.0)
+        + (NAMED + TITLED if bonus else 0.0)
+    )
     totals = dict(scores)
     for chunk_id, extra in (bonus or {}).items():
         totals[chunk_id] += extra

@@ -238,6 +238,15 @@ def test_asking_for_more_hits_leaves_the_first_ones_in_their_order(shelf: Shelf)
     assert [hit.ref for hit in many[:3]] == [hit.ref for hit in few]
 
 
+def test_the_score_of_one_index_is_its_own(shelf: Shelf) -> None:
+    """For vectors the cosine; for the others the share of the best hit's score."""
+    asked = {"query": "quotas of a namespace", "scope": scope(shelf.runbooks), "limit": 20}
+    for hit in shelf.retriever.search(**asked, mode="vector"):
+        assert hit.score == pytest.approx(max(0.0, hit.found_by[0].score), abs=1e-4)
+    assert shelf.retriever.search(**asked, mode="lexical")[0].score == 1.0
+    assert shelf.retriever.search(**asked, mode="graph")[0].score == 1.0
+
+
 def test_a_threshold_keeps_only_hits_that_are_as_sure(shelf: Shelf) -> None:
     every = shelf.retriever.search("quotas of a namespace", scope=scope(shelf.runbooks), limit=20)
     middle = every[len(every) // 2].score
