@@ -1,6 +1,7 @@
 """Which files a job is about: an upload with its archives unpacked, a folder, or documents to be read anew."""
 
 import mimetypes
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ AT_ONCE = 500
 UNPACKED = ".unpacked"
 """Where the archives of an upload are unpacked: a hidden folder in its own, and so no part of the upload."""
 NESTED = "It is an archive inside of an archive, which is not opened. Unpack it and add its files."
+HIDDEN = "Its name begins with a dot, and hidden files are left out. Rename it and add it again."
+LEFT_BY_MACOS = (".DS_Store", "._")
 IN_FOLDER = "It is an archive, and those in a followed folder are not opened. Unpack it there, or upload it."
 NOT_TEXT = ("image", "audio", "video", "font")
 """Kinds of files that are passed over among the files of a folder or an archive; alone they are refused by name."""
@@ -32,6 +35,8 @@ def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
     """
     unpacked = staged / UNPACKED
     shutil.rmtree(unpacked, ignore_errors=True)  # of a run that was killed
+    for uri, size in _hidden(staged):
+        yield Item(source_uri=uri, path="", size=size, reason=HIDDEN)
     for number, file in enumerate(files_below(staged)):
         if not is_archive(file.uri):
             if "/" not in file.uri or not _passed_over(file):
@@ -52,6 +57,16 @@ def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
                 yield Item(source_uri=inner.uri, path="", size=inner.size, reason=NESTED)
             elif not _passed_over(inner):
                 yield _item(inner, mtime_ns=0)
+
+
+def _hidden(staged: Path) -> Iterator[tuple[str, int]]:
+    """(URI, size) of the files whose own name hides them: somebody chose them, and should hear why they are not taken."""
+    for folder, folders, names in os.walk(staged):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.startswith(".") and not name.startswith(LEFT_BY_MACOS):
+                path = Path(folder, name)
+                yield path.relative_to(staged).as_posix(), path.stat().st_size
 
 
 def files_of_folder(source: Source) -> Iterator[Item]:

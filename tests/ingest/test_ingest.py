@@ -510,6 +510,13 @@ def test_an_upload_knows_archives(library: Library) -> None:
     assert not (library.folder / "outside.md").exists()
 
 
+def test_a_hidden_file_that_somebody_uploads_is_a_row_that_says_so(library: Library) -> None:
+    base = library.new_base()
+    job = library.upload(base, {"ci/.gitlab-ci.yml": "stages: [build]\n", "a.md": page("a"), ".git/config": "x"})
+    assert library.outcomes(job) == {"added": 1, "failed": 1}
+    assert "begins with a dot" in (library.documents(base)["ci/.gitlab-ci.yml"].error or "")
+
+
 def test_links_between_documents_lead_to_their_uris(library: Library) -> None:
     base = library.new_base()
     library.upload(
@@ -518,3 +525,11 @@ def test_links_between_documents_lead_to_their_uris(library: Library) -> None:
     assert isinstance(library.stores.graph, MemoryGraph)
     (graph,) = library.stores.graph.stored.values()
     assert graph.links == ("b c.md",)
+
+
+def test_a_link_from_the_top_may_mean_the_folder_that_came(library: Library) -> None:
+    base = library.new_base()
+    library.upload(base, {"guide/sub/a.md": "# A\n\nSee [b](/etcd/b) and [c](../).\n"})
+    assert isinstance(library.stores.graph, MemoryGraph)
+    (graph,) = library.stores.graph.stored.values()
+    assert graph.links == ("etcd/b", "guide/etcd/b", "guide")
