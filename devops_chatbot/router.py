@@ -11,19 +11,13 @@ from devops_chatbot.chat import Choice, Question, Route
 from devops_chatbot.errors import BadQuestion, Unavailable
 from devops_chatbot.language import Language, identifiers, language_of
 from devops_chatbot.prototypes import PROTOTYPES
+from devops_chatbot.smalltalk import is_small_talk
 from knowledge.catalogue import HIDDEN, KnowledgeBase
 
 DOCS = "docs"
 CHAT = "chat"
 NAMES = (DOCS, CHAT)
 
-_SMALL_TALK = re.compile(
-    r"^\W*(?:hi|hello|hey|hiya|good (?:morning|afternoon|evening)|thanks?(?: you)?(?: (?:a lot|so much|very much))?|thx"
-    r"|bye|goodbye|ok(?:ay)?|great|cool|who are you|what are you|what can you do|how are you|help"
-    r"|你好|您好|嗨|早上好|下午好|晚上好|谢谢你?|多谢|再见|拜拜|好的|你是谁|你能做什么|你会什么|在吗)"
-    r"(?: there| again|啊|呀|了)?\W*$",
-    re.IGNORECASE,
-)
 _ABOUT_THE_TALK = re.compile(
     r"\b(?:translate|rephrase|reword|shorten|summari[sz]e|repeat|rewrite|explain)\b.{0,30}"
     r"\b(?:that|it|this|above|your (?:last |previous )?(?:answer|reply|response))\b"
@@ -31,6 +25,8 @@ _ABOUT_THE_TALK = re.compile(
     r"|(?:把|将).{0,6}(?:上面|刚才|这段|回答|上述).{0,8}(?:翻译|改写|缩短|总结|概括)|(?:再说一遍|简短一点|换种说法|用英文说|用中文说)",
     re.IGNORECASE,
 )
+_EXPLAIN = re.compile(r"\bexplain\b", re.IGNORECASE)
+"""What documents can do as well."""
 _MAKE = re.compile(
     r"^\W*(?:please |can you |could you |would you |help me (?:to )?)*(?:write|draft|compose|translate"
     r"|proofread|tell me a (?:joke|story)|recommend|give me ideas)\b"
@@ -65,6 +61,10 @@ _WHY: dict[str, dict[Language, str]] = {
     "no model": {
         "en": "No language model is connected, so the answer can only come from your documents.",
         "zh": "没有连接语言模型，回答只能来自你的文档。",
+    },
+    "cannot make": {
+        "en": "It asks for something to be written, which needs a language model; none is connected.",
+        "zh": "这是写作或翻译类的请求，需要语言模型，而现在没有连接。",
     },
     "like docs": {
         "en": "It reads like a question about your systems, so your documents are searched.",
@@ -135,12 +135,14 @@ class Router:
     def _decide(
         self, text: str, query: str, sources: Sequence[str], circumstances: Circumstances
     ) -> tuple[str, float, str]:
-        if _SMALL_TALK.match(text.strip()):
+        if is_small_talk(text):
             return CHAT, 0.95, "small talk"
         if not sources:
             return CHAT, 0.9, "empty"
         if not circumstances.language_model:
-            return DOCS, 0.9, "no model"
+            rewords = circumstances.follows and bool(_ABOUT_THE_TALK.search(text)) and not _EXPLAIN.search(text)
+            makes = bool(_MAKE.match(text)) and not identifiers(query)
+            return (CHAT, 0.85, "cannot make") if makes or rewords else (DOCS, 0.9, "no model")
         if circumstances.follows and _ABOUT_THE_TALK.search(text):
             return CHAT, 0.85, "about the talk"
         if identifiers(query):

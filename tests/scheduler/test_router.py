@@ -61,6 +61,37 @@ def test_a_request_about_the_conversation_is_no_search() -> None:
     assert chosen(full, "Summarise your last answer")[0] == "docs"
 
 
+def test_what_only_a_language_model_can_do_is_not_searched_for() -> None:
+    full = router(Base("kb1", 5))
+    for text in ("Write a poem about Kubernetes", "translate 'good morning' to French", "讲个笑话", "帮我写一封邮件"):
+        assert chosen(full, text, WITHOUT)[0] == "chat", text
+    follows = Circumstances(language_model=False, follows=True)
+    assert chosen(full, "Translate that into Chinese", follows)[0] == "chat"
+    for text in ("explain it", "How do I write a runbook?", "translate KubePodCrashLooping"):
+        assert chosen(full, text, follows)[0] == "docs", text
+
+
+def test_small_talk_is_nothing_else() -> None:
+    full = router(Base("kb1", 5))
+    for text in (
+        "good job",
+        "how are you today?",
+        "Are you a bot?",
+        "What's your name?",
+        "好的，谢谢",
+        "辛苦了",
+        "ok thanks!",
+    ):
+        assert chosen(full, text, WITHOUT)[0] == "chat", text
+    for text in (
+        "no space left on device",
+        "thanks, and CephMonQuorumLost?",
+        "好的，怎么修复？",
+        "hi, why is etcd slow?",
+    ):
+        assert chosen(full, text, WITHOUT)[0] == "docs", text
+
+
 def test_examples_decide_where_rules_are_silent(embedding_cache: Path) -> None:
     embedder = open_bundled(embedding_cache)
     full = router(Base("kb1", 5), embed=embedder.embed_query)
@@ -142,13 +173,13 @@ def test_the_reason_is_in_the_language_of_the_question() -> None:
         ("What does KubePodCrashLooping mean?", "how do I fix it?", "KubePodCrashLooping how do I fix it?"),
         ("What does KubePodCrashLooping mean?", "And KubePodNotReady?", "What does KubePodNotReady mean?"),
         ("KubePodCrashLooping 是什么意思？", "那 KubePodNotReady 呢？", "KubePodNotReady 是什么意思？"),
-        ("周朝贵族男子满多少岁时举办冠礼？", "女子呢？", "周朝贵族男子满多少岁时举办冠礼 女子"),
+        ("周朝贵族男子满多少岁时举办冠礼？", "女子呢？", "周朝贵族女子满多少岁时举办冠礼？"),
         ("KubePodCrashLooping 是什么意思？", "KubePodNotReady 呢？", "KubePodNotReady 是什么意思？"),
         ("KubePodCrashLooping 是什么意思？", "怎么处理它？", "KubePodCrashLooping 怎么处理它？"),
         ("What does KubePodCrashLooping mean?", "why?", "KubePodCrashLooping why?"),
         ("How can I connect Ollama?", "And Azure?", "How can I connect Azure?"),
         ("How do I check the lag on MySQL?", "What about Redis?", "How do I check the lag on Redis?"),
-        ("How do I check the lag on MySQL?", "how do I fix it?", "How do I check the lag on MySQL how do I fix it?"),
+        ("How do I check the lag on MySQL?", "how do I fix it?", "lag on MySQL how do I fix it?"),
         ("What does KubePodCrashLooping mean?", "what's the impact?", "KubePodCrashLooping what's the impact?"),
         (
             "What does KubePodCrashLooping mean?",
@@ -159,10 +190,19 @@ def test_the_reason_is_in_the_language_of_the_question() -> None:
         ("How do I check the lag on MySQL?", "What is the capital of France?", None),
         ("如何在 MySQL 上查看主从延迟？", "那 Postgres 呢？", "如何在 Postgres 上查看主从延迟？"),
         ("如何在 MySQL 上查看主从延迟？", "Postgres 上呢？", "如何在 Postgres 上查看主从延迟？"),
-        ("如何在 MySQL 上查看主从延迟？", "怎么修复？", "如何在 MySQL 上查看主从延迟 怎么修复？"),
+        ("如何在 MySQL 上查看主从延迟？", "怎么修复？", "MySQL 上主从延迟 怎么修复？"),
         ("KubePodCrashLooping 是什么意思？", "用哪个命令看日志？", "KubePodCrashLooping 用哪个命令看日志？"),
         ("KubePodCrashLooping 是什么意思？", "影响呢？", "KubePodCrashLooping 影响"),
         ("KubePodCrashLooping 是什么意思？", "如何备份数据库？", None),
+        ("NodeRAIDDegraded 怎么处理？", "为什么会这样？", "NodeRAIDDegraded 为什么会这样？"),
+        ("磁盘空间不足怎么排查？", "那内存呢？", "内存 怎么排查"),
+        ("磁盘空间不足怎么排查？", "怎么修复？", "磁盘空间不足 怎么修复？"),
+        ("支付组值班人是谁？", "订单组呢？", "订单组值班人是谁？"),
+        ("赵鹏是谁？", "他在哪个俱乐部踢球？", "赵鹏 他在哪个俱乐部踢球？"),
+        ("赵鹏是谁？", "其他球员有哪些？", None),
+        ("what does CephOSDDown mean?", "mitigation?", "CephOSDDown mitigation?"),
+        ("who is on call for payments?", "and for platform?", "who is on call for platform?"),
+        ("what does 504 mean?", "and 502?", "what does 502 mean?"),
         ("How do I restart nginx?", "Where are the logs of postgres kept?", "Where are the logs of postgres kept?"),
         ("How do I restart nginx?", "What does etcdSlowDisk mean and does it matter?", None),
     ],
@@ -176,6 +216,29 @@ def test_a_follow_up_of_a_follow_up() -> None:
     said = ("What does KubePodCrashLooping mean?", "how do I fix it?")
     history = tuple(Turn(role="user", text=text) for text in said)
     assert "KubePodCrashLooping" in standalone("and what is its impact?", history)
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "expected"),
+    [
+        (("how do I check the lag on MySQL?", "ok"), "and fix it?", "lag on MySQL fix it?"),
+        (("how do I check the lag on MySQL?", "why?", "what next?"), "and Postgres?", "lag on Postgres what next?"),
+        (("磁盘空间不足怎么排查？", "那内存呢？", "怎么修复？", "谢谢"), "那 CPU 呢？", "CPU 怎么修复"),
+        (("thanks",), "and on Postgres?", "and on Postgres?"),
+        (("what does CephOSDDown mean?",), "ok, thanks!", "ok, thanks!"),
+    ],
+)
+def test_small_talk_and_earlier_follow_ups_do_not_pile_up(said: tuple[str, ...], question: str, expected: str) -> None:
+    assert standalone(question, tuple(Turn(role="user", text=text) for text in said)) == expected
+
+
+def test_a_name_takes_the_place_of_the_one_that_the_cited_page_is_about() -> None:
+    citation = Citation(number=1, ref="d#v-0", quote="x", title="Redis operations")
+    history = (
+        Turn(role="user", text="how do I restart redis?"),
+        Turn(role="assistant", text="So [1].", citations=(citation,)),
+    )
+    assert standalone("what about Postgres?", history) == "how do I restart Postgres?"
 
 
 def test_what_was_cited_helps_where_nothing_was_named() -> None:

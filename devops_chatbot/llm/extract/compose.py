@@ -40,11 +40,11 @@ _SAYS: dict[str, dict[Language, str]] = {
         "zh": "尚未连接语言模型，文档中也没有与这个问题相关的内容。请换一种说法，或者写出告警、命令或组件的名称。",
     },
     "talk": {
-        "en": "No language model is connected, so I cannot hold a conversation. What I can do now is to find and quote "
-        "passages of your documents: add some on the knowledge page, then ask about them. To connect a model, name it in "
-        "`chatbot.toml`; the page of status and settings shows whether it answers.",
-        "zh": "尚未连接语言模型，因此我还不能自由对话。现在我可以查找并摘录你的文档：请在知识库页面添加文档，然后提问。"
-        "要连接模型，请在 `chatbot.toml` 中配置；“状态与设置”页面会显示它能否回答。",
+        "en": "No language model is connected, so I cannot hold a conversation or write something new. What I can do now is to "
+        "find and quote passages of your documents: add some on the knowledge page, then ask about them. To connect a model, "
+        "name it in `chatbot.toml`; the page of status and settings shows whether it answers.",
+        "zh": "尚未连接语言模型，因此我还不能自由对话或撰写新内容。现在我可以查找并摘录你的文档：请在知识库页面添加文档，"
+        "然后提问。要连接模型，请在 `chatbot.toml` 中配置；“状态与设置”页面会显示它能否回答。",
     },
     "more": {"en": "(the section goes on in the document)", "zh": "（该节在文档中还有后续内容）"},
     "also": {"en": "Also:", "zh": "另见："},
