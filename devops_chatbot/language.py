@@ -41,6 +41,7 @@ _SHORT_FORMS = {
     "max": "maximum", "min": "minimum", "config": "configuration", "configure": "configuration", "db": "database",
     "k8s": "kubernetes", "repo": "repository", "dir": "directory", "auth": "authentication", "admin": "administrator",
     "ip": "address", "env": "environment", "pwd": "password", "num": "number", "doc": "document", "info": "information",
+    "cert": "certificate", "certs": "certificate", "sync": "synchronise", "mem": "memory", "perms": "permission",
 }  # fmt: skip
 
 
@@ -76,8 +77,11 @@ def stem(word: str) -> str:
             break
     for ending in ("ation", "ate", "ion"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
-            return word[: -len(ending)]
-    return word[:-1] if word.endswith("e") and len(word) > 3 else word
+            word = word[: -len(ending)]
+            break
+    else:
+        word = word[:-1] if word.endswith("e") and len(word) > 3 else word
+    return f"{word[:-1]}s" if word.endswith("iz") and len(word) > 5 else word  # synchronize like synchronise
 
 
 def is_chinese(character: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -160,6 +161,227 @@ def test_code_and_lists_stay_whole() -> None:
 def test_the_named_page_comes_first_whatever_the_search_says() -> None:
     text = compose("How do I fix NodeDiskFull?", evidence(OTHER, RUNBOOK)).text
     assert "NodeDiskFull › Mitigation" in text.split("\n\n")[1]
+
+
+HANDBOOK = """# On-call handbook
+
+## Who is on call
+
+| team | primary | channel |
+|---|---|---|
+| payments | Ana Costa | #pay-oncall |
+| platform | Tom Berg | #plat-oncall |
+
+## Roll back
+
+```bash
+kubectl rollout undo deployment/checkout-service
+```
+
+## Roll out
+
+```bash
+./promote.sh checkout-service
+```
+
+## After an incident
+
+Write a postmortem within five working days. Blame nobody.
+"""
+ROLLING = (
+    "# Deploying and rolling back\n\n## Deploy\n\n```bash\n./promote.sh checkout-service\n```\n\n"
+    "## Roll back\n\n```bash\nkubectl rollout undo deployment/checkout-service\n```\n\n## Flags\n\nTurn them off first.\n"
+)
+HANDBOOK_ZH = """# 磁盘与内存故障处理手册
+
+本手册适用于所有 Linux 生产主机。
+
+## 磁盘空间不足
+
+### 现象
+
+使用率超过 85% 时触发 `DiskSpaceLow` 告警。
+
+### 排查
+
+先找出占用最大的目录：`du -xh /`
+
+### 处理
+
+1. 清理超过 7 天的日志。
+2. 联系存储组扩容。
+
+## 内存不足
+
+### 现象
+
+内核日志出现 `Out of memory`。
+
+### 处理
+
+重启该服务，并提高内存上限。
+"""
+LETTERS = "".join(f"       -{one}, --option-{one}\n              does what {one} stands for\n\n" for one in "abcdefgh")
+MANUAL = (
+    "# df\n\nDF(1)                     User Commands                     DF(1)\n\n"
+    "NAME\n       df - report file system space usage\n\n"
+    f"OPTIONS\n       Mandatory arguments to long options are mandatory for short options too.\n\n{LETTERS}"
+    f"       -i, --inodes\n              list inode information instead of block usage\n\n{LETTERS.upper()}"
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "page", "holds", "lacks"),
+    [
+        ("who is on call for payments?", HANDBOOK, ["Ana Costa"], ["postmortem", "rollout undo"]),
+        ("how do I roll back checkout-service?", HANDBOOK, ["rollout undo"], ["promote.sh", "Ana Costa"]),
+        ("rollback checkout-service", HANDBOOK, ["rollout undo"], ["promote.sh", "Ana Costa"]),
+        ("rollback checkout-service", ROLLING, ["rollout undo"], ["promote.sh"]),
+        ("postmortem deadline", HANDBOOK, ["within five working days"], ["Ana Costa"]),
+        ("磁盘空间不足怎么办？", HANDBOOK_ZH, ["du -xh /", "联系存储组扩容"], ["85%", "提高内存上限"]),
+        ("内存不足怎么处理？", HANDBOOK_ZH, ["提高内存上限"], ["联系存储组扩容", "Out of memory"]),
+        ("DiskSpaceLow 告警", HANDBOOK_ZH, ["85%", "du -xh /", "联系存储组扩容"], ["提高内存上限"]),
+        ("df inode usage", MANUAL, ["list inode information"], ["--option-a", "--OPTION-B", "User Commands"]),
+    ],
+)
+def test_of_a_page_on_many_things_only_what_is_asked_comes(
+    question: str, page: str, holds: list[str], lacks: list[str]
+) -> None:
+    text = compose(question, evidence(page)).text
+    for words in holds:
+        assert words in text
+    for words in lacks:
+        assert words not in text
+
+
+def test_an_entry_of_a_manual_page_stays_as_it_is_laid_out() -> None:
+    assert (
+        "```\n-i, --inodes\n       list inode information instead of block usage\n```"
+        in compose("df inode", evidence(MANUAL)).text
+    )
+
+
+def test_a_name_with_a_wrong_letter_and_two_names_at_once_are_understood() -> None:
+    assert "NodeDiskFull › Mitigation" in compose("how do i fix NodeDiskFul?", evidence(OTHER, RUNBOOK)).text
+    used = (
+        "# QuotaFullyUsed\n\n## Meaning\n\nThe quota of a namespace is used up.\n\n## Mitigation\n\nReview the quota.\n"
+    )
+    over = used.replace("QuotaFullyUsed", "QuotaExceeded").replace("used up", "used up and exceeded")
+    both = compose("QuotaExceeded vs QuotaFullyUsed", evidence(used, over)).text
+    assert "is used up." in both
+    assert "used up and exceeded" in both
+    assert "Review" not in both
+
+
+def test_a_chinese_question_about_an_english_page_is_clear_when_it_names_what_the_page_is_about() -> None:
+    page = (
+        "# Redis operations\n\n## Memory\n\nRedis evicts keys when `maxmemory` is reached.\n\n"
+        "## Restart\n\nRestart the replica first.\n"
+    )
+    text = compose("Redis 内存满了怎么办？", evidence(page, CHINESE, cosine=0.3)).text
+    assert "evicts keys" in text
+    assert "没有明确回答" not in text
+
+
+def test_what_has_another_name_than_the_question_is_no_answer() -> None:
+    page = "# Database\n\n## Check the replication lag\n\nRun `SHOW REPLICA STATUS` on MySQL.\n"
+    assert "clearly answers" in compose("How do I check the replication lag on Oracle?", evidence(page)).text
+    assert "fits this question" in compose("FooBarBazFailing", evidence(RUNBOOK, cosine=0.3)).text
+    assert "与这个问题相关" in compose("打印机怎么连接？", evidence(HANDBOOK_ZH, cosine=0.55)).text
+
+
+def test_the_sentence_that_answers_comes_and_not_the_one_that_has_the_name() -> None:
+    text = compose("光谱由什么产生的光波？", evidence(PROSE)).text
+    assert "由原子内部运动的电子产生" in text
+    page = (
+        "# 虹彩鹦鹉\n\n虹彩鹦鹉又称彩虹鹦鹉，颜色鲜艳，体长二十五厘米左右，体重一百二十克左右，是常见的观赏鸟类之一。"
+        "虹彩鹦鹉分布在印度尼西亚、东帝汶和澳大利亚东部以及北部等地。"
+        "虹彩鹦鹉聪敏机灵，语言能力也相当不错。野生状态下，它们生活在低地森林等处，成群结队地快速飞行。十二月份为其发情期，但一般全年都可交配。"
+        "每窝产卵两到三枚，孵化期二十五天。它们的食物主要为花蜜和花粉，也吃植物种子、嫩叶和昆虫，在果园里常被当作害鸟。"
+        "自二十世纪初以来，在一些南方的城市里也发现了由人放生而繁殖起来的群落。虹彩鹦鹉常被人认为包含了另一个亚种，但大多数专家认为两者是独立的，目前还没有定论。\n"
+    )
+    text = compose("虹彩鹦鹉每窝产卵多少枚？", evidence(page)).text
+    assert "每窝产卵两到三枚" in text
+    assert "观赏鸟" not in text
+
+
+def test_passages_that_overlap_are_quoted_once_and_each_opens_where_it_stands() -> None:
+    steps = [
+        f"{number}. Step {number} of the resize, which says `resize --part {number}` to the volume."
+        for number in range(1, 7)
+    ]
+    head = "## Resize the volume\n\n"
+    first, second = head + "\n".join(steps[:4]), "\n".join(steps[2:])
+    found = tuple(
+        replace(
+            evidence(RUNBOOK)[0],
+            ref=f"d0#v-{number}",
+            title="Volume",
+            text=text,
+            context=text,
+            heading_path=("Volume", "Resize the volume"),
+        )
+        for number, text in enumerate((first, second))
+    )
+    extract = compose("How do I resize the volume?", found)
+    for number in range(1, 7):
+        assert extract.text.count(f"Step {number} ") == 1
+    assert extract.text.index("Step 1") < extract.text.index("Step 6")
+    for citation in extract.citations:
+        one = next(one for one in found if one.ref == citation.ref)
+        assert find_quote(one.context, citation.quote) is not None
+
+
+def test_items_that_were_left_out_leave_dots_so_that_no_list_counts_wrongly() -> None:
+    items = [
+        f"{number}. Part {number} of the machine needs oil of the kind {'abcdefgh'[number - 1] * 60}.\n   {'x' * 120}"
+        for number in range(1, 9)
+    ]
+    page = "# Machine\n\nAbout it.\n\n## Care\n\nIt is old.\n\n" + "\n".join(items) + "\n"
+    text = compose("machine part 5 oil", evidence(page, passage=2)).text
+    assert "…\n\n5. Part 5" in text
+    assert "Part 2 " not in text
+
+
+def test_a_text_that_begins_inside_code_does_not_turn_code_into_words() -> None:
+    torn = (
+        "    ip-10-0-175-99   Ready   worker\n```\n\nIf a node is not ready, look at its events:\n\n"
+        "```bash\noc get events | grep NODE\n```\n"
+    )
+    text = compose(
+        "node is not ready events",
+        (replace(evidence(RUNBOOK)[0], title="Nodes", text=torn, context=torn, heading_path=("Nodes",)),),
+    ).text
+    assert "```bash\noc get events | grep NODE\n```" in text
+    assert "If a node is not ready, look at its events:" in text
+    assert text.count("```") % 2 == 0
+    assert "````" not in text
+
+
+def test_what_leads_through_a_site_and_announces_pictures_is_no_answer() -> None:
+    page = (
+        "# Types\n\nNext: Multiple ABIs, Previous: Simple Example, Up: Using libffi [Index]\n\n"
+        "A type is described by a structure.\n\nThe following diagram illustrates the types.\n\n"
+        "![types](types.png)\n\n[Home](a.md) [Next](b.md)\n"
+    )
+    text = compose("Types of libffi", evidence(page)).text
+    assert "described by a structure" in text
+    for rubbish in ("Previous:", "diagram", "Home"):
+        assert rubbish not in text
+
+
+def test_lines_that_were_broken_on_purpose_stay_so() -> None:
+    page = "# API\n\n## Parameters\n\n** LayerName **  \nThe name of the layer.  \nRequired: Yes\n"
+    assert (
+        "**LayerName**  \nThe name of the layer.  \nRequired: Yes [1]"
+        in compose("API parameters", evidence(page, passage=1)).text
+    )
+
+
+def test_a_section_that_only_points_elsewhere_is_not_the_answer() -> None:
+    page = "# Alerts\n\n## queue\n\n`QueueDepthHigh`: see [Kafka](kafka.md) for its lag.\n"
+    kafka = "# Kafka operations\n\n## Consumer lag\n\nCheck the lag with `kafka-consumer-groups.sh --describe`.\n"
+    assert "kafka-consumer-groups.sh" in compose("kafka lag is high", evidence(page, kafka)).text
 
 
 def test_a_long_table_gives_its_head_and_the_row_that_fits() -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -13,8 +13,12 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})")
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 _UNDERLINE = re.compile(r"^ {0,3}(=+|-+)[ \t]*$")
+_SHOUTED = re.compile(r"^[A-Z][A-Z0-9 /&,'()-]{2,60}$")
+"""A heading of a manual page, where what belongs to it is indented."""
+_RUNNING_HEAD = re.compile(r"^(\S+\(\w+\))\s{2,}.*\s\1[ \t]*$")
+"""The first and the last line of a manual page."""
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
-_ITEM = re.compile(r"^([ \t]*)(?:[-*+•]|\d{1,3}[.)、]|[a-zA-Z][.)])[ \t]+\S")
+_ITEM = re.compile(r"^([ \t]*)(?:(?:[-*+•]|\d{1,3}[.)、]|[a-zA-Z][.)])[ \t]+\S|\d{1,2}[.)][ \t]*$)")
 _ROW = re.compile(r"^[ \t]*\|")
 _NOISE = re.compile(
     r"^[ \t]*(?:\{\{[<%].*?[>%]\}\}|</?(?:details|summary|p|div|br|img|center|a)\b[^>]*>|\[?!\[[^\]]*\]\([^)]*\)(?:\]\([^)]*\))?"
@@ -29,6 +33,8 @@ _CODE_SUFFIXES = {
     ".log": "text", ".kt": "kotlin", ".scala": "scala", ".lua": "lua", ".pl": "perl", ".ps1": "powershell",
     ".dockerfile": "dockerfile", ".env": "text",
 }  # fmt: skip
+LONG_INDENTED = 700
+"""Characters from which an indented text is taken apart where it has several entries."""
 _CODE_NAMES = {"dockerfile": "dockerfile", "makefile": "makefile", "jenkinsfile": "groovy"}
 
 
@@ -84,6 +90,24 @@ def items(text: str) -> list[tuple[int, int]]:
     return [_tight(text, start, end) for start, end in zip(starts, ends, strict=True)]
 
 
+def entries(text: str) -> list[tuple[int, int]]:
+    """Where the entries of an indented text stand, such as the options of a manual page: each begins behind an empty line,
+    as far to the left as the first one.
+    """
+    starts: list[int] = []
+    offset, least, blank = 0, None, True
+    for line in text.splitlines(keepends=True):
+        words = line.strip()
+        indent = len(line.expandtabs(8)) - len(line.expandtabs(8).lstrip())
+        if words and blank and (least is None or indent <= least):
+            least = indent
+            starts.append(offset)
+        blank = not words
+        offset += len(line)
+    ends = [*starts[1:], len(text)]
+    return [(start, start + len(text[start:end].rstrip())) for start, end in zip(starts, ends, strict=True)]
+
+
 _SENTENCE_END = re.compile(
     r"(?<=[.!?])[\"')\]*_`]*\s+(?=[\"'(\[`*_]*[A-Z0-9\u2e80-\uffff`])|(?<=[。！？])[”’』」）\"']*(?![”’』」）])"
 )
@@ -118,6 +142,7 @@ class _Reader:
         self._above = path
         self._headings: list[tuple[int, str]] = []
         self._first_level: int | None = None
+        self._headed = -1  # the line below the last heading
         hidden = _COMMENT.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
         front = _FRONT_MATTER.match(hidden)
         self._lines: list[_Line] = []
@@ -127,14 +152,18 @@ class _Reader:
                 self._lines.append(_Line(offset, line.rstrip("\n")))
             offset += len(line)
         self._at = 0
+        self._inside = self._begins_inside_code()
 
     def blocks(self) -> Iterator[Block]:
         while self._at < len(self._lines):
             line = self._lines[self._at]
-            heading = self._heading()
-            if heading:
+            if self._at < self._inside:
+                yield self._block("code", self._inside)
+                self._at += 1
                 continue
-            if line.blank or _RULE.match(line.text) or _NOISE.match(line.text):
+            if self._heading():
+                continue
+            if line.blank or any(one.match(line.text) for one in (_RULE, _NOISE, _RUNNING_HEAD)):
                 self._at += 1
             elif _FENCE.match(line.text):
                 yield self._block("code", self._fence_end())
@@ -144,8 +173,8 @@ class _Reader:
                 yield self._block("list", self._list_end())
             elif line.text.lstrip().startswith(">"):
                 yield self._block("quote", self._run(lambda one: not one.blank))
-            elif line.indent >= 4 and (self._at == 0 or self._lines[self._at - 1].blank):
-                yield self._block("code", self._run(lambda one: one.indent >= 4 or one.blank))
+            elif line.indent >= 4 and (self._at in (0, self._headed) or self._lines[self._at - 1].blank):
+                yield from self._entries(self._block("code", self._run(lambda one: one.indent >= 4 or one.blank)))
             else:
                 yield self._block("paragraph", self._paragraph_end())
 
@@ -156,15 +185,34 @@ class _Reader:
         text = self._text[start : last.start + len(last.text)].rstrip()
         return Block(kind=kind, text=text, path=self._path(), start=start)
 
+    def _begins_inside_code(self) -> int:
+        """The line that closes the code in which the text begins, where a long one was cut there; else 0."""
+        fences = [(number, line.text.strip()) for number, line in enumerate(self._lines) if _FENCE.match(line.text)]
+        if len(fences) % 2 == 0 or fences[0][1].strip("`~"):
+            return 0
+        opens = len(fences) > 1 and bool(fences[1][1].strip("`~"))
+        headed = any(_HEADING.match(line.text) for line in self._lines[: fences[0][0]])
+        return fences[0][0] if (opens or len(fences) == 1) and not headed else 0
+
+    @staticmethod
+    def _entries(block: Block) -> list[Block]:
+        """A long indented text by its entries, so that one option of a command can be quoted by itself."""
+        spans = entries(block.text) if len(block.text) > LONG_INDENTED else []
+        if len(spans) < 3:
+            return [block]
+        return [replace(block, text=block.text[start:end], start=block.start + start) for start, end in spans]
+
     def _heading(self) -> bool:
         """Take a heading, when one stands here."""
         line = self._lines[self._at]
         match = _HEADING.match(line.text)
-        if match:
-            self._open(len(match[1]), match[2])
-            self._at += 1
-            return True
         following = self._lines[self._at + 1] if self._at + 1 < len(self._lines) else None
+        shouted = _SHOUTED.match(line.text) and following is not None and following.indent >= 3 and not following.blank
+        if match or shouted:
+            self._open(len(match[1]) if match else 1, match[2] if match else line.text.strip())
+            self._at += 1
+            self._headed = self._at
+            return True
         under = _UNDERLINE.match(following.text) if following else None
         if under and not line.blank and len(under[1]) > 2 and not _ITEM.match(line.text) and not _ROW.match(line.text):
             self._open(1 if under[1][0] == "=" else 2, line.text.strip())

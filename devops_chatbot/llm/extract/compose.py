@@ -1,11 +1,21 @@
 """Composes an answer out of evidence: what fits best first, then what other documents add."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from devops_chatbot.chat import Citation, Evidence
-from devops_chatbot.language import Language, language_of
-from devops_chatbot.llm.extract.choose import Group, Piece, choose, introduces, part_score, parts_of, same
+from devops_chatbot.language import Language, language_of, terms
+from devops_chatbot.llm.extract.choose import (
+    Group,
+    Piece,
+    choose,
+    introduces,
+    part_score,
+    parts_of,
+    points_elsewhere,
+    same,
+)
 from devops_chatbot.llm.extract.relevance import Relevance
 from devops_chatbot.llm.extract.render import body, heading, numbers, piece_text, quoted
 from devops_chatbot.llm.extract.views import Section, View, squashed, views
@@ -22,8 +32,21 @@ NEAR_MEANING = 0.5
 """Cosine of the bundled embedding model from which a passage is about the question. With these two, all of 65 alerts' own
 summaries find their runbooks fitting, and 70 questions about other things (AWS, Chinese encyclopedia) but one do not.
 """
-FOREIGN = 0.1, 0.4
-"""Below this share of the words and this cosine, not even the closest passage is worth showing."""
+FOREIGN: dict[Language, tuple[tuple[float, float], ...]] = {"en": ((0.1, 0.4), (0.24, 0.28)), "zh": ((0.1, 0.4),)}
+"""Below such a share of the words and such a cosine, not even the closest passage is worth showing. A Chinese question shares
+two characters with many a passage that says it in other words.
+"""
+STRANGE = 0.3
+"""Nor is it below this share of the words when it does not have the name that the question is about."""
+HALF = 0.5
+NAMED = 0.75
+"""Share of a title's words that a question has to say to name the document."""
+LONG_NAME = 8
+"""Letters from which a name is known although one of them is wrong."""
+LATIN_FITS = 0.6
+_LATIN = re.compile(r"[A-Za-z][\w.+#-]+")
+_CAMEL = re.compile(r"\b(?:[A-Z][a-z0-9]+){1,}[A-Z][A-Za-z0-9]*\b")
+_PROPER = re.compile(r"(?<=[^.?!\s:]\s)[A-Z][\w+#-]*[A-Za-z\d]")
 
 _SAYS: dict[str, dict[Language, str]] = {
     "extracts": {
@@ -71,11 +94,17 @@ def compose(query: str, evidence: Sequence[Evidence] | None) -> Extract:
         query, [one.block.text for view in found for section in view.sections for one in section.blocks]
     )
     ranked = _ranked(found, relevance)
-    fit, meaning = _fit(ranked[0], relevance), _meaning(ranked[0])
-    if fit < FOREIGN[0] and meaning < FOREIGN[1]:
+    fit, meaning = _fit(ranked[0], relevance), _meaning(ranked[0], language)
+    is_named = _is_named(ranked[0], relevance)
+    clear = fit >= WEAK or meaning >= NEAR_MEANING or _speaks_of(ranked[0], query)
+    missing = _misses_a_name(query, ranked)
+    foreign = any(fit < share and meaning < cosine for share, cosine in FOREIGN[language]) or (
+        missing and fit < STRANGE
+    )
+    if foreign and not is_named and not _speaks_of(ranked[0], query):
         return Extract(text=_SAYS["nothing"][language], citations=())
-    weak = fit < WEAK and meaning < NEAR_MEANING and not _is_named(ranked[0], relevance)
-    chosen = [choose(ranked[0], relevance, room=ROOM_OTHERS if weak else ROOM, focused=weak)]
+    weak = not is_named and (not clear or missing)
+    chosen = [choose(ranked[0], _own(ranked[0], ranked, relevance), room=ROOM_OTHERS if weak else ROOM, focused=weak)]
     if not weak:
         chosen += _others(ranked, relevance, chosen[0])
     groups = _once([group for each in chosen for group in each])
@@ -101,9 +130,46 @@ def _ranked(found: Sequence[View], relevance: Relevance) -> list[View]:
 
 
 def _is_named(view: View, relevance: Relevance) -> bool:
-    """Whether the question holds the document's name: an identifier that is most of its title."""
+    """Whether the question says the document's name: an identifier that is most of its title (or but for one letter all of
+    it), or the words of its title.
+    """
     title = squashed(view.title).lower()
-    return any(name in title and len(name) > len(title) / 2 for name in relevance.names)
+    return (
+        any((name in title and len(name) > len(title) / 2) or _but_one_letter(name, title) for name in relevance.names)
+        or relevance.titled(view.title) >= NAMED
+        or relevance.names_alone(view.title)
+    )
+
+
+def _but_one_letter(name: str, title: str) -> bool:
+    """Whether a long name is another one with a letter too many, too few, or mistaken."""
+    if min(len(name), len(title)) < LONG_NAME or abs(len(name) - len(title)) > 1 or name == title:
+        return False
+    same = next((at for at, (one, other) in enumerate(zip(name, title, strict=False)) if one != other), len(name))
+    return any(name[same + one :] == title[same + other :] for one, other in ((1, 1), (1, 0), (0, 1)))
+
+
+def _own(view: View, ranked: Sequence[View], relevance: Relevance) -> Relevance:
+    """The question as far as it is about this document, where it names several of those found."""
+    titles = {squashed(other.title).lower() for other in ranked}
+    others = (titles & relevance.names) - {squashed(view.title).lower()}
+    return relevance.of_topic(others) if others and squashed(view.title).lower() in relevance.names else relevance
+
+
+def _speaks_of(view: View, query: str) -> bool:
+    """Whether an English document has all that a Chinese question says in Latin letters; it cannot have the rest."""
+    latin = " ".join(_LATIN.findall(query)) if language_of(query) == "zh" else ""
+    text = f"{view.title} {view.text}"
+    return bool(terms(latin)) and language_of(text) == "en" and Relevance(latin, ()).share(text) >= LATIN_FITS
+
+
+def _misses_a_name(query: str, found: Sequence[View]) -> bool:
+    """Whether something that the question calls by name (Oracle, RabbitMQ) is nowhere in what was found."""
+    names = _LATIN.findall(query) if language_of(query) == "zh" else [*_PROPER.findall(query), *_CAMEL.findall(query)]
+    texts = [
+        " ".join((view.title, *(" ".join(section.path) for section in view.sections), view.text)) for view in found
+    ]
+    return any(terms(name) and not any(Relevance(name, ()).share(text) >= HALF for text in texts) for name in names)
 
 
 def _fit(view: View, relevance: Relevance) -> float:
@@ -111,8 +177,11 @@ def _fit(view: View, relevance: Relevance) -> float:
     best.
     """
     return max(
-        0.5 * relevance.share(" ".join((view.title, *section.path, section.text)))
-        + 0.5 * _best_part(view, section, relevance)
+        (0.3 if points_elsewhere(section.text, relevance) else 1.0)
+        * (
+            0.5 * relevance.share(" ".join((view.title, *section.path, section.text)))
+            + 0.5 * _best_part(view, section, relevance)
+        )
         for section in view.sections
     )
 
@@ -122,8 +191,12 @@ def _best_part(view: View, section: Section, relevance: Relevance) -> float:
     return max(part_score(text, relevance, named=named) for one in section.blocks for text in parts_of(one))
 
 
-def _meaning(view: View) -> float:
-    """The best score of the vector index among a document's evidence."""
+def _meaning(view: View, language: Language) -> float:
+    """The best score of the vector index among a document's evidence; of a Chinese question it says nothing, for a model
+    that knows little Chinese finds all of it alike.
+    """
+    if language == "zh":
+        return 0.0
     return max(
         (found.score for _, one in view.evidence for found in one.found_by if found.index == "vector"), default=0.0
     )
@@ -132,20 +205,36 @@ def _meaning(view: View) -> float:
 def _others(ranked: Sequence[View], relevance: Relevance, first: Sequence[Group]) -> list[list[Group]]:
     """What other documents add: short, and only where they fit nearly as well and say something else."""
     best = _fit(ranked[0], relevance)
-    named = _is_named(ranked[0], relevance)
+    topic = _topic(ranked[0], relevance)
+    named, headed = _is_named(ranked[0], relevance), _headed(ranked[0], relevance)
     chosen: list[list[Group]] = [list(first)]
     for view in ranked[1:]:
         if len(chosen) > OTHERS:
             break
         exactly = squashed(view.title).lower() in relevance.names
-        if _fit(view, relevance) < max(best * 0.9, FITS) and not exactly:
+        if not exactly and (_fit(view, relevance) < max(best * 0.9, FITS) or _topic(view, relevance) < topic * 0.9):
             continue
         if named and not _is_named(view, relevance):
             continue
-        groups = choose(view, relevance, room=ROOM_OTHERS, focused=True)
-        if groups and not any(same(groups, before) for before in chosen):
+        if headed >= FITS and _headed(view, relevance) < headed / 2 and not exactly:
+            continue
+        groups = choose(view, _own(view, ranked, relevance), room=ROOM_OTHERS, focused=not exactly)
+        other = (
+            exactly and view.title != ranked[0].title
+        )  # named beside the first: it is wanted even if it says the same
+        if groups and (other or not any(same(groups, before) for before in chosen)):
             chosen.append(groups)
     return chosen[1:]
+
+
+def _topic(view: View, relevance: Relevance) -> float:
+    """How much of what the question is about stands in a document's best section."""
+    return max(relevance.topic_share(" ".join((view.title, *section.path, section.text))) for section in view.sections)
+
+
+def _headed(view: View, relevance: Relevance) -> float:
+    """How much of what the question is about stands in a document's title and headings."""
+    return max(relevance.topic_share(" ".join((view.title, *section.path))) for section in view.sections)
 
 
 def _once(groups: Sequence[Group]) -> list[Group]:

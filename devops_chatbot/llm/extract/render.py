@@ -4,22 +4,27 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from devops_chatbot.chat import Citation
+from devops_chatbot.chat import Citation, Evidence
 from devops_chatbot.citing import citation
 from devops_chatbot.language import is_chinese
 from devops_chatbot.llm.extract.choose import Group, Piece
+from devops_chatbot.llm.extract.views import squashed
 
 LONGEST_QUOTE = 1200
+SPACE_BETWEEN = 40
+"""Characters of white space between two entries, at most."""
 
 _CODE_SPAN = re.compile(r"(`+[^`\n]*`+)")
 _IMAGE = re.compile(r"!\[(?:[^\]\[\\]|\\.|\[[^\]]*\])*\](?:\([^)]*\)|\[[^\]]*\])")
 _LINK = re.compile(r"\[([^\]]+)\]\((?!https?://)[^)\s]*(?:\s+\"[^\"]*\")?\)|\[([^\]]+)\]\[[^\]]*\]")
+_ANY_LINK = re.compile(r"\[([^\]]+)\]\([^)\s]*\)")
 _FOOTNOTE = re.compile(r"\[\^?\d{1,3}\](?!\()")
 _TAG = re.compile(
     r"</?(?:a|b|i|u|p|br|hr|div|span|em|strong|code|pre|sup|sub|img|details|summary|center|font|small|kbd|ul|ol|li|table|tr|td|th"
     r"|tbody|thead|h[1-6])\b[^<>\n]*>|<!--.*?-->|\{#[\w-]+\}|\{\{[<%].*?[>%]\}\}",
     re.IGNORECASE | re.DOTALL,
 )
+_LOOSE_BOLD = re.compile(r"(?m)^\*\*[ \t]+([^\s*][^*\n]*?)[ \t]*\*\*(?=\s|$)")
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)")
 
 
@@ -29,7 +34,7 @@ def heading(group: Group, *, again: bool = False, place: str = "") -> str:
     """
     names: list[str] = []
     for name in (group.view.title, *group.path):
-        plain = " ".join(_TAG.sub("", name).replace("*", "").split())
+        plain = " ".join(_ANY_LINK.sub(r"\1", _TAG.sub("", name)).replace("*", "").split())
         if plain and _bare(plain) not in [_bare(one) for one in names]:
             names.append(plain)
     line = f"**{' › '.join(names[1:] if again and len(names) > 1 else names)}**"
@@ -46,9 +51,14 @@ def body(group: Group, *, more: str, called: Mapping[int, int]) -> str:
     """The pieces of a group; what their evidence is `called` stands behind the last words of each run, before code."""
     paragraphs: list[str] = []
     run: list[int] = []
+    before: Piece | None = None
     for index, piece in enumerate(group.pieces):
-        run.append(len(paragraphs))
-        paragraphs.append(piece_text(piece))
+        if before is not None and run and _goes_on(before, piece):
+            paragraphs[-1] = _joined_code(paragraphs[-1], piece_text(piece), gap=_gap(before, piece))
+        else:
+            run.append(len(paragraphs))
+            paragraphs.append(piece_text(piece))
+        before = piece
         following = group.pieces[index + 1] if index + 1 < len(group.pieces) else None
         if following is not None and following.cited.number == piece.cited.number:
             continue
@@ -64,6 +74,26 @@ def body(group: Group, *, more: str, called: Mapping[int, int]) -> str:
     return "\n\n".join(paragraphs)
 
 
+def _goes_on(before: Piece, piece: Piece) -> bool:
+    """Whether two pieces are entries of one indented text, so that they stand in one fence."""
+    blocks = (before.cited.block, piece.cited.block)
+    return all(block.kind == "code" and not _FENCE.match(block.text) for block in blocks) and not piece.cited.language
+
+
+def _gap(before: Piece, piece: Piece) -> bool:
+    """Whether something between them was left out."""
+    block = before.cited.block
+    return not 0 <= piece.cited.block.start - (block.start + len(block.text)) <= SPACE_BETWEEN
+
+
+def _joined_code(first: str, second: str, *, gap: bool) -> str:
+    """Two texts in fences as one."""
+    mark = first[: len(first) - len(first.lstrip("`"))]
+    inner = second.split("\n", 1)[1].rsplit("\n", 1)[0]
+    between = "\n\n…\n\n" if gap else "\n\n"
+    return f"{first.removesuffix(mark).rstrip()}{between}{inner}\n{mark}"
+
+
 def _solid(text: str) -> bool:
     """Code or a table, where a mark cannot stand."""
     return text.rstrip().endswith("```") or text.lstrip().startswith("|")
@@ -76,16 +106,28 @@ def piece_text(piece: Piece) -> str:
     if block.kind == "code":
         return _code(parts[0], piece)
     if block.kind == "table":
-        rows = "\n".join(part.strip() for part in parts)
-        return _tidied(rows)
+        rows = [part.strip() for part in parts]
+        if not piece.whole and piece.size < len(block.text.strip()) - len(rows):
+            rows.append("| … |")
+        return _tidied("\n".join(rows))
     if block.kind == "list":
-        text = "\n".join(
-            textwrap.dedent(_first_indent(block.text, start) + part) for (start, _), part in _zip(piece, parts)
-        )
+        text = _items(piece, parts)
         return re.sub(r"\n(?:[ \t]*\n){2,}", "\n\n", _tidied(text))
     if block.kind == "quote":
         return _tidied("\n".join(line.strip() for line in parts[0].splitlines()))
     return " … ".join(_one_line(_tidied(part)) for part in parts)
+
+
+def _items(piece: Piece, parts: Sequence[str]) -> str:
+    """The items taken; three dots stand where others were left out, so that no list counts wrongly."""
+    text = piece.cited.block.text
+    said, last = "", 0
+    for (start, end), part in _zip(piece, parts):
+        left_out = bool(text[last:start].strip())
+        said += ("\n\n…\n\n" if said else "…\n\n") if left_out else "\n" if said else ""
+        said += textwrap.dedent(_first_indent(text, start) + part)
+        last = end
+    return f"{said}\n\n…" if text[last:].strip() else said
 
 
 def quoted(groups: Sequence[Group], *, called: Mapping[int, int]) -> tuple[Citation, ...]:
@@ -97,7 +139,26 @@ def quoted(groups: Sequence[Group], *, called: Mapping[int, int]) -> tuple[Citat
         for piece in group.pieces:
             if piece.cited.number not in seen:
                 runs.setdefault(piece.cited.number, []).append(piece)
-    return tuple(citation(called[number], evidence[number], _quote(pieces)) for number, pieces in runs.items())
+    return tuple(
+        citation(called[number], evidence[number], _within(_quote(pieces), evidence[number]))
+        for number, pieces in runs.items()
+    )
+
+
+def _within(words: str, evidence: Evidence) -> str:
+    """Those lines of a quotation, one below the other, that the evidence itself has: a block may begin in one passage and
+    end in the next.
+    """
+    has = squashed(f"{evidence.context}\n{evidence.text}")
+    if squashed(words) in has:
+        return words
+    best: list[str] = []
+    run: list[str] = []
+    for line in words.splitlines():
+        run = [*run, line] if squashed("\n".join([*run, line])) in has else [line] if squashed(line) in has else []
+        if len("".join(run)) > len("".join(best)):
+            best = run
+    return "\n".join(best).strip() or words
 
 
 def _quote(pieces: Sequence[Piece]) -> str:
@@ -157,18 +218,26 @@ def _tidied(text: str) -> str:
 def _plain(text: str) -> str:
     text = _IMAGE.sub("", text)
     text = _LINK.sub(lambda match: match[1] or match[2], text)
-    return _TAG.sub("", _FOOTNOTE.sub("", text))
+    return _LOOSE_BOLD.sub(r"**\1**", _TAG.sub("", _FOOTNOTE.sub("", text)))
 
 
 def _one_line(text: str) -> str:
-    """The lines of a paragraph joined, without a space between Chinese characters."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    joined = ""
-    for line in lines:
-        glue = (
-            "" if not joined or (is_chinese(joined[-1]) and is_chinese(line[0])) or joined[-1] in "，。、；：" else " "
-        )
-        joined += glue + line
+    """The lines of a paragraph joined, without a space between Chinese characters; a line that is broken on purpose (two
+    spaces at its end) stays so.
+    """
+    joined, breaks = "", False
+    for line in text.splitlines():
+        words = line.strip()
+        if not words:
+            continue
+        if not joined:
+            glue = ""
+        elif breaks:
+            glue = "  \n"
+        else:
+            glue = "" if (is_chinese(joined[-1]) and is_chinese(words[0])) or joined[-1] in "，。、；：" else " "
+        joined += glue + words.removesuffix("\\")
+        breaks = line.endswith(("  ", "\\"))
     return joined
 
 
