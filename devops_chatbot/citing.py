@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from devops_chatbot.chat import Citation, Evidence
+from devops_chatbot.chat import Citation, Evidence, Location
 from devops_chatbot.language import terms
 
 LONGEST_MARK = 40
@@ -82,17 +82,29 @@ def citations(cited: dict[int, str], evidence: Sequence[Evidence]) -> tuple[Cita
     )
 
 
-def citation(number: int, evidence: Evidence, words: str) -> Citation:
-    """A citation of `words` of this evidence."""
+def citation(number: int, evidence: Evidence, words: str, *, heading_path: tuple[str, ...] | None = None) -> Citation:
+    """A citation of `words` of this evidence; `heading_path` is that of the words where they stand around its passage."""
     return Citation(
         number=number,
         ref=evidence.ref,
         quote=words,
         title=evidence.title,
         source_uri=evidence.source_uri,
-        heading_path=evidence.heading_path,
-        location=evidence.location,
+        heading_path=evidence.heading_path if heading_path is None else heading_path,
+        location=_location(words, evidence),
     )
+
+
+def _location(words: str, evidence: Evidence) -> Location:
+    """Where the words stand: with the passage, or on those lines of its surroundings that hold them."""
+    where, around = evidence.location, evidence.context
+    if where.line_start is None or words in evidence.text:
+        return where
+    passage, place = around.find(evidence.text), around.find(words)
+    if passage < 0 or place < 0:
+        return where
+    first = where.line_start + around.count("\n", 0, place) - around.count("\n", 0, passage)
+    return Location(line_start=first, line_end=first + words.count("\n"))
 
 
 def quote(statement: str, evidence: Evidence) -> str:

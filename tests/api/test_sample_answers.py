@@ -22,6 +22,7 @@ SAMPLES = Path(shipped.__file__).parent
 ASKED = {  # question: how the source of the first citation begins
     "A pod is in CrashLoopBackOff. What should I check?": "runbooks/kubernetes/KubePodCrashLooping",
     "What does etcdHighFsyncDurations mean and how do I fix it?": "runbooks/etcd/etcdHighFsyncDurations",
+    "Why does the pod restart?": "runbooks/kubernetes/KubePodCrashLooping",
     "KubePersistentVolumeFillingUp": "runbooks/kubernetes/KubePersistentVolumeFillingUp",
     "What is the impact of TargetDown?": "runbooks/general/TargetDown",
     "A deployment's replicas do not match": "runbooks/kubernetes/KubeDeploymentReplicasMismatch",
@@ -109,6 +110,12 @@ def test_an_answer_comes_from_the_right_document_whole_and_in_order(samples: Cli
     documents = {one.source_uri: (SAMPLES / one.source_uri).read_text("utf-8") for one in found.citations}
     for citation in found.citations:
         assert squashed(citation.quote) in squashed(documents[citation.source_uri])
+        first, last = citation.location.line_start, citation.location.line_end
+        assert first is not None
+        lines = documents[citation.source_uri].splitlines()[first - 1 : last]
+        assert squashed(citation.quote)[:40] in squashed("\n".join(lines)), (
+            "the words stand on the lines that are named"
+        )
     assert found.text.count("```") % 2 == 0
     everything = squashed("\n".join(documents.values()))
     for code in re.findall(r"```[\w+-]*\n(.*?)\n```", found.text, flags=re.S):

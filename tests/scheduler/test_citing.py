@@ -2,8 +2,8 @@
 
 import pytest
 
-from devops_chatbot.chat import Evidence
-from devops_chatbot.citing import CitationFilter, citations
+from devops_chatbot.chat import Evidence, Location
+from devops_chatbot.citing import CitationFilter, citation, citations
 
 CASES = [
     ("Plain text.", "Plain text.", []),
@@ -38,3 +38,18 @@ def test_a_citation_carries_the_sentence_that_says_it() -> None:
     marks.end()
     found = citations(marks.cited, evidence)
     assert [(one.number, one.ref, one.quote) for one in found] == [(1, "d#v-0", "Rotate the logs with journalctl.")]
+
+
+def test_a_citation_of_words_beside_the_passage_names_their_lines() -> None:
+    around = "# Disk\n\nThe disk is full.\n\n## Mend\n\nRotate the logs\nwith journalctl.\n\nOr buy a larger disk."
+    evidence = Evidence(
+        ref="d#v-0",
+        title="Disk",
+        text="Or buy a larger disk.",
+        context=around,
+        source_uri="disk.md",
+        location=Location(line_start=10, line_end=10),
+    )
+    assert citation(1, evidence, "buy a larger disk").location == Location(line_start=10, line_end=10)
+    assert citation(1, evidence, "The disk is full.").location == Location(line_start=3, line_end=3)
+    assert citation(1, evidence, "Rotate the logs\nwith journalctl.").location == Location(line_start=7, line_end=8)

@@ -41,14 +41,24 @@ def heading(group: Group, *, again: bool = False, place: str = "") -> str:
     return f"{line} ({place})" if place and not again else line
 
 
-def numbers(groups: Sequence[Group]) -> dict[int, int]:
-    """What each evidence's number is called in the answer: from 1, in the order of first appearance."""
-    found = dict.fromkeys(piece.cited.number for group in groups for piece in group.pieces)
-    return {number: position for position, number in enumerate(found, 1)}
+Source = tuple[int, tuple[str, ...] | None]
+"""What a piece is cited as: the number of its evidence and, where it stands around the evidence's passage and not in it,
+its headings. So a long section that was found by one of its passages has a citation below each of its headings.
+"""
 
 
-def body(group: Group, *, more: str, called: Mapping[int, int]) -> str:
-    """The pieces of a group; what their evidence is `called` stands behind the last words of each run, before code."""
+def _source(group: Group, piece: Piece) -> Source:
+    return piece.cited.number, None if piece.cited.matched else group.path
+
+
+def numbers(groups: Sequence[Group]) -> dict[Source, int]:
+    """What each source is called in the answer: from 1, in the order of first appearance."""
+    found = dict.fromkeys(_source(group, piece) for group in groups for piece in group.pieces)
+    return {source: position for position, source in enumerate(found, 1)}
+
+
+def body(group: Group, *, more: str, called: Mapping[Source, int]) -> str:
+    """The pieces of a group; what their source is `called` stands behind the last words of each run, before code."""
     paragraphs: list[str] = []
     run: list[int] = []
     before: Piece | None = None
@@ -60,10 +70,10 @@ def body(group: Group, *, more: str, called: Mapping[int, int]) -> str:
             paragraphs.append(piece_text(piece))
         before = piece
         following = group.pieces[index + 1] if index + 1 < len(group.pieces) else None
-        if following is not None and following.cited.number == piece.cited.number:
+        if following is not None and _source(group, following) == _source(group, piece):
             continue
         words = [position for position in run if not _solid(paragraphs[position])]
-        mark = f"[{called[piece.cited.number]}]"
+        mark = f"[{called[_source(group, piece)]}]"
         if words:
             paragraphs[words[-1]] = _marked(paragraphs[words[-1]], mark)
         else:
@@ -130,18 +140,20 @@ def _items(piece: Piece, parts: Sequence[str]) -> str:
     return f"{said}\n\n…" if text[last:].strip() else said
 
 
-def quoted(groups: Sequence[Group], *, called: Mapping[int, int]) -> tuple[Citation, ...]:
+def quoted(groups: Sequence[Group], *, called: Mapping[Source, int]) -> tuple[Citation, ...]:
     """A citation for each number, in their order, with the words that stand above its first mark."""
-    runs: dict[int, list[Piece]] = {}
+    runs: dict[Source, list[Piece]] = {}
     evidence = {number: one for group in groups for number, one in group.view.evidence}
     for group in groups:
         seen = set(runs)
         for piece in group.pieces:
-            if piece.cited.number not in seen:
-                runs.setdefault(piece.cited.number, []).append(piece)
+            if _source(group, piece) not in seen:
+                runs.setdefault(_source(group, piece), []).append(piece)
     return tuple(
-        citation(called[number], evidence[number], _within(_quote(pieces), evidence[number]))
-        for number, pieces in runs.items()
+        citation(
+            number, evidence[source[0]], _within(_quote(runs[source]), evidence[source[0]]), heading_path=source[1]
+        )
+        for source, number in called.items()
     )
 
 
