@@ -126,6 +126,9 @@ class _NoVectors(_NoStore):
     def ids(self, knowledge_base: str) -> set[str]:  # noqa: ARG002
         return set()
 
+    def damaged(self) -> list[str]:
+        return []
+
 
 class _NoWords(_NoStore):
     def add(self, knowledge_base: str, chunks: Sequence[Chunk]) -> None: ...

@@ -58,6 +58,6 @@ def _advice(folder: Path, error: BaseException) -> str:
     if number in (errno.EACCES, errno.EPERM, errno.EROFS) or any(sign in text for sign in _DENIED):
         return "Make the folder writable for the user that runs this program, then try again."
     return (
-        "If it stays so, the files are damaged: put the folder back from a backup, or delete the knowledge base and add "
-        "its documents again."
+        "If it stays so, start the program again: it puts right what it can. If that does not help, the files are damaged: put "
+        "the folder back from a backup, or delete the knowledge base and add its documents again."
     )

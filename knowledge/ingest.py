@@ -168,8 +168,23 @@ class Ingest:
 
     # --- repair
 
+    def damaged(self) -> dict[str, list[str]]:
+        """The documents, by knowledge base, whose vectors are lost with a damaged file."""
+        row = tables.documents.c
+        with reading(self._engine) as connection:
+            return {
+                base: list(
+                    connection.execute(select(row.id).where(row.knowledge_base == base, row.version != "")).scalars()
+                )
+                for base in self._stores.vectors.damaged()
+            }
+
     def repair(self) -> None:
-        """Put right what a crash left behind; call it at the start, before any job runs."""
+        """Put right what a crash left behind; call it at the start, before any job runs. What `damaged` gives has no vectors
+        after that, until it is read anew.
+        """
+        for base in self._stores.vectors.damaged():
+            self._stores.vectors.drop(base)
         self._originals.sweep()
         self._swap.repair()
 

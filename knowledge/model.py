@@ -174,6 +174,9 @@ class VectorStore(Protocol):
     def drop(self, knowledge_base: str) -> None:
         """Forget a knowledge base and free its files."""
 
+    def damaged(self) -> list[str]:
+        """Knowledge bases whose files a crash or a full disk cut off, so that nothing but `drop` works on them. Cheap."""
+
     def close(self) -> None: ...
 
 

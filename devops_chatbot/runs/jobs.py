@@ -65,7 +65,15 @@ class Jobs:
         return self._start("reindex", knowledge_base, json.dumps(list(documents)))
 
     def resume(self) -> None:
-        """At the start of the process: put right what a crash left behind, and go on with unfinished jobs."""
+        """At the start of the process: put right what a crash left behind, read anew what is damaged, and go on with unfinished
+        jobs.
+        """
+        for knowledge_base, documents in self._work.damaged().items():
+            _log.warning(
+                "the vectors of %s are damaged; its %d documents are read anew", knowledge_base, len(documents)
+            )
+            if documents:  # written down before the repair: a crash between the two must not lose it
+                self._order("reindex", knowledge_base, json.dumps(list(documents)))
         self._work.repair()
         unfinished = self._records.unfinished()
         self._sweep_staging({order.argument for order in unfinished if order.kind == "upload"})
@@ -178,6 +186,16 @@ class Jobs:
         self._unwritten.pop(job, None)
 
     def _start(self, kind: JobKind, knowledge_base: str, argument: str) -> Job:
+        order = self._order(kind, knowledge_base, argument)
+        try:
+            self._durable.start(order.id, knowledge_base)
+        except Unavailable as error:
+            self._end(order, "failed", error=str(error), begun=False)
+            raise
+        return self.get(order.id)
+
+    def _order(self, kind: JobKind, knowledge_base: str, argument: str) -> Order:
+        """A new job, written down and not started."""
         order = Order(
             id=f"j{time.time_ns():016x}{secrets.token_hex(3)}",  # in order of time: DBOS breaks ties by id
             kind=kind,
@@ -189,12 +207,7 @@ class Jobs:
         for old in self._records.prune():
             self._work.forget(old, failures=True)
         self._records.add(order)
-        try:
-            self._durable.start(order.id, knowledge_base)
-        except Unavailable as error:
-            self._end(order, "failed", error=str(error), begun=False)
-            raise
-        return self.get(order.id)
+        return order
 
     def _tried(self, order: Order, action: Callable[[], bool]) -> bool:
         """Do it, and again while something is unavailable; an error that stays ends the job (False)."""

@@ -1,6 +1,6 @@
 """What a job does, as far as `Jobs` needs to know."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 
@@ -31,6 +31,9 @@ class Work(Protocol):
     `kind` and `argument` say what the job is about (see `Jobs`). Raises `ChatbotError`; an `Unavailable` is tried
     again.
     """
+
+    def damaged(self) -> Mapping[str, Sequence[str]]:
+        """By knowledge base, the documents that `repair` cannot put right and that are to be read anew."""
 
     def repair(self) -> None:
         """Put right what a crash left behind, before any job runs."""

@@ -4,6 +4,7 @@ One collection a knowledge base, because a filter inside one costs 20 times more
 """
 
 import contextlib
+import errno
 import re
 import shutil
 import sqlite3
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from devops_chatbot.errors import ConfigError, StoreUnavailable
-from knowledge.faults import translated, unavailable
+from knowledge.faults import has_room, translated, unavailable
 from knowledge.model import Chunk, Match, Scope
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ PARALLEL = 4
 PREFIX = "kb-"
 EF_SEARCH = 100
 """Candidates that HNSW keeps while it searches: recall 0.99 of the nearest 100 (measured on clustered vectors)."""
+
+ROOM_BYTES = 16 << 20
+"""Nothing is added with less free space: Chroma writes a collection's index anew over the old one, and a disk that fills in the
+middle of that leaves neither."""
 
 _SEGMENT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -58,6 +63,10 @@ class ChromaVectors:
         ids = [chunk.id for chunk in chunks]
         if len(matrix) != len(ids):
             raise ValueError(f"{len(ids)} chunks with {len(matrix)} vectors")
+
+        self._path.mkdir(parents=True, exist_ok=True)
+        if not has_room(self._path, ROOM_BYTES):
+            raise unavailable(NAME, self._path, OSError(errno.ENOSPC, "less than 16 MB are free"))
 
         def write(collection: "Collection") -> None:
             for start in range(0, len(ids), BATCH):
@@ -105,6 +114,18 @@ class ChromaVectors:
             with contextlib.suppress(NotFoundError):
                 client.delete_collection(PREFIX + knowledge_base)
             self._free()
+
+    def damaged(self) -> list[str]:
+        broken = [
+            folder.name for folder in self._path.glob("*") if _SEGMENT.fullmatch(folder.name) and _is_torn(folder)
+        ]
+        if not broken:
+            return []
+        with translated(NAME, self._path), self._records() as records:
+            rows = records.execute(
+                "SELECT s.id, c.name FROM segments s JOIN collections c ON s.collection = c.id ORDER BY c.name"
+            )
+            return [name.removeprefix(PREFIX) for segment, name in rows if segment in broken]
 
     def close(self) -> None:
         with self._opening:
@@ -227,8 +248,26 @@ class ChromaVectors:
 
     def _free(self) -> None:
         """Remove the folders of vectors that Chroma leaves behind when it deletes a collection."""
-        with contextlib.closing(sqlite3.connect(f"file:{self._path / 'chroma.sqlite3'}?mode=ro", uri=True)) as records:
+        with self._records() as records:
             living = {row[0] for row in records.execute("SELECT id FROM segments")}
         for folder in self._path.iterdir():
             if _SEGMENT.fullmatch(folder.name) and folder.name not in living:
                 shutil.rmtree(folder)
+
+    def _records(self) -> contextlib.closing[sqlite3.Connection]:
+        """Chroma's own tables, to be read only."""
+        return contextlib.closing(sqlite3.connect(f"file:{self._path / 'chroma.sqlite3'}?mode=ro", uri=True))
+
+
+def _is_torn(folder: Path) -> bool:
+    """True for an index whose files were cut off while Chroma wrote them: the pickle of its ids does not end in its last sign, or
+    the vectors are not of one size each (`length.bin` has four bytes a vector).
+    """
+    try:
+        with (folder / "index_metadata.pickle").open("rb") as pickle:
+            pickle.seek(max(0, pickle.seek(0, 2) - 1))
+            last = pickle.read()
+        vectors, lengths = (folder / "data_level0.bin").stat().st_size, (folder / "length.bin").stat().st_size
+    except FileNotFoundError:
+        return False  # nothing was written yet
+    return last != b"." or lengths % 4 != 0 or (vectors % (lengths // 4) if lengths else vectors) != 0

@@ -91,6 +91,9 @@ class MemoryVectors(_Breaking):
     def drop(self, knowledge_base: str) -> None:
         self.stored.pop(knowledge_base, None)
 
+    def damaged(self) -> list[str]:
+        return []
+
     def close(self) -> None: ...
 
 

@@ -221,3 +221,25 @@ def test_old_jobs_are_forgotten(library: Library, jobs: Jobs) -> None:
     jobs.wait(jobs.ingest_upload(base, staged(jobs, {"b.md": page("b")})).id, timeout_s=TIMEOUT_S)
     with pytest.raises(NotFound):
         jobs.get(job.id)
+
+
+def test_vectors_whose_files_were_cut_off_come_back(tmp_path: Path) -> None:
+    """As a disk that fills, or a machine that goes down, leaves them while Chroma writes."""
+    before = Library(tmp_path, real=True)
+    base = before.new_base()
+    before.upload(base, {f"{number}.md": page(f"topic{number}", paragraphs=40) for number in range(40)})
+    count = len(before.stores.vectors.ids(base))
+    before.close()
+    (torn,) = tmp_path.glob("vectors/*/index_metadata.pickle")
+    torn.write_bytes(torn.read_bytes()[:4096])
+
+    library = Library(tmp_path, real=True)
+    jobs = Jobs(library.engine, library.ingest, folder=tmp_path / "jobs", patience_s=(0.1, 0.1))
+    jobs.resume()
+    (job,) = jobs.list(base)
+    ended = jobs.wait(job.id, timeout_s=TIMEOUT_S)
+    assert (ended.kind, ended.state, counts(ended)) == ("reindex", "done", (0, 40, 0, 0, 0))
+    assert library.ingest.check(base) == []
+    assert len(library.stores.vectors.ids(base)) == count
+    jobs.close(timeout_s=5)
+    library.close()

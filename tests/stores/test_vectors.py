@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from contracts.chunks import chunk, unit_vectors
 from contracts.vector_contract import EAST, HERE, VectorStoreContract
+from full_disk import mounted
 from stores.conftest import NoRoom
 
 from devops_chatbot.errors import StoreUnavailable
@@ -119,3 +120,38 @@ def test_a_write_for_which_there_is_no_room_leaves_what_was_there(tmp_path: Path
     store.add("kbase1", [chunk(number) for number in range(1, 1000)], matrix[1:])
     assert len(store.ids("kbase1")) == 1000
     store.close()
+
+
+@pytest.mark.parametrize("name", ["index_metadata.pickle", "data_level0.bin", "length.bin"])
+def test_files_that_were_cut_off_are_noticed_and_can_be_dropped(tmp_path: Path, name: str) -> None:
+    store = ChromaVectors(tmp_path)
+    for base in ("kbase1", "kbase2"):
+        store.add(base, [chunk(number) for number in range(1100)], unit_vectors(1100, 8))
+        assert len(store.ids(base)) == 1100
+    assert store.damaged() == []
+    store.close()
+    file = sorted(tmp_path.glob(f"*/{name}"))[0]
+    file.write_bytes(file.read_bytes()[:-50])
+    again = ChromaVectors(tmp_path)
+    (broken,) = again.damaged()
+    again.drop(broken)
+    assert again.damaged() == []
+    assert {base: len(again.ids(base)) for base in ("kbase1", "kbase2")} == {"kbase1": 1100, "kbase2": 1100} | {
+        broken: 0
+    }
+    again.close()
+
+
+@pytest.mark.service
+def test_nothing_is_added_to_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", megabytes=32) as disk:
+        store = ChromaVectors(disk / "vectors")
+        store.add("kbase1", [chunk(number) for number in range(1100)], unit_vectors(1100, 8))
+        (disk / "ballast").write_bytes(bytes(18 << 20))
+        with pytest.raises(StoreUnavailable, match="full"):
+            store.add("kbase1", [chunk(number) for number in range(1100, 2200)], unit_vectors(1100, 8))
+        assert len(store.search(unit_vectors(1, 8)[0], scope=HERE, limit=5)) == 5
+        (disk / "ballast").unlink()
+        store.add("kbase1", [chunk(number) for number in range(1100, 2200)], unit_vectors(1100, 8))
+        assert len(store.ids("kbase1")) == 2200
+        store.close()
