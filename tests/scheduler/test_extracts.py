@@ -392,6 +392,21 @@ def test_a_long_table_gives_its_head_and_the_row_that_fits() -> None:
     assert "thing number 17" in extract.citations[0].quote
 
 
+def test_a_question_for_one_thing_of_a_long_section_gets_its_passage_and_not_the_beginning() -> None:
+    page = TABLE.replace("## Quotas\n\n", "").replace("# Limits", "# Limits of the service") + "\nThey can be raised.\n"
+    page = page.replace("These hold for all:", "Each account has limits. " * 60 + "\n\nThese hold for all:")
+    text = compose("What is the default of thing number 17 in the limits of the service?", evidence(page)).text
+    assert "| thing number 17 | 170 units" in text
+    assert text.count("Each account has limits.") < 5
+
+
+def test_a_question_with_the_words_of_a_title_is_not_about_that_page() -> None:
+    first = "# Train a model with Acme Studio\n\nThe library that Acme Studio provides is similar to Spark, and is used like it.\n"
+    named = "# What is Acme Studio?\n\nAcme Studio is a service for people who train. It has many parts.\n"
+    text = compose("Is the library provided by Acme Studio similar to Spark?", evidence(first, named)).text
+    assert "similar to Spark" in text.split("\n\n")[2]
+
+
 def test_a_chinese_question_gets_whole_chinese_sentences() -> None:
     text = compose("数据库主从延迟怎么处理？", evidence(CHINESE)).text
     assert "1. 检查从库的磁盘写入速度。\n2. 执行 `SHOW REPLICA STATUS`。" in text

@@ -1,40 +1,28 @@
 """Chooses what of a document answers a question: whole sections where they are asked for, else the best passage."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from devops_chatbot.language import is_chinese, terms
+from devops_chatbot.language import terms
 from devops_chatbot.llm.extract.blocks import items, sentences
-from devops_chatbot.llm.extract.relevance import KINDS, Relevance, promised
-from devops_chatbot.llm.extract.views import Cited, Section, View
+from devops_chatbot.llm.extract.relevance import Relevance
+from devops_chatbot.llm.extract.scope import NOTHING_ELSE, asked, common, points_elsewhere
+from devops_chatbot.llm.extract.views import Cited, Section, View, size_of
 
 WHOLE_SECTION = 900
 """A section up to this size is taken as it is; sizes count a Chinese character as two."""
 WHOLE_BLOCK = 1100
 """A list or table up to this size stays whole even where one line of it would do; code always does, up to its limit."""
 LONGEST_CODE = 2400
-LONG_SECTION = 4000
-"""Above this size the beginning of a section says little about it."""
 WHOLE_PROSE = 420
 LONG_PARAGRAPH = 360
 SHORT_SENTENCE = 200
 """A single sentence below this size takes the next one along."""
-ABOUT = 0.6
-"""Share of a question's topic in a document's title and beginning from which the question is about the document."""
-NOTHING_ELSE = 0.75
-"""And from which it asks nothing beyond that."""
-CLEARER = 0.15
-"""How much more of the topic a heading has to say than the document's title, to be what is asked for."""
-DESCRIBES = 400
-"""Characters at the beginning of a document or a section that say what it is about."""
 NEAR_BEST = 0.72
 """Parts that fit the question nearly as well as the best one are taken too."""
 INTRODUCTION = 240
 _COLON = (":", "：")
-_TARGET = re.compile(r"(?<=\])\([^)\s]*\)|https?://\S+")
-_SEE = re.compile(r"(?:[-*+] )?(?:\S+(?: \S+)?[:：] ?)?(?:please )?(?:see|refer to|参见|请参考|见)\b", re.IGNORECASE)
-_OPENS = re.compile(r"name|symptoms?|purpose|名称|现象|表现|症状|用途|触发条件", re.IGNORECASE)
 _LEANS = re.compile(
     r"^(?:it|its|this|that|these|those|they|them|such|however|also|then|therefore|otherwise|instead|in this case|if so"
     r"|for example|the following|其|该|它|他|她|这|那|此|因此|所以|但|然而|另外|同时|例如|以下)(?![A-Za-z])",
@@ -73,20 +61,15 @@ class Group:
         return sum(piece.size for piece in self.pieces)
 
 
-def size_of(text: str) -> int:
-    """Characters, a Chinese one counted twice: about the room it takes and the time it takes to read."""
-    return len(text) + sum(map(is_chinese, text))
-
-
 def choose(view: View, relevance: Relevance, *, room: int, focused: bool = False) -> list[Group]:
     """The parts of a document that answer the question best, in reading order, within the room (the first part may go
     over it a little, so that nothing is torn). `focused` wants the best passage alone.
     """
     scored = [(_score(section, view, relevance), section) for section in view.sections]
     best = max(score for score, _ in scored)
-    asked = [] if focused else _asked(view, relevance)
-    if asked:
-        return _filled(view, asked, relevance, room)
+    wanted = [] if focused else asked(view, relevance)
+    if wanted:
+        return _filled(view, wanted, relevance, room)
     near = [(score, section) for score, section in scored if score >= best * 0.92]
     ranked = [section for _, section in sorted(near, key=lambda each: -each[0])]
     groups: list[Group] = []
@@ -105,7 +88,7 @@ def _score(section: Section, view: View, relevance: Relevance) -> float:
     """How well a section fits: its words, its best part, its headings, and whether the search found it. What the document
     is called says nothing here.
     """
-    headings = section.path[_common(view.sections) :]
+    headings = section.path[common(view.sections) :]
     named = " ".join(headings)
     share = relevance.share(f"{named}\n{section.text}")
     part = max(part_score(text, relevance, named=named) for one in section.blocks for text in parts_of(one))
@@ -117,118 +100,10 @@ def _score(section: Section, view: View, relevance: Relevance) -> float:
     return (0.5 * share + 0.8 * part + found + promises + practical) * thin
 
 
-def _asked(view: View, relevance: Relevance) -> list[Section]:
-    """The sections that a question wants whole: those below the headings that it names, or all of a document that is about
-    what it asks, and of these the ones whose headings promise what is asked of it.
-    """
-    if len(view.sections) == 1 and all(one.block.kind == "paragraph" for one in view.sections[0].blocks):
-        return []  # plain prose: the sentences that answer say more than all of it
-    within, above, about = _scope(view, relevance)
-    if not within:
-        return []
-
-    def promises(kinds: Sequence[str], section: Section) -> bool:
-        return any(promised(kind, section.path[above:]) for kind in kinds)
-
-    whole = about or _only_the_topic(view, view.sections[0], relevance)
-    if not relevance.kinds and not relevance.how_to:
-        return _bearable(within) if whole else []
-    wanted = [one for one in within if promises(relevance.kinds, one)]
-    if not wanted and (relevance.kinds or whole):
-        wanted = [one for one in within if promises(relevance.instead(), one)]
-    if "meaning" in relevance.kinds and not any(promises(("meaning",), one) for one in wanted):
-        wanted = [*_bearable(within[:1]), *(one for one in wanted if one is not within[0])]
-    if not wanted and whole:
-        wanted = _bearable(within)
-    return [section for section in wanted if not points_elsewhere(section.text, relevance)] or wanted
-
-
-def _bearable(sections: Sequence[Section]) -> list[Section]:
-    """Without those that go on for pages below one heading: of these a passage says more than the beginning."""
-    return [section for section in sections if size_of(section.text) <= LONG_SECTION]
-
-
-def _scope(view: View, relevance: Relevance) -> tuple[list[Section], int, bool]:
-    """The sections of a document that the question is about, how many of their headings lead to all of them, and whether
-    a heading below the document's own was named; no sections when the document is about something else.
-    """
-    base = _common(view.sections)
-    name = " ".join((view.title, *view.sections[0].path[:base]))
-    first = view.sections[0]
-    opens = len(first.path) == base or _introduces(first.path[base:])
-    title = relevance.topic_share(name)
-    root = relevance.topic_share(f"{name} {first.text[:DESCRIBES]}") if opens else title
-    prefixes = list(
-        dict.fromkeys(one.path[:end] for one in view.sections for end in range(base + 1, len(one.path) + 1))
-    )
-    own = {prefix: relevance.topic_share(prefix[-1]) for prefix in prefixes}
-    full = {prefix: relevance.topic_share(" ".join((name, *prefix[base:]))) for prefix in prefixes}
-    told = {prefix: _told(view, prefix, name, base, relevance) for prefix in prefixes}
-    said = {prefix: own[prefix] if relevance.says(prefix[-1]) else 0.0 for prefix in prefixes}
-    for shares, least in ((said, ABOUT), (own, max(ABOUT, title)), (full, max(ABOUT, title + CLEARER, root))):
-        named = _highest(shares, least)
-        sections = [one for one in view.sections if any(one.path[: len(prefix)] == prefix for prefix in named)]
-        if named and len(sections) < max(2, len(view.sections) * 0.7):
-            return sections, min(map(len, named)), True
-    if max(root, relevance.titled(view.title)) >= ABOUT:
-        return list(view.sections), base, False
-    most = max(relevance.topic_share(" ".join((name, *one.path[base:], one.text))) for one in view.sections)
-    named = sorted(_highest(told, max(ABOUT, most - 0.05)), key=lambda each: -_told(view, each, "", base, relevance))[
-        :1
-    ]
-    return [one for one in view.sections if any(one.path[: len(each)] == each for each in named)], base + 1, bool(named)
-
-
-def _introduces(headings: tuple[str, ...]) -> bool:
-    """Whether a first section with these headings speaks for all that follows, as `Meaning` does, or the `NAME` of a manual
-    page.
-    """
-    return bool(_OPENS.fullmatch(headings[-1])) or any(promised(kind, headings) for kind in KINDS)
-
-
-def _told(view: View, prefix: tuple[str, ...], name: str, base: int, relevance: Relevance) -> float:
-    """How much of the question stands in the headings and at the beginning of what is below them."""
-    below = next(one for one in view.sections if one.path[: len(prefix)] == prefix)
-    opens = below.path == prefix or _introduces(below.path[len(prefix) :])
-    text = below.text[:DESCRIBES] if opens else ""
-    return relevance.topic_share(" ".join((name, *prefix[base:], text)))
-
-
-def _highest(shares: Mapping[tuple[str, ...], float], least: float) -> list[tuple[str, ...]]:
-    """The headings with the highest share, where that is enough; the upper one of two that lead to the same place."""
-    most = max(shares.values(), default=0.0)
-    if most < least or not most:
-        return []
-    best = [prefix for prefix, share in shares.items() if share > most - 0.01]
-    return [one for one in best if not any(one != other and one[: len(other)] == other for other in best)]
-
-
-def _common(sections: Sequence[Section]) -> int:
-    """How many headings all sections share; of a single one, all but the last."""
-    paths = [section.path for section in sections]
-    if len(paths) == 1:
-        return min(1, len(paths[0]))
-    shortest = min(map(len, paths))
-    return next((level for level in range(shortest) if len({path[level] for path in paths}) > 1), shortest)
-
-
-def _only_the_topic(view: View, first: Section, relevance: Relevance) -> bool:
-    """Whether the question says nothing beyond what the document is about, or is no question but says the document's name
-    in words.
-    """
-    told = relevance.topic_share(f"{view.title} {' '.join(first.path)} {first.text[:DESCRIBES]}")
-    return told >= NOTHING_ELSE or (not relevance.asks and relevance.titled(view.title) >= NOTHING_ELSE)
-
-
-def points_elsewhere(text: str, relevance: Relevance) -> bool:
-    """Nothing but "see there", perhaps with a name in front that the question does not ask for."""
-    plain = _TARGET.sub("", text.strip())
-    asked_for = any(name in plain.lower() for name in relevance.names)
-    return size_of(plain) < 160 and bool(_SEE.match(plain)) and not asked_for
-
-
 def _filled(view: View, sections: Sequence[Section], relevance: Relevance, room: int) -> list[Group]:
-    """Each section whole while there is room; what is over its share of the room is cut between blocks."""
+    """Each section whole while there is room; what is over its share of the room is cut between blocks, or gives its best
+    passage where the question asks for something particular.
+    """
     groups: list[Group] = []
     left = room
     for position, section in enumerate(sections):
@@ -236,7 +111,10 @@ def _filled(view: View, sections: Sequence[Section], relevance: Relevance, room:
             break
         behind = sum(size_of(following.text) for following in sections[position + 1 :])
         share = max(left // (len(sections) - position), min(left, WHOLE_SECTION), left - behind)
-        group = _whole(view, section, share, relevance)
+        promises = relevance.promises(section.path[common(view.sections) :])
+        more = relevance.topic_share(" ".join((view.title, *section.path))) < NOTHING_ELSE
+        passage = relevance.particular and more and not promises and size_of(section.text) > share
+        group = _focused(view, section, relevance, share) if passage else _whole(view, section, share, relevance)
         groups.append(group)
         left -= group.size
     return groups

@@ -13,11 +13,11 @@ from devops_chatbot.llm.extract.choose import (
     introduces,
     part_score,
     parts_of,
-    points_elsewhere,
     same,
 )
 from devops_chatbot.llm.extract.relevance import Relevance
 from devops_chatbot.llm.extract.render import body, heading, numbers, piece_text, quoted
+from devops_chatbot.llm.extract.scope import points_elsewhere
 from devops_chatbot.llm.extract.views import Section, View, squashed, views
 
 ROOM = 1600
@@ -30,7 +30,8 @@ WEAK = 0.55
 """Below this share of the question's words, and with no near meaning, nothing clearly answers it."""
 NEAR_MEANING = 0.5
 """Cosine of the bundled embedding model from which a passage is about the question. With these two, all of 65 alerts' own
-summaries find their runbooks fitting, and 70 questions about other things (AWS, Chinese encyclopedia) but one do not.
+summaries find their runbooks fitting, and of 135 questions about other things (AWS, a Chinese encyclopedia, the alerts asked
+of that encyclopedia) one finds something.
 """
 FOREIGN: dict[Language, tuple[tuple[float, float], ...]] = {"en": ((0.1, 0.4), (0.24, 0.28)), "zh": ((0.1, 0.4),)}
 """Below such a share of the words and such a cosine, not even the closest passage is worth showing. A Chinese question shares
@@ -124,21 +125,24 @@ def _ranked(found: Sequence[View], relevance: Relevance) -> list[View]:
     def order(position: int) -> float:
         view = found[position]
         fit = 0.8 * _fit(view, relevance) + 0.4 * relevance.share(view.title)
-        return fit + 0.6 / (1 + position) + (1.0 if _is_named(view, relevance) else 0.0)
+        return fit + 0.6 / (1 + position) + (1.0 if _has_the_name(view, relevance) else 0.0)
 
     return [found[position] for position in sorted(range(len(found)), key=lambda position: -order(position))]
 
 
 def _is_named(view: View, relevance: Relevance) -> bool:
-    """Whether the question says the document's name: an identifier that is most of its title (or but for one letter all of
-    it), or the words of its title.
+    """Whether the question says the document's name, or most of its words."""
+    return _has_the_name(view, relevance) or relevance.titled(view.title) >= NAMED
+
+
+def _has_the_name(view: View, relevance: Relevance) -> bool:
+    """Whether the question has the document's name: an identifier that is most of its title (or all of it but for one
+    letter), or nothing else than its title.
     """
     title = squashed(view.title).lower()
-    return (
-        any((name in title and len(name) > len(title) / 2) or _but_one_letter(name, title) for name in relevance.names)
-        or relevance.titled(view.title) >= NAMED
-        or relevance.names_alone(view.title)
-    )
+    return any(
+        (name in title and len(name) > len(title) / 2) or _but_one_letter(name, title) for name in relevance.names
+    ) or relevance.names_alone(view.title)
 
 
 def _but_one_letter(name: str, title: str) -> bool:
@@ -212,11 +216,11 @@ def _others(ranked: Sequence[View], relevance: Relevance, first: Sequence[Group]
         if len(chosen) > OTHERS:
             break
         exactly = squashed(view.title).lower() in relevance.names
-        if not exactly and (_fit(view, relevance) < max(best * 0.9, FITS) or _topic(view, relevance) < topic * 0.9):
+        if not exactly and (_fit(view, relevance) < max(best * 0.9, FITS) or _topic(view, relevance) < topic * 0.7):
             continue
         if named and not _is_named(view, relevance):
             continue
-        if headed >= FITS and _headed(view, relevance) < headed / 2 and not exactly:
+        if relevance.short and headed >= FITS and _headed(view, relevance) < headed / 2 and not exactly:
             continue
         groups = choose(view, _own(view, ranked, relevance), room=ROOM_OTHERS, focused=not exactly)
         other = (

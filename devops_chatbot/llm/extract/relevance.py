@@ -114,8 +114,14 @@ class Relevance:
         self.kinds = kinds
         self.how_to = bool(_HOW_TO.search(question))
         self.asks = bool(_ASKS.search(question))
+        self.particular = self.asks and not self.how_to and not set(kinds) - {"meaning"}
         self._known: dict[str, tuple[Mapping[str, float], frozenset[tuple[str, str]]]] = {}
         self.names = names
+
+    @property
+    def short(self) -> bool:
+        """Whether the question is about one or two words."""
+        return len(self._topic) <= 2
 
     @property
     def empty(self) -> bool:
@@ -164,9 +170,11 @@ class Relevance:
         return bool(words) and (inside or set(self._topic) == words)
 
     def titled(self, title: str) -> float:
-        """How much of a title of several words the question says, in [0, 1]."""
+        """How much of a title of several words is said, in [0, 1], where the question is none but names a thing or a symptom:
+        a real question has words of many a title in it.
+        """
         parts = set(terms(_SEAM.sub(" ", title)))
-        if len(parts) < 2:
+        if len(parts) < 2 or self.asks:
             return 0.0
         asked = set(terms(self._question))
         joined = {first + second for first, second in pairwise(terms(self._question))}

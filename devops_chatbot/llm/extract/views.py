@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devops_chatbot.chat import Evidence
+from devops_chatbot.language import is_chinese
 from devops_chatbot.llm.extract.blocks import Block, blocks_of, code_language, sentences
 
 _ORDINAL = re.compile(r"-(\d+)$")
@@ -18,6 +19,7 @@ _PICTURE = re.compile(
     r"|\b(?:diagram|image|figure|picture|screenshot) below\b|(?:下图|如图)[^。]*[。：:]?$",
     re.IGNORECASE,
 )
+_BOLD = re.compile(r"\*\*[^*]+\*\*(?:<a[^>]*></a>)?:?")
 OVERLAP = 24
 """Characters that two texts have in common at least where one goes on in the other."""
 SHORT = 12
@@ -72,6 +74,11 @@ def views(evidence: Sequence[Evidence]) -> list[View]:
     return [view for view in found if view.sections]
 
 
+def size_of(text: str) -> int:
+    """Characters, a Chinese one counted twice: about the room it takes and the time it takes to read."""
+    return len(text) + sum(map(is_chinese, text))
+
+
 def squashed(text: str) -> str:
     """A text without its white space, to find it wherever its lines break."""
     return _SPACE.sub("", text)
@@ -89,8 +96,11 @@ def _view(numbered: Sequence[tuple[int, Evidence]]) -> View:
         blocks = [Block(kind="code", text=text, path=path, start=0)] if language else blocks_of(text, path=path)
         parsed += [(number, language, block, squashed(block.text)) for block in blocks]
     for position, (number, language, block, key) in enumerate(parsed):
+        following = parsed[position + 1][2] if position + 1 < len(parsed) else None
         if not key or _label(block) or _links_only(block) or _announces_picture(block):
             continue
+        if _BOLD.fullmatch(block.text) and (following is None or _links_only(following)):
+            continue  # the caption of links
         if any(
             block.path == other.path
             and (words == key if place < position else key != words and len(key) > SHORT and key in words)
