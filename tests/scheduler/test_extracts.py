@@ -401,7 +401,7 @@ def test_a_question_for_one_thing_of_a_long_section_gets_its_passage_and_not_the
 
 
 def test_a_question_with_the_words_of_a_title_is_not_about_that_page() -> None:
-    first = "# Train a model with Acme Studio\n\nThe library that Acme Studio provides is similar to Spark, and is used like it.\n"
+    first = "# Train a model with Acme Studio\n\nThe library provided by Acme Studio is similar to Spark.\n"
     named = "# What is Acme Studio?\n\nAcme Studio is a service for people who train. It has many parts.\n"
     text = compose("Is the library provided by Acme Studio similar to Spark?", evidence(first, named)).text
     assert "similar to Spark" in text.split("\n\n")[2]
