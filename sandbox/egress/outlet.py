@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sandbox.channel import Gone
 from sandbox.egress.authority import Authority
 from sandbox.egress.proxy import Tally, serve
-from sandbox.egress.rules import Network, Rule
+from sandbox.egress.rules import Network, Rule, host_name
 from sandbox.frames import Header
 from sandbox.model import Reached
 
@@ -95,7 +95,9 @@ class Egress:
 
     def _has_credentials(self) -> bool:
         return any(
-            rule.covers(each.host.lower(), rule.ports[0]) for each in self._network.credentials for rule in self._rules
+            rule.covers(host_name(each.host) or "", rule.ports[0])
+            for each in self._network.credentials
+            for rule in self._rules
         )
 
 

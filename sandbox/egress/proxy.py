@@ -1,16 +1,17 @@
 """A forward proxy for one connection: CONNECT for what is encrypted, absolute addresses for what is not."""
 
 import contextlib
+import re
 import selectors
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sandbox.egress.authority import Authority
-from sandbox.egress.rules import Network, Rule, addresses
+from sandbox.egress.rules import Credential, Network, Rule, addresses, host_name
 from sandbox.model import Reached
 
 MAX_HEAD = 64 << 10
@@ -18,6 +19,12 @@ MAX_ROWS = 1000
 CONNECT_TIMEOUT_S = 15.0
 IDLE_TIMEOUT_S = 120.0
 _HOP_BY_HOP = (b"connection", b"proxy-connection", b"keep-alive", b"proxy-authorization", b"upgrade")
+# Strict, because many servers take a bare line feed for the end of a line: a header could end the head before the credential,
+# which would then be part of the body, and come back from whatever stores or repeats a body.
+_REQUEST_LINE = re.compile(rb"([A-Za-z]{1,32}) ([!-~]+) HTTP/1\.[01]")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_ECHOING = ("TRACE", "TRACK")
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class Tally:
@@ -74,6 +81,19 @@ class _Head:
     rest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What one connection is for, what is added on the way, and the record."""
+
+    host: str
+    port: int
+    credential: Credential | None
+    tally: Tally
+
+    def note(self, *, why: str = "", credentials: bool = False, out: int = 0, into: int = 0, count: int = 1) -> None:
+        self.tally.add(self.host, self.port, why=why, credentials=credentials, out=out, into=into, count=count)
+
+
 class _Refused(Exception):
     def __init__(self, status: str, text: str) -> None:
         super().__init__(text)
@@ -90,55 +110,71 @@ def serve(
         head = _read_head(client)
         if head is None:
             return
-        encrypted = head.method == "CONNECT"
-        host, port = _place(head)
+        host, port = _address(head)
         if not any(rule.covers(host, port) for rule in rules):
             allowed = ", ".join(rule.host for rule in rules)
             raise _Refused("403 Forbidden", f"this session may reach {allowed}; {host}:{port} is not among them")
-        credential = network.credential(host)
+        place = _Place(host, port, network.credential(host), tally)
         with contextlib.closing(_connected(host, port)) as server:
-            if not encrypted:
-                extra = {credential.header: credential.value} if credential else {}
-                sent = _forwarded(head, host=host, port=port, extra=extra)
-                given = credential is not None
-                tally.add(host, port, credentials=given, out=len(sent) + len(head.rest))
-                server.sendall(sent + head.rest)
-                out, into = _relay(client, server)
-                tally.add(host, port, credentials=given, out=out, into=into, count=0)
-            elif credential is None or authority is None:
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                tally.add(host, port, out=len(head.rest))
+            if head.method != "CONNECT":
+                _pass_on(head, client, server, place)
+            elif place.credential is None or authority is None:
+                client.sendall(_ESTABLISHED)
+                place.note(out=len(head.rest))
                 server.sendall(head.rest)
-                out, into = _relay(client, server)
-                tally.add(host, port, out=out, into=into, count=0)
+                _relay(client, server, lambda out, into: place.note(count=0, out=out, into=into))
             else:
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                context = ssl.create_default_context()
-                if network.trusted:
-                    context.load_verify_locations(network.trusted)
-                try:
-                    trusted = context.wrap_socket(server, server_hostname=host)
-                except ssl.SSLError as error:
-                    tally.add(host, port, why=f"its certificate is not trusted: {error.reason}")
-                    return
-                with contextlib.closing(trusted):
-                    inside = authority.context(host).wrap_socket(client, server_side=True)
-                    inner = _read_head(inside)
-                    if inner is None:
-                        return
-                    sent = _forwarded(inner, host=host, port=port, extra={credential.header: credential.value})
-                    tally.add(host, port, credentials=True, out=len(sent) + len(inner.rest))
-                    trusted.sendall(sent + inner.rest)
-                    out, into = _relay(inside, trusted)
-                    tally.add(host, port, credentials=True, out=out, into=into, count=0)
-                    with contextlib.suppress(OSError):
-                        inside.unwrap()
+                client.sendall(_ESTABLISHED)
+                _decrypt(client, server, place, trusted_file=network.trusted, authority=authority)
     except _Refused as refusal:
         tally.add(host, port, why=str(refusal))
-        text = f"The sandbox's proxy refused: {refusal}\n".encode()
-        size = f"Content-Length: {len(text)}"
-        lines = (f"HTTP/1.1 {refusal.status}", "Content-Type: text/plain", size, "Connection: close", "\r\n")
-        client.sendall("\r\n".join(lines).encode() + text)
+        _say_refused(client, refusal)
+
+
+def _pass_on(head: _Head, client: socket.socket, server: socket.socket, place: _Place) -> None:
+    """One request with its answer. It is in the record before it leaves, however it ends."""
+    given = place.credential is not None
+    sent = _forwarded(head, place) + head.rest
+    place.note(credentials=given, out=len(sent))
+    server.sendall(sent)
+    _relay(client, server, lambda out, into: place.note(credentials=given, count=0, out=out, into=into))
+
+
+def _decrypt(
+    client: socket.socket, server: socket.socket, place: _Place, *, trusted_file: str, authority: Authority
+) -> None:
+    """Stand between code and an encrypted server, so that the credential can be added."""
+    context = ssl.create_default_context()
+    if trusted_file:
+        context.load_verify_locations(trusted_file)
+    try:
+        trusted = context.wrap_socket(server, server_hostname=place.host)
+    except ssl.SSLError as error:
+        place.note(why=f"its certificate is not trusted: {error.reason}")
+        return
+    with contextlib.closing(trusted):
+        try:
+            inside = authority.context(place.host).wrap_socket(client, server_side=True)
+        except OSError:
+            place.note(why="the session broke off before it asked for anything")
+            raise
+        with contextlib.closing(inside):
+            try:
+                head = _read_head(inside)
+                if head is not None:
+                    _pass_on(head, inside, trusted, place)
+            except _Refused as refusal:
+                place.note(why=str(refusal))
+                _say_refused(inside, refusal)
+            with contextlib.suppress(OSError):
+                inside.unwrap()
+
+
+def _say_refused(client: socket.socket, refusal: _Refused) -> None:
+    text = f"The sandbox's proxy refused: {refusal}\n".encode()
+    size = f"Content-Length: {len(text)}"
+    lines = (f"HTTP/1.1 {refusal.status}", "Content-Type: text/plain", size, "Connection: close", "\r\n")
+    client.sendall("\r\n".join(lines).encode() + text)
 
 
 def _connected(host: str, port: int) -> socket.socket:
@@ -168,41 +204,50 @@ def _read_head(client: socket.socket) -> _Head | None:
             raise _Refused("431 Request Header Fields Too Large", "the request's head is too large")
     head, _, rest = buffer.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
-    words = first.decode("latin-1").split(" ")
-    if len(words) != 3 or not words[2].startswith("HTTP/1.") or not words[0].isalpha():
+    asked = _REQUEST_LINE.fullmatch(first)
+    if asked is None:
         raise _Refused("400 Bad Request", "this is not HTTP")
+    method, target = (word.decode("ascii") for word in asked.groups())
+    if method.upper() in _ECHOING:
+        raise _Refused("405 Method Not Allowed", f"{method} would show what this proxy adds to requests")
     headers: list[tuple[bytes, bytes]] = []
     for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or not name.strip() or name != name.strip():
+        header = _HEADER.fullmatch(line)
+        if header is None:
             raise _Refused("400 Bad Request", "a header is malformed")
-        headers.append((name, value.strip()))
-    return _Head(words[0], words[1], tuple(headers), rest)
+        headers.append((header[1], header[2]))
+    return _Head(method, target, tuple(headers), rest)
 
 
-def _place(head: _Head) -> tuple[str, int]:
+def _address(head: _Head) -> tuple[str, int]:
     """The host and the port that a request is for."""
     try:
         parts = urlsplit(f"//{head.target}" if head.method == "CONNECT" else head.target)
-        host, port = (parts.hostname or "").rstrip("."), parts.port
+        named, port = parts.hostname, parts.port
     except ValueError as error:
         raise _Refused("400 Bad Request", "the address is malformed") from error
-    if not host or (head.method != "CONNECT" and parts.scheme != "http"):
+    if not named or (head.method != "CONNECT" and parts.scheme != "http"):
         raise _Refused("400 Bad Request", "this is a proxy: ask with a whole address")
+    host = host_name(named)
+    if host is None:
+        raise _Refused("400 Bad Request", "the address names no host")
     return host, port or (443 if head.method == "CONNECT" else 80)
 
 
-def _forwarded(head: _Head, *, host: str, port: int, extra: dict[str, str]) -> bytes:
+def _forwarded(head: _Head, place: _Place) -> bytes:
     """The request as the server gets it. It is the only one of its connection: what follows gets no credentials."""
+    extra = {place.credential.header: place.credential.value} if place.credential else {}
     target = head.target
-    if target.startswith("http://"):
+    if not target.startswith("/") and target != "*":
         parts = urlsplit(target)
+        if not parts.scheme or not parts.netloc:
+            raise _Refused("400 Bad Request", "the address is malformed")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     replaced = {name.lower().encode() for name in extra} | {b"host", *_HOP_BY_HOP}
-    shown = f"[{host}]" if ":" in host else host
+    shown = f"[{place.host}]" if ":" in place.host else place.host
     lines = [
         f"{head.method} {target} HTTP/1.1".encode("latin-1"),
-        f"Host: {shown}".encode() + (b"" if port in (80, 443) else f":{port}".encode()),
+        f"Host: {shown}".encode() + (b"" if place.port in (80, 443) else f":{place.port}".encode()),
         *(name + b": " + value for name, value in head.headers if name.lower() not in replaced),
         *(f"{name}: {value}".encode("latin-1") for name, value in extra.items()),
         b"Connection: close",
@@ -210,16 +255,18 @@ def _forwarded(head: _Head, *, host: str, port: int, extra: dict[str, str]) -> b
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def _relay(client: socket.socket, server: socket.socket) -> tuple[int, int]:
-    """Carry bytes both ways until the server is done, nobody speaks or a side breaks off; how many went out and came in."""
-    moved = {client: 0, server: 0}
+def _relay(client: socket.socket, server: socket.socket, moved: Callable[[int, int], None]) -> None:
+    """Carry bytes both ways until the server is done, nobody speaks or a side breaks off.
+
+    `moved` hears how many went out and came in.
+    """
     with selectors.DefaultSelector() as selector:
         selector.register(client, selectors.EVENT_READ, (client, server))
         selector.register(server, selectors.EVENT_READ, (server, client))
         while True:
             ready = [key.data for key, _ in selector.select(IDLE_TIMEOUT_S)]
             if not ready:
-                return moved[client], moved[server]
+                return
             for source, target in ready:
                 more = True
                 while more:
@@ -231,7 +278,7 @@ def _relay(client: socket.socket, server: socket.socket) -> tuple[int, int]:
                     if not piece:
                         selector.unregister(source)
                         if source is server:
-                            return moved[client], moved[server]
+                            return
                         with contextlib.suppress(OSError):
                             if not isinstance(target, ssl.SSLSocket):
                                 target.shutdown(socket.SHUT_WR)
@@ -239,8 +286,8 @@ def _relay(client: socket.socket, server: socket.socket) -> tuple[int, int]:
                     try:
                         target.sendall(piece)
                     except OSError:
-                        return moved[client], moved[server]
-                    moved[source] += len(piece)
+                        return
+                    moved(*((len(piece), 0) if source is client else (0, len(piece))))
 
 
 def _received(source: socket.socket) -> bytes | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from devops_chatbot.errors import BadRequest, ConfigError, NotAllowed
 
 WEB_PORTS = (80, 443)
-_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\Z")
+MAX_NAME = 253
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +25,18 @@ class Rule:
         host, colon, port = text.strip().lower().rpartition(":")
         if not colon or (":" in host and not host.startswith("[")):
             host, port = text.strip().lower(), ""
-        host = host.strip("[]").rstrip(".")
-        if not _is_address(host) and not _NAME.match(host):
+        wildcard = "*." if host.startswith("*.") else ""
+        named = host_name(host.removeprefix(wildcard).strip("[]"))
+        if named is None or (wildcard and _is_address(named)):
             raise BadRequest(f"{text!r} is not a host to allow; write host, host:port or *.domain.")
         if port and not (port.isdigit() and 0 < int(port) < 65536):
             raise BadRequest(f"{text!r} has no port that exists.")
-        return cls(host, (int(port),) if port else WEB_PORTS)
+        return cls(wildcard + named, (int(port),) if port else WEB_PORTS)
 
     def covers(self, host: str, port: int) -> bool:
         """Whether it speaks of this place."""
-        named = host.endswith(self.host[1:]) if self.host.startswith("*.") else host == self.host
+        below = self.host.startswith("*.") and host.endswith(self.host[1:]) and not _is_address(host)
+        named = below or host == self.host
         return named and port in self.ports
 
     def includes(self, other: "Rule") -> bool:
@@ -76,7 +79,19 @@ class Network:
 
     def credential(self, host: str) -> Credential | None:
         """What is added for this host."""
-        return next((each for each in self.credentials if each.host.lower() == host), None)
+        return next((each for each in self.credentials if host_name(each.host) == host), None)
+
+
+def host_name(text: str) -> str | None:
+    """A host as everything here spells it: in small letters, without the dot of the root, an address in its one form.
+
+    None when no host can be called that.
+    """
+    name = text.lower().removesuffix(".")
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name if len(name) <= MAX_NAME and all(map(_LABEL.fullmatch, name.split("."))) else None
 
 
 def addresses(host: str, port: int) -> list[tuple[str, int]]:

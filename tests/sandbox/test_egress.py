@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import os
 import socket
 import ssl
 import subprocess
@@ -31,13 +32,18 @@ from sandbox.model import Limits, Session
         ("*.example.com", Rule("*.example.com", (80, 443))),
         ("10.1.2.3:80", Rule("10.1.2.3", (80,))),
         ("[::1]:8080", Rule("::1", (8080,))),
+        ("[2001:DB8:0::1]:443", Rule("2001:db8::1", (443,))),
+        ("api.example.com.", Rule("api.example.com", (80, 443))),
     ],
 )
 def test_rules_are_read(text: str, rule: Rule) -> None:
     assert Rule.parse(text) == rule
 
 
-@pytest.mark.parametrize("text", ["", "*", "*.", "http://x.y", "a b", "x:0", "x:99999", "x:y", "a/b", "*.*"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "*", "*.", "http://x.y", "a b", "x:0", "x:99999", "x:y", "a/b", "*.*", "a..b", "a" * 64, "*.10.0.0.1"],
+)
 def test_what_is_no_host_is_refused(text: str) -> None:
     with pytest.raises(BadRequest):
         Rule.parse(text)
@@ -52,6 +58,32 @@ def test_a_session_gets_what_the_operator_allows_and_no_more() -> None:
             network.rules((asked,))
     with pytest.raises(ConfigError):
         Network(allowed=("http://wrong",)).rules(())
+
+
+def test_a_domain_covers_names_and_no_addresses() -> None:
+    assert Rule.parse("*.example.com").covers("a.b.example.com", 443)
+    assert not Rule.parse("*.0.0.1").covers("127.0.0.1", 443)
+
+
+def ask(request: bytes, network: Network, tally: Tally, *rules: str) -> bytes:
+    """What the proxy answers to one connection that sends this and goes on listening."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(request)
+        ours.shutdown(socket.SHUT_WR)
+        serve(theirs, rules=[Rule.parse(rule) for rule in rules], network=network, authority=None, tally=tally)
+        theirs.close()
+        return b"".join(iter(lambda: ours.recv(1 << 16), b""))
+
+
+@pytest.mark.parametrize(
+    "host", ["a" * 300, "a\tb", ".example.com", "a..example.com", f"{'a' * 64}.example.com", "a\0.example.com", "a b"]
+)
+def test_what_no_host_can_be_called_is_refused_in_words(host: str) -> None:
+    tally = Tally()
+    said = ask(f"GET http://{host}/ HTTP/1.1\r\n\r\n".encode(), Network(), tally, "*.example.com")
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert [row.host for row in tally.all()] == ["?"]
 
 
 def test_a_name_may_not_stand_for_this_machine() -> None:
@@ -186,7 +218,9 @@ class TestEgress:
             credentials=(Credential(host="127.0.0.1", header="Authorization", value="Bearer very-secret"),),
             trusted=str(trusted),
         )
-        sandbox = LocalSandbox(engine, owner="tests-egress", keeping=Keeping(warm_most=0), network=network)
+        sandbox = LocalSandbox(
+            engine, owner=f"tests-egress-{os.getpid()}", keeping=Keeping(warm_most=0), network=network
+        )
         yield sandbox
         sandbox.close()
 
@@ -225,6 +259,33 @@ class TestEgress:
             "env; cat /proc/*/environ 2>/dev/null; grep -r very-secret /tmp /work 2>/dev/null", language="shell"
         )
         assert "very-secret" not in looked.stdout
+
+    @pytest.mark.parametrize("encrypted", [False, True])
+    def test_no_head_that_ends_early_makes_the_credential_part_of_a_body(
+        self, encrypted: bool, session: Session, servers: "tuple[list[object], int, int, Path]"
+    ) -> None:
+        seen, *ports, _ = servers
+        address = f"127.0.0.1:{ports[encrypted]}"
+        origin = "" if encrypted else f"http://{address}"
+        code = f"""
+import os, socket, ssl
+def ask(method, rest):
+    s = socket.create_connection(('127.0.0.1', 3128))
+    s.settimeout(5)
+    if {encrypted}:
+        s.sendall(b'CONNECT {address} HTTP/1.1\\r\\n\\r\\n')
+        s.recv(4096)
+        context = ssl.create_default_context(cafile=os.environ['SSL_CERT_FILE'])
+        s = context.wrap_socket(s, server_hostname='127.0.0.1')
+    s.sendall(f'{{method}} {origin}/p HTTP/1.1\\r\\n{{rest}}'.encode())
+    return s.recv(99999).split(b'\\r\\n')[0].decode()
+"""
+        run = session.run(
+            code + "print(ask('POST', 'X: a\\nContent-Length: 60\\nAuthorization: mine\\n\\nZ: \\r\\n\\r\\n'))\n"
+            "print(ask('TRACE', '\\r\\n'))"
+        )
+        assert run.stdout == "HTTP/1.1 400 Bad Request\nHTTP/1.1 405 Method Not Allowed\n", run
+        assert seen == []
 
     def test_large_answers_and_curl(self, session: Session, servers: "tuple[list[object], int, int, Path]") -> None:
         _, plain, encrypted, _ = servers
@@ -300,6 +361,11 @@ class TestEgress:
             "A" * 70000,
             "\r\n\r\n",
             "CONNECT x HTTP/1.1\r\nbad header\r\n\r\n",
+            "TRACE http://127.0.0.1/ HTTP/1.1\r\n\r\n",
+            "GET http://127.0.0.1/ HTTP/1.1\r\nX: a\nY: b\r\n\r\n",
+            "GET http://127.0.0.1/ HTTP/1.1\r\nX: a\0\r\n\r\n",
+            "GET http://127.0.0.1/ HTTP/1.1\r\nX : a\r\n\r\n",
+            "GET http://127.0.0.1/ HTTP/1.1\r\nX: a\r\n Y: b\r\n\r\n",
         ],
     )
     def test_nonsense_is_answered(self, session: Session, request_text: str) -> None:
