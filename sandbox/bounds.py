@@ -1,7 +1,7 @@
 """What sessions get when they ask for nothing, and the most that they may ask for."""
 
 import dataclasses
-import math
+import sys
 from dataclasses import dataclass, field
 
 from devops_chatbot.errors import BadRequest
@@ -35,11 +35,10 @@ class Bounds:
         if limits is None:
             return self.usual
         for name in _NUMBERS:
-            asked, least, most = (float(getattr(each, name)) for each in (limits, _LEAST, self.most))
-            if not math.isfinite(asked) or not least <= asked <= most:
-                raise BadRequest(
-                    f"{name} must be between {least:g} and {most:g} (sandbox.most.{name}); {asked:g} was asked for."
-                )
+            asked, least, most = (getattr(each, name) for each in (limits, _LEAST, self.most))
+            if not least <= asked <= most:  # false for what is no number, too
+                told = f"; {asked:g} was asked for" if abs(asked) < sys.float_info.max else ""
+                raise BadRequest(f"{name} must be between {least:g} and {most:g} (sandbox.most.{name}){told}.")
         if limits.disk_mb > limits.memory_mb:
             raise BadRequest(
                 f"disk_mb lies in memory: {limits.disk_mb} MB of it do not fit into memory_mb, {limits.memory_mb}."

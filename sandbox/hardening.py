@@ -6,7 +6,10 @@ from typing import TypedDict
 from sandbox.model import Limits
 from sandbox.seccomp import profile
 
-USER = "10001:10001"
+GROUP = 10_001
+FIRST_USER, USERS = 20_000, 1_024
+"""Users that the image knows. What the kernel counts by user (watches, timers, queues, descriptors under way) would be one
+budget for all sessions, and any of them could use it up, if they were one user."""
 TMP_MB = 16
 SHARED_MB = 16
 INODES = 16_384
@@ -96,9 +99,19 @@ class ContainerOptions(TypedDict, total=False):
 
 
 def container_options(
-    shape: Shape, *, image: str, folder: str, runtime: str | None = None, labels: dict[str, str] | None = None
+    shape: Shape,
+    *,
+    image: str,
+    folder: str,
+    number: int = 0,
+    runtime: str | None = None,
+    labels: dict[str, str] | None = None,
 ) -> ContainerOptions:
-    """The options of a session's container. Nothing of a session's limits reaches the engine by another way."""
+    """The options of a session's container. Nothing of a session's limits reaches the engine by another way.
+
+    `number` tells it from others that live at the same time: they are different users.
+    """
+    user = f"{FIRST_USER + number % USERS}:{GROUP}"
     memory = shape.memory_mb << 20
     host: HostOptions = {
         # The container goes when its process ends, and its process ends when the stream to us does.
@@ -114,7 +127,7 @@ def container_options(
         "Binds": [],
         "Devices": [],
         "Tmpfs": {
-            folder: _tmpfs(shape.disk_mb, "0700", INODES),
+            folder: _tmpfs(shape.disk_mb, "0700", INODES, owner=user),
             "/tmp": _tmpfs(TMP_MB, "1777", INODES // 4),  # noqa: S108 - a path inside the container
             "/dev/shm": _tmpfs(SHARED_MB, "1777", 1024) + ",noexec",  # noqa: S108
         },
@@ -139,7 +152,7 @@ def container_options(
         host["Runtime"] = runtime
     return {
         "Image": image,
-        "User": USER,
+        "User": user,
         "Entrypoint": ["python3", "-I", "-S", "/opt/sandbox/supervisor"],
         "Cmd": [folder],
         "WorkingDir": folder,
@@ -158,10 +171,10 @@ def container_options(
     }
 
 
-def _tmpfs(size_mb: int, mode: str, inodes: int) -> str:
-    user, group = USER.split(":")
-    owner = "" if mode == "1777" else f",uid={user},gid={group}"
-    return f"rw,exec,{NO_LINKS_OUT},size={size_mb}m,nr_inodes={inodes},mode={mode}{owner}"
+def _tmpfs(size_mb: int, mode: str, inodes: int, *, owner: str = "") -> str:
+    user, _, group = owner.partition(":")
+    owned = f",uid={user},gid={group}" if owner else ""
+    return f"rw,exec,{NO_LINKS_OUT},size={size_mb}m,nr_inodes={inodes},mode={mode}{owned}"
 
 
 def _ulimit(name: str, value: int) -> Ulimit:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from devops_chatbot.errors import ConfigError, SandboxUnavailable
 from sandbox.engine import LABEL, Engine
+from sandbox.hardening import FIRST_USER, GROUP, USERS
 
 TAG = "devops-chatbot-sandbox:latest"
 BASE_REPOSITORY, BASE_TAG = "devops-chatbot-sandbox-base", "bookworm"
@@ -127,10 +128,13 @@ def dockerfile(wanted: Sequence[str]) -> str:
             lines.append(f"RUN sh {home}/compile.sh")
     lines += [
         "COPY supervisor /opt/sandbox/supervisor",
+        # Every session is a user of its own, by the same name.
+        f"RUN seq {FIRST_USER} {FIRST_USER + USERS - 1} |"
+        f" sed 's|.*|sandbox:x:&:{GROUP}::{FOLDER}:/bin/bash|' >>/etc/passwd",
         "RUN python3 -m compileall -q /opt/sandbox && chmod -R a+rX,go-w /opt/sandbox"
         # No program of the image may raise privileges, whatever the container's options say.
         " && find / -xdev -type f -perm /6000 -exec chmod a-s {} +",
-        "USER 10001:10001",
+        f"USER {FIRST_USER}:{GROUP}",
         f"WORKDIR {FOLDER}",
     ]
     return "\n".join(lines) + "\n"

@@ -1,6 +1,7 @@
 """The sandbox on an engine of this machine: sessions, their ends, and what was left over from before."""
 
 import contextlib
+import itertools
 import logging
 import secrets
 import threading
@@ -14,7 +15,7 @@ from sandbox.bounds import Bounds
 from sandbox.box import Box
 from sandbox.egress import Egress, Network
 from sandbox.engine import INSTANCE_LABEL, OWNER_LABEL, Engine
-from sandbox.hardening import Shape, container_options
+from sandbox.hardening import USERS, Shape, container_options
 from sandbox.image_build import Image
 from sandbox.model import DEFAULT_LANGUAGE, AttackResult, Limits, Readiness, SessionInfo
 from sandbox.pool import Pool
@@ -63,6 +64,7 @@ class LocalSandbox:
         self._sessions: dict[str, LocalSession] = {}
         self._opening: list[str] = []
         self._instance = secrets.token_hex(8)
+        self._numbers = itertools.count(secrets.randbelow(USERS))  # another product may use the same engine
         self._swept = False
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
@@ -145,7 +147,9 @@ class LocalSandbox:
         """See `Sandbox`."""
         from sandbox import selftest
 
-        return selftest.run(self._engine, self._checked(), runtime=self._runtime, say=say)
+        image = self._checked()
+        labels = {OWNER_LABEL: self._owner, INSTANCE_LABEL: self._instance}
+        return selftest.run(self._engine, image, labels=labels, runtime=self._runtime, say=say)
 
     def close(self) -> None:
         """Close every session, and what waits."""
@@ -164,6 +168,7 @@ class LocalSandbox:
                 shape,
                 image=image.digest,
                 folder=image.folder,
+                number=next(self._numbers),
                 runtime=self._runtime,
                 labels={OWNER_LABEL: self._owner, INSTANCE_LABEL: self._instance},
             )

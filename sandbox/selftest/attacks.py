@@ -4,11 +4,12 @@ A control is the same code in a container without the protection in question; th
 that the attack is a real one. Where lifting the protection would touch the host, there is no control, and that is said.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
-from sandbox.hardening import ContainerOptions, HostOptions, Shape
+from sandbox.hardening import SHARED_MB, ContainerOptions, HostOptions, Shape
 from sandbox.model import Limits
 
 Relax = Callable[[ContainerOptions], ContainerOptions]
@@ -45,6 +46,16 @@ def as_root(**host: object) -> Relax:
 
     def relax(options: ContainerOptions) -> ContainerOptions:
         return {**without(**host)(options), "User": "0:0"}
+
+    return relax
+
+
+def with_folders(bound: str, instead: str) -> Relax:
+    """A control's options with a bound of the folders in memory, found by its pattern, replaced."""
+
+    def relax(options: ContainerOptions) -> ContainerOptions:
+        folders = options["HostConfig"]["Tmpfs"].items()
+        return without(Tmpfs={folder: re.sub(bound, instead, how) for folder, how in folders})(options)
 
     return relax
 
@@ -126,7 +137,7 @@ attempt(flood)
     Attack(
         name="inode flood",
         code=_TRY + "def flood():\n    for n in range(20_000): open(f'n{n}', 'w').close()\nattempt(flood)",
-        relax=without(Tmpfs={"/work": "rw,size=48m,mode=0700,uid=10001,gid=10001", "/tmp": "rw,size=16m"}),  # noqa: S108
+        relax=with_folders(r",nr_inodes=\d+", ""),
     ),
     Attack(
         name="shared memory flood",
@@ -137,13 +148,7 @@ def flood():
         for _ in range(40): file.write(bytes(1 << 20))
 attempt(flood)
 """,
-        relax=without(
-            Tmpfs={
-                "/work": "rw,size=48m,mode=0700,uid=10001,gid=10001",
-                "/tmp": "rw,size=16m",  # noqa: S108
-                "/dev/shm": "rw,size=64m,mode=1777",  # noqa: S108
-            }
-        ),
+        relax=with_folders(rf"size={SHARED_MB}m", "size=64m"),
     ),
     Attack(
         name="file-descriptor flood",

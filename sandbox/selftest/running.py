@@ -1,6 +1,7 @@
 """Runs the attacks in real sessions, each with its control, and the ones that need more than one session."""
 
 import contextlib
+import itertools
 import socket
 import statistics
 import threading
@@ -11,20 +12,23 @@ from dataclasses import dataclass, replace
 from devops_chatbot.errors import ChatbotError, SandboxUnavailable
 from sandbox.box import Box
 from sandbox.channel import Gone
-from sandbox.engine import OWNER_LABEL, Engine
+from sandbox.engine import Engine
 from sandbox.hardening import ContainerOptions, Shape, container_options
 from sandbox.image_build import Image
 from sandbox.model import AttackResult, Execution
 from sandbox.selftest.attacks import ATTACKS, LIMITS, SHAPE, Attack
 
-OWNER = "selftest"
-
 
 def run(
-    engine: Engine, image: Image, *, runtime: str | None = None, say: Callable[[AttackResult], None] = lambda _: None
+    engine: Engine,
+    image: Image,
+    *,
+    labels: dict[str, str],
+    runtime: str | None = None,
+    say: Callable[[AttackResult], None] = lambda _: None,
 ) -> list[AttackResult]:
-    """Try everything. Raises `SandboxUnavailable` when sessions cannot be had at all."""
-    field = _Field(engine, image, runtime)
+    """Try everything, in containers that carry `labels`. Raises `SandboxUnavailable` when sessions cannot be had at all."""
+    field = _Field(engine, image, runtime, labels)
     results: list[AttackResult] = []
     with _listener() as port:
         tries: list[_Try | _Session] = [_Try(field, replace_port(attack, port)) for attack in ATTACKS]
@@ -53,21 +57,32 @@ def replace_port(attack: Attack, port: int) -> Attack:
 class _Field:
     """Where the attacks run."""
 
-    def __init__(self, engine: Engine, image: Image, runtime: str | None) -> None:
+    def __init__(self, engine: Engine, image: Image, runtime: str | None, labels: dict[str, str]) -> None:
+        self._numbers = itertools.count()
+        self._labels = labels
         self._engine = engine
         self._image = image
         self._runtime = runtime
 
+    def number(self) -> int:
+        """One that no other box of this test has."""
+        return next(self._numbers)
+
     @contextlib.contextmanager
     def box(
-        self, shape: Shape = SHAPE, relax: Callable[[ContainerOptions], ContainerOptions] = lambda options: options
+        self,
+        shape: Shape = SHAPE,
+        relax: Callable[[ContainerOptions], ContainerOptions] = lambda options: options,
+        *,
+        number: int | None = None,
     ) -> Iterator[Box]:
         options = container_options(
             shape,
             image=self._image.digest,
             folder=self._image.folder,
+            number=self.number() if number is None else number,
             runtime=self._runtime,
-            labels={OWNER_LABEL: OWNER},
+            labels=self._labels,
         )
         box = Box(self._engine, shape=shape, options=relax(options))
         try:
@@ -258,6 +273,34 @@ def _starving_a_neighbour(field: _Field) -> tuple[bool, str, str]:
     return beside < 4 * alone + 0.1, detail, "not shown: it would starve the host"
 
 
+_EXHAUST = """
+import ctypes
+libc = ctypes.CDLL(None)
+print('tried')
+watches = timers = 0
+while watches < 5000 and libc.inotify_init1(0) >= 0: watches += 1
+while timers < 20_000 and libc.timer_create(0, None, ctypes.byref(ctypes.c_void_p())) == 0: timers += 1
+print(watches, timers)
+"""
+_ANY_LEFT = """
+import ctypes
+libc = ctypes.CDLL(None)
+print(libc.inotify_init1(0) >= 0 and libc.timer_create(0, None, ctypes.byref(ctypes.c_void_p())) == 0)
+"""
+
+
+def _using_up_what_is_counted_by_user(field: _Field) -> tuple[bool, str, str]:
+    number = field.number()
+    with field.box(replace(SHAPE, open_files=4096), number=number) as taker:
+        taken = _execute(taker, _EXHAUST).stdout.split()
+        with field.box() as neighbour:
+            left = _execute(neighbour, _ANY_LEFT).stdout
+        with field.box(number=number) as same:
+            control = _execute(same, _ANY_LEFT).stdout
+    detail = f"a neighbour still gets some when one took {taken[1]} watchers and {taken[2]} timers"
+    return taken[0] == "tried" and left == "True\n", detail, _shown(control == "False\n")
+
+
 _SESSIONS: dict[str, Callable[[_Field], tuple[bool, str, str]]] = {
     "output flood": _output_flood,
     "CPU flood": _cpu_flood,
@@ -265,6 +308,7 @@ _SESSIONS: dict[str, Callable[[_Field], tuple[bool, str, str]]] = {
     "leaving processes behind": _leaving_processes,
     "reading another session": _reading_another_session,
     "starving a neighbour": _starving_a_neighbour,
+    "using up what is counted by user": _using_up_what_is_counted_by_user,
 }
 
 

@@ -24,7 +24,7 @@ def profile() -> dict[str, Any]:
 def test_a_container_starts_with_nothing() -> None:
     made = options()
     host = made["HostConfig"]
-    assert made["User"] == "10001:10001"
+    assert made["User"] == "20000:10001"
     assert made["NetworkDisabled"]
     assert host["NetworkMode"] == "none"
     assert host["CapDrop"] == ["ALL"]
@@ -57,6 +57,18 @@ def test_limits_are_set_as_asked() -> None:
     assert ulimits["nofile"] == (99, 99)
     assert ulimits["fsize"] == (40 << 20, 40 << 20)
     assert ulimits["core"] == (0, 0)
+
+
+def test_sessions_are_different_users_whose_folders_are_theirs() -> None:
+    made = [
+        container_options(Shape.of(Limits()), image="image", folder="/work", number=number) for number in (0, 5, 1029)
+    ]
+    assert [each["User"] for each in made] == ["20000:10001", "20005:10001", "20005:10001"]
+    assert [each["HostConfig"]["Tmpfs"]["/work"].partition(",uid=")[2] for each in made] == [
+        "20000,gid=10001",
+        "20005,gid=10001",
+        "20005,gid=10001",
+    ]
 
 
 def test_every_place_that_can_be_written_has_a_size_and_a_number_of_files() -> None:
@@ -95,4 +107,7 @@ def test_a_runtime_is_passed_on() -> None:
 def test_bounds_name_the_limit_and_the_setting() -> None:
     with pytest.raises(BadRequest, match=r"memory_mb must be between 64 and 2048 \(sandbox.most.memory_mb\)"):
         Bounds().checked(Limits(memory_mb=4096))
+    for number in (10**400, -(10**400), float("nan"), float("inf")):
+        with pytest.raises(BadRequest, match="memory_mb must be between"):
+            Bounds().checked(Limits(memory_mb=number))  # type: ignore[arg-type]
     assert Bounds().checked(None) == Limits()
