@@ -114,6 +114,57 @@ def test_the_supervisor_is_closed_to_code(session: Session, path: str) -> None:
     assert "PermissionError" in execution.stderr
 
 
+SWAP = """
+import os
+def wait():
+    while True:
+        for name in os.listdir('/work'):
+            if name.startswith('.put-'):
+                return '/work/' + name
+if os.fork() == 0:
+    for number in range(1000):
+        os.mkfifo(f'/work/.pipe{number}')
+        os.rename(f'/work/.pipe{number}', wait())
+    os._exit(0)
+"""
+
+
+def test_a_pipe_in_the_place_of_a_file_that_is_being_written_blocks_nobody(session: Session) -> None:
+    session.run(SWAP)
+    begun = time.monotonic()
+    with pytest.raises((BadRequest, NotFound)):
+        session.files.put("big", (bytes(1 << 18) for _ in range(400)))
+    after = session.run("print('next')")
+    assert (after.stdout, after.state_lost) == ("next\n", False)
+    assert time.monotonic() - begun < 15
+
+
+KERNEL_OBJECTS = """
+import ctypes
+libc, timers = ctypes.CDLL(None), 0
+while timers < 20_000 and libc.timer_create(0, None, ctypes.byref(ctypes.c_void_p())) == 0: timers += 1
+while libc.inotify_init1(0) >= 0: pass
+print(timers > 0)
+"""
+
+
+def test_what_the_kernel_counts_by_user_is_not_shared_with_a_neighbour(local: LocalSandbox) -> None:
+    taker, neighbour = local.open(), local.open()
+    try:
+        assert taker.run(KERNEL_OBJECTS).stdout == "True\n"
+        assert taker.run(KERNEL_OBJECTS).stdout == "False\n"
+        assert neighbour.run(KERNEL_OBJECTS).stdout == "True\n"
+        who = [
+            each.run("import getpass, os\nprint(os.getuid(), getpass.getuser())").stdout for each in (taker, neighbour)
+        ]
+        assert who[0] != who[1]
+        assert [name.split()[1] for name in who] == ["sandbox", "sandbox"]
+        assert taker.run("whoami; touch f; stat -c %U f", language="shell").stdout == "sandbox\nsandbox\n"
+    finally:
+        taker.close()
+        neighbour.close()
+
+
 def test_a_gigabyte_of_output_is_read_and_dropped(session: Session) -> None:
     begun = time.monotonic()
     execution = session.run("import os\nb = b'x' * (1 << 20)\nfor _ in range(1024): os.write(1, b)")

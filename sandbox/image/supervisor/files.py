@@ -46,10 +46,10 @@ class Folder:
                 _append(parent, partial, data, first=first)
                 if last:
                     _replace(parent, partial, names[-1])
-        except OSError as error:
+        except (OSError, Refused) as error:
             self._forget(names, partial)
             self._partial.pop(path, None)
-            raise _refused(error) from error
+            raise _refused(error) if isinstance(error, OSError) else error from error
         if last:
             self._partial.pop(path, None)
 
@@ -145,9 +145,12 @@ class _Opened:
 
 
 def _append(parent: int, name: str, data: bytes, *, first: bool) -> None:
-    flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if first else os.O_APPEND)
-    handle = os.open(name, flags, 0o644, dir_fd=parent)
+    # Code may put a pipe under this name between two pieces; without O_NONBLOCK that would stop the supervisor for ever.
+    flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    handle = os.open(name, flags | (os.O_CREAT | os.O_EXCL if first else os.O_APPEND), 0o644, dir_fd=parent)
     try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise Refused("bad_path", "the file was replaced while it was written")
         view = memoryview(data)
         while view:
             view = view[os.write(handle, view) :]
