@@ -94,13 +94,14 @@ def run(
         import dataclasses
 
         limits = dataclasses.replace(limits, network=tuple(network or ()), seconds=max(limits.seconds, timeout or 0))
+    if out is not None:
+        _make(out)
     chosen = language or _ENDINGS.get(Path(file).suffix, "python")
     with _sandbox(context) as sandbox:
         session = sandbox.open(limits, language=chosen)
         try:
             execution = session.run(code, timeout_s=timeout, watch=None if as_json else _print)
             if out is not None:
-                out.mkdir(parents=True, exist_ok=True)
                 for artifact in execution.artifacts:
                     target = out / artifact.name.replace("/", "_")
                     if artifact.kind == "file":
@@ -183,6 +184,13 @@ def _read(path: Path) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as wrong:
         raise BadRequest(f"{path} cannot be read as text: {wrong}") from wrong
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        raise BadRequest(f"--out {folder} cannot be a folder: {wrong.strerror}") from wrong
 
 
 def _print(piece: Chunk | Artifact) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from devops_chatbot.cli.commands import run
 from sandbox.image_build import Image
+from sandbox.remote import RemoteSandbox, ServerAddress
 
 
 def test_without_an_engine_everything_else_works(
@@ -49,6 +50,13 @@ def test_a_port_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch, capsys: 
         monkeypatch.setenv("CHATBOT_SANDBOX__SERVE__PORT", str(taken.getsockname()[1]))
         assert run(["sandbox", "serve"]) == 2
     assert "CHATBOT_SANDBOX__SERVE__PORT" in capsys.readouterr().err
+
+
+def test_results_cannot_be_kept_where_a_file_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "code.py").touch()
+    assert run(["sandbox", "run", str(tmp_path / "code.py"), "--out", str(tmp_path / "file")]) == 1
+    assert "cannot be a folder: File exists" in capsys.readouterr().err
 
 
 @pytest.mark.service
@@ -95,7 +103,7 @@ class TestOnARealEngine:
         from sandbox.engine import Engine
         from sandbox.local import Keeping, LocalSandbox
 
-        sandbox = LocalSandbox(Engine(), owner="tests-languages", keeping=Keeping(warm_most=0))
+        sandbox = LocalSandbox(Engine(), owner=f"tests-languages-{os.getpid()}", keeping=Keeping(warm_most=0))
         session = sandbox.open(language="java")
         try:
             assert session.run("int x = 41;").exit_code == 0
@@ -121,6 +129,28 @@ class TestOnARealEngine:
             assert session.run("console.log(b)", language="node").stdout == "2\n"
         finally:
             sandbox.close()
+
+    def test_a_second_server_on_a_port_leaves_the_sessions_of_the_first_alone(
+        self, image: Image, tmp_path: Path
+    ) -> None:
+        command = [sys.executable, "-m", "devops_chatbot.cli", "sandbox", "serve"]
+        environment = {**os.environ, "CHATBOT_DATA_DIR": str(tmp_path), "CHATBOT_SANDBOX__SERVE__PORT": "0"}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as first:
+            try:
+                assert first.stdout is not None
+                found = re.search(r"on (http://127.0.0.1:([1-9]\d*)):", first.stdout.readline())
+                assert found
+                session = RemoteSandbox([ServerAddress(url=found[1])]).open()
+                assert session.run("x = 41").exit_code == 0
+                taken = {**environment, "CHATBOT_SANDBOX__SERVE__PORT": found[2]}
+                second = subprocess.run(command, env=taken, capture_output=True, text=True, timeout=60, check=False)
+                assert second.returncode == 2
+                assert f"sandbox.serve.port is {found[2]}" in second.stderr
+                assert second.stdout == ""
+                after = session.run("print(x + 1)")
+                assert (after.stdout, after.state_lost) == ("42\n", False)
+            finally:
+                first.terminate()
 
     def test_the_self_test_holds(self, image: Image, capfd: pytest.CaptureFixture[str]) -> None:
         code = run(["sandbox", "selftest", "--json"])
