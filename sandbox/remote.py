@@ -84,15 +84,21 @@ class RemoteSandbox:
                 raise errors.BadRequest("A limit has to be a number.")
             body |= {"limits": values, "network": list(limits.network)}
         order, problems = self._by_room()
+        full: errors.LimitReached | None = None
         for server in order:
             try:
                 session = server.one(SessionBody, "POST", "/v1/sandboxes", caller=caller, json=body)
             except SandboxUnavailable as error:
                 problems = [*problems, str(error)]
                 continue
+            except errors.LimitReached as error:  # there; another server counts this caller's sessions anew
+                full = error
+                continue
             with self._lock:
                 self._homes[session.id] = server
             return RemoteSession(server, session.id, caller, self._forget)
+        if full is not None:
+            raise full
         raise SandboxUnavailable("; ".join(problems) or "No sandbox server is named in sandbox.servers.")
 
     def get(self, session_id: str, *, caller: str | None = None) -> "RemoteSession":

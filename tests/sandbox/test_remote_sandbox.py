@@ -134,6 +134,18 @@ def test_servers_share_the_load_and_one_that_dies_loses_only_its_own(engine: Eng
         both.close()
 
 
+def test_a_caller_with_too_many_on_one_server_gets_one_on_another(engine: Engine, image: Image) -> None:
+    with (
+        server(engine, name="roomy", capacity=30, per_caller=1) as (roomy, _),
+        server(engine, name="small", capacity=4, per_caller=1) as (small, _),
+    ):
+        both = RemoteSandbox([roomy, small])
+        assert [both.open(caller="ann").info().engine for _ in range(2)] == [roomy.url, small.url]
+        with pytest.raises(LimitReached):
+            both.open(caller="ann")
+        both.close()
+
+
 def test_no_server_at_all_is_said() -> None:
     nobody = RemoteSandbox([ServerAddress(url="http://127.0.0.1:9")])
     for call in (nobody.ready, nobody.open):
