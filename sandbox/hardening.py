@@ -13,6 +13,7 @@ budget for all sessions, and any of them could use it up, if they were one user.
 TMP_MB = 16
 SHARED_MB = 16
 INODES = 16_384
+GVISOR, GVISOR_TASKS = "runsc", 64
 NO_LINKS_OUT = "nosuid,nodev"
 
 
@@ -111,6 +112,7 @@ def container_options(
 
     `number` tells it from others that live at the same time: they are different users.
     """
+    gvisor = (runtime or "").startswith(GVISOR)
     user = f"{FIRST_USER + number % USERS}:{GROUP}"
     memory = shape.memory_mb << 20
     host: HostOptions = {
@@ -122,7 +124,7 @@ def container_options(
         "CapDrop": ["ALL"],
         "CapAdd": [],
         "Privileged": False,
-        "SecurityOpt": ["no-new-privileges:true", f"seccomp={profile()}"],
+        "SecurityOpt": ["no-new-privileges:true", f"seccomp={profile(gvisor=gvisor)}"],
         "ReadonlyRootfs": True,
         "Binds": [],
         "Devices": [],
@@ -135,7 +137,7 @@ def container_options(
         "MemorySwap": memory,  # the same number: no swap
         "CpuPeriod": 100_000,
         "CpuQuota": round(shape.cpus * 100_000),
-        "PidsLimit": shape.processes,
+        "PidsLimit": _host_tasks(shape.processes, gvisor=gvisor),
         "OomScoreAdj": 500,
         "Ulimits": [
             _ulimit("nofile", shape.open_files),
@@ -169,6 +171,12 @@ def container_options(
         "StopSignal": "SIGKILL",
         "HostConfig": host,
     }
+
+
+def _host_tasks(processes: int, *, gvisor: bool) -> int:
+    """The engine counts tasks of the host. gVisor needs some of its own and up to eight for each process inside, and ends with
+    everything in it when it does not get one."""
+    return 8 * processes + GVISOR_TASKS if gvisor else processes
 
 
 def _tmpfs(size_mb: int, mode: str, inodes: int, *, owner: str = "") -> str:

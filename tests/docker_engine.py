@@ -1,11 +1,10 @@
 """A real Docker engine and the sandbox's image on it, for every area of the tests that runs code."""
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from own_dockerd import Daemon
+from own_dockerd import Daemon, program, with_gvisor
 
 from devops_chatbot.errors import ChatbotError, SandboxUnavailable
 from sandbox import image_build
@@ -29,16 +28,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     try:
         engine.ping()
     except SandboxUnavailable as error:
-        daemon = shutil.which("dockerd") or shutil.which("dockerd", path="/usr/sbin:/sbin")
-        if daemon is None or os.geteuid() != 0:
+        daemon = program()
+        if daemon is None:
             missing("a Docker engine", f"{REMEDY} ({error})")
             return
-        own = Daemon(daemon, engine, tmp_path_factory.mktemp("dockerd") / "log")
+        folder = tmp_path_factory.mktemp("dockerd")
+        own = Daemon(daemon, engine, folder / "log", with_gvisor(folder))
         if not own.start():
             missing("a Docker engine", f"dockerd does not start: {own.said()}")
+        Daemon.running = own
         try:
             yield engine
         finally:
+            Daemon.running = None
             own.stop()
         return
     yield engine

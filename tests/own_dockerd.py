@@ -1,20 +1,26 @@
-"""A Docker engine that the tests start themselves, where one is installed and none runs."""
+"""Docker engines that the tests start themselves, where one is installed and we may."""
 
+import os
+import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from devops_chatbot.errors import SandboxUnavailable
 from sandbox.engine import Engine
+
+GVISOR = "runsc"
 
 
 class Daemon:
     """An engine that these tests started, and so may stop."""
 
     running: "Daemon | None" = None
+    """The one that all tests use, when it is ours."""
 
-    def __init__(self, program: str, engine: Engine, log: Path) -> None:
-        self._program = program
+    def __init__(self, program: str, engine: Engine, log: Path, arguments: Sequence[str] = ()) -> None:
+        self._command = [program, *arguments]
         self._engine = engine
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -23,9 +29,8 @@ class Daemon:
         """Returns when it answers; false when it does not."""
         with self._log.open("ab") as written:
             self._process = subprocess.Popen(
-                [self._program], stdout=written, stderr=subprocess.STDOUT, start_new_session=True
+                self._command, stdout=written, stderr=subprocess.STDOUT, start_new_session=True
             )
-        Daemon.running = self
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
@@ -42,7 +47,23 @@ class Daemon:
 
     def stop(self) -> None:
         """Returns when it has ended, and its containers with it."""
-        Daemon.running = None
         if self._process is not None:
             self._process.terminate()
             self._process.wait(timeout=60)
+
+
+def program() -> str | None:
+    """The engine's program, where it is installed and we may start it."""
+    found = shutil.which("dockerd") or shutil.which("dockerd", path="/usr/sbin:/sbin")
+    return found if os.geteuid() == 0 else None
+
+
+def with_gvisor(folder: Path) -> list[str]:
+    """Arguments of an engine that offers gVisor as our documentation says, where it is installed."""
+    runsc = shutil.which(GVISOR)
+    if runsc is None:
+        return []
+    wrapper = folder / GVISOR
+    wrapper.write_text(f'#!/bin/sh\nexec {runsc} --network=none --oci-seccomp "$@"\n')
+    wrapper.chmod(0o755)
+    return ["--add-runtime", f"{GVISOR}={wrapper}"]

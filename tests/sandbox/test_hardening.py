@@ -104,6 +104,16 @@ def test_a_runtime_is_passed_on() -> None:
     assert made["HostConfig"]["Runtime"] == "runsc"
 
 
+def test_gvisor_gets_tasks_for_itself_and_nobody_else_does() -> None:
+    limits = {
+        runtime: container_options(Shape.of(Limits(processes=64)), image="i", folder="/w", runtime=runtime)[
+            "HostConfig"
+        ]["PidsLimit"]
+        for runtime in (None, "crun", "runsc")
+    }
+    assert limits == {None: 64, "crun": 64, "runsc": 576}
+
+
 def test_bounds_name_the_limit_and_the_setting() -> None:
     with pytest.raises(BadRequest, match=r"memory_mb must be between 64 and 2048 \(sandbox.most.memory_mb\)"):
         Bounds().checked(Limits(memory_mb=4096))
