@@ -35,6 +35,8 @@ from sandbox.wire import (
     SessionBody,
 )
 
+READY_TIMEOUT = httpx.Timeout(5.0)
+"""A server that hangs holds up whoever opens a session no longer than this."""
 _Rooms: TypeAlias = "tuple[list[tuple[Server, ReadinessBody]], list[str]]"
 
 
@@ -165,7 +167,8 @@ class RemoteSandbox:
         found, problems = [], []
         for server in self._servers:
             try:
-                found.append((server, server.one(ReadinessBody, "GET", "/v1/sandboxes/readiness", caller=None)))
+                ready = server.one(ReadinessBody, "GET", "/v1/sandboxes/readiness", caller=None, timeout=READY_TIMEOUT)
+                found.append((server, ready))
             except SandboxUnavailable as error:
                 problems.append(str(error))
         return found, problems

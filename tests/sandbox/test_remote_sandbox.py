@@ -146,6 +146,16 @@ def test_a_caller_with_too_many_on_one_server_gets_one_on_another(engine: Engine
         both.close()
 
 
+def test_a_server_that_hangs_is_passed_over(address: ServerAddress) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        hangs = ServerAddress(url=f"http://127.0.0.1:{hanging.getsockname()[1]}")
+        both = RemoteSandbox([hangs, address])
+        begun = time.monotonic()
+        assert both.open().info().engine == address.url
+        assert time.monotonic() - begun < 20
+        both.close()
+
+
 def test_no_server_at_all_is_said() -> None:
     nobody = RemoteSandbox([ServerAddress(url="http://127.0.0.1:9")])
     for call in (nobody.ready, nobody.open):
