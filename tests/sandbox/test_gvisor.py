@@ -25,17 +25,18 @@ def offering(engine: Engine, image: Image, tmp_path_factory: pytest.TempPathFact
         return
     if os.environ.get("CI") != "true":
         pytest.skip(f"the engine offers no {GVISOR}; in CI one is started beside it, which takes a minute")
-    folder, dockerd = tmp_path_factory.mktemp("gvisor"), program()
+    folder, dockerd, alone = tmp_path_factory.mktemp("gvisor"), program(), shutil.which("unshare")
     arguments = with_gvisor(folder)
-    if not arguments or dockerd is None:
+    if not arguments or dockerd is None or alone is None:
         missing(f"an engine with {GVISOR}", "apt-get install docker.io runsc, and run the tests as root")
         return
     for name in ("data-root", "exec-root", "pidfile"):
         arguments += [f"--{name}", str(folder / name)]
     address = f"unix://{folder / 'socket'}"
-    arguments += ["--host", address, "--bridge", "none", "--iptables=false", "--ip-forward=false"]
+    arguments += ["--host", address, "--iptables=false", "--ip-forward=false"]
     beside = Engine(address)
-    daemon = Daemon(dockerd, beside, folder / "log", arguments)
+    # In a network of its own: the bridge and the rules of this machine belong to the other engine.
+    daemon = Daemon(alone, beside, folder / "log", ["--net", dockerd, *arguments])
     if not daemon.start():
         missing(f"an engine with {GVISOR}", f"dockerd does not start: {daemon.said()}")
         return
