@@ -12,6 +12,8 @@ from sandbox.frames import BrokenFrames, Header
 from sandbox.model import TABLE_MIME, Artifact, ArtifactKind, Chunk, Execution, FileEntry, Stream, Watch
 
 MAX_ARTIFACTS = 132
+MAX_ROWS, MAX_COLUMNS = 1000, 100
+"""As many as the drivers show: whoever draws a table relies on it."""
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 SHOWN_MIMES = {"image/png", "image/svg+xml", TABLE_MIME, PLOTLY_MIME}
 
@@ -110,6 +112,8 @@ class _Table(BaseModel):
 
     @model_validator(mode="after")
     def _is_rectangular(self) -> "_Table":
+        if len(self.rows) > MAX_ROWS or len(self.columns) > MAX_COLUMNS:
+            raise ValueError("more than the first rows and columns")
         if len(self.rows) != len(self.index) or any(len(row) != len(self.columns) for row in self.rows):
             raise ValueError("rows of different lengths")
         return self

@@ -1,5 +1,6 @@
 """What every sandbox does, wherever its engine is."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -125,11 +126,22 @@ class SandboxContract:
         assert table.kind == "table"
         assert b'"rows": [["a", 0.5], ["b", null]]' in table.data
 
+    def test_a_table_of_what_is_no_text_is_shown_all_the_same(self, session: Session) -> None:
+        code = (
+            "import pandas as pd\n"
+            "pd.DataFrame({'hash': [b'\\xff\\x00', b'x'], 'name': ['a\\udcff', 'b'], 'size': [1, 2]}, index=['\\udcfe', 'z'])"
+        )
+        execution = session.run(code)
+        assert (execution.exit_code, execution.stderr) == (0, "")
+        table = json.loads(execution.artifacts[0].data)
+        assert table["rows"] == [["b'\\xff\\x00'", "a\\udcff", 1], ["b'x'", "b", 2]]
+        assert table["index"] == ["\\udcfe", "z"]
+
     def test_plotly_figures_are_pictures_and_specifications(self, session: Session) -> None:
         code = (
             "import plotly.graph_objects as go\n"
             "figure = go.Figure([go.Bar(x=['a', 'b'], y=[1, 3], name='load')], layout={'title': 'Last'})\n"
-            "figure.show()\nfigure"
+            "figure.show()\nimport plotly.express as px\npx.scatter(x=[1, 2], y=[3, 4])"
         )
         execution = session.run(code)
         assert (execution.exit_code, execution.stderr, execution.stdout) == (0, "", "")

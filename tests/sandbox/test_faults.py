@@ -1,5 +1,6 @@
 """Code that fights the sandbox, and machines that fail under it: the asker sees what happened, and the next run works."""
 
+import json
 import os
 import signal
 import subprocess
@@ -98,7 +99,13 @@ def test_answers_that_the_code_invents_end_its_interpreter_and_nothing_else(sess
 
 
 @pytest.mark.parametrize(
-    "table", ["[]", "{", '{"columns":["a"],"index":[0],"rows":[[1,2]],"total_rows":1,"total_columns":1}']
+    "table",
+    [
+        "[]",
+        "{",
+        '{"columns":["a"],"index":[0],"rows":[[1,2]],"total_rows":1,"total_columns":1}',
+        json.dumps({"columns": [], "index": [0] * 1001, "rows": [[]] * 1001, "total_rows": 1, "total_columns": 1}),
+    ],
 )
 def test_a_table_that_is_none_is_not_passed_on(session: Session, table: str) -> None:
     show = "import sandbox_show\nsandbox_show.show('table', 'x.json', 'application/vnd.devops-chatbot.table+json', "

@@ -75,9 +75,8 @@ def _trace(axes, trace):
     if kind in ("scatter", "scattergl"):
         x = list(range(len(y))) if x is None else x
         lines = "lines" in (trace.get("mode") or "lines")
-        axes.plot(
-            x, y, "-" if lines else "o", marker="o" if "markers" in (trace.get("mode") or "") else None, label=label
-        )
+        dots = not lines or "markers" in (trace.get("mode") or "")
+        axes.plot(x, y, linestyle="-" if lines else "none", marker="o" if dots else None, label=label)
     elif kind == "bar" and trace.get("orientation") == "h":
         axes.barh(y, x, label=label)
     elif kind == "bar":

@@ -94,7 +94,13 @@ def figures():
 def table(frame):
     """A data frame's first rows as JSON: columns, index, rows, and how many there are in all."""
     part = frame.iloc[:MAX_ROWS, :MAX_COLUMNS]
-    split = json.loads(part.to_json(orient="split", date_format="iso", default_handler=str))
+    try:
+        text = part.to_json(orient="split", date_format="iso", default_handler=str)
+    except (UnicodeError, OverflowError):  # bytes, or names of files that are no text
+        cells = getattr(type(part), "map", None) or type(part).applymap
+        part = cells(part.astype(object), _readable).rename(index=_readable, columns=_readable)
+        text = part.to_json(orient="split", date_format="iso", default_handler=str)
+    split = json.loads(text)
     data = {
         "columns": [_text(column) for column in split["columns"]],
         "index": [_text(label) for label in split["index"]],
@@ -104,6 +110,12 @@ def table(frame):
     }
     name = f"table-{number('table')}.json"
     show("table", name, "application/vnd.devops-chatbot.table+json", json.dumps(data, ensure_ascii=False).encode())
+
+
+def _readable(value):
+    if isinstance(value, bytes):
+        return repr(value)
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _text(label):
