@@ -36,6 +36,10 @@ class Reply:
     usage: tuple[int, int] | None = (100, 20)
 
 
+_PORTS: set[int] = set()
+"""Taken before. LangChain keeps one client an address, and that of an event loop which has ended would be used again."""
+
+
 @dataclass
 class ScriptedModel:
     """`with ScriptedModel([Reply(text="Hello")]) as model:` listens at `model.base_url`.
@@ -104,7 +108,10 @@ class ScriptedModel:
             daemon_threads = True
             request_queue_size = 256
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        while (server := Server(("127.0.0.1", 0), Handler)).server_port in _PORTS:
+            server.server_close()
+        _PORTS.add(server.server_port)
+        self._server = server
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self
