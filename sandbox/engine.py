@@ -39,6 +39,10 @@ class EngineInfo:
     runtimes: tuple[str, ...]
 
 
+_PLAIN = ("unix://", "http+unix://", "tcp://", "http://")
+"""Schemes of addresses whose connection is a socket that a session can have to itself, in two threads at once."""
+
+
 class Stream:
     """The bytes of a container's process: what is written goes to its stdin, what it prints comes out."""
 
@@ -203,6 +207,11 @@ class Engine:
                 options = kwargs_from_env()
                 if self._address:
                     options["base_url"] = self._address
+                if options.get("tls") or not str(options.get("base_url") or "unix://").startswith(_PLAIN):
+                    raise SandboxUnavailable(
+                        f"{self.address} is reached through TLS or SSH, which sessions cannot use. Run `devops-chatbot sandbox "
+                        "serve` beside it and name that in sandbox.servers."
+                    )
                 self._client = APIClient(version="auto", timeout=TIMEOUT_S, **options)
             return self._client
 

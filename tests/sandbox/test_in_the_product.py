@@ -37,6 +37,19 @@ def test_the_operator_may_switch_it_off(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "switched off" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("engine", ["https://127.0.0.1:2376", "ssh://somebody@127.0.0.1", "tcp://127.0.0.1:2376"])
+def test_an_engine_that_sessions_cannot_speak_to_is_refused_in_words(
+    engine: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("CHATBOT_SANDBOX__ENGINE", engine)
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1" if engine.startswith("tcp") else "")
+    assert run(["sandbox", "status"]) == 3
+    assert "sandbox serve" in capsys.readouterr().err
+
+
 def test_a_sandbox_server_is_not_open_to_everybody(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
