@@ -10,6 +10,8 @@ ABOUT = 0.6
 """Share of a question's topic in a document's title and beginning from which the question is about the document."""
 NOTHING_ELSE = 0.75
 """And from which it asks nothing beyond that."""
+A_PART = 0.2
+"""Share of the topic that a heading has to say which the question says whole, to be one of several things asked for."""
 CLEARER = 0.15
 """How much more of the topic a heading has to say than the document's title, to be what is asked for."""
 DESCRIBES = 400
@@ -68,9 +70,14 @@ def _scope(view: View, relevance: Relevance) -> tuple[list[Section], int, bool]:
     own = {prefix: relevance.topic_share(prefix[-1]) for prefix in prefixes}
     full = {prefix: relevance.topic_share(" ".join((name, *prefix[base:]))) for prefix in prefixes}
     told = {prefix: _told(view, prefix, name, base, relevance) for prefix in prefixes}
-    said = {prefix: own[prefix] if relevance.says(prefix[-1]) else 0.0 for prefix in prefixes}
-    for shares, least in ((said, ABOUT), (own, max(ABOUT, title)), (full, max(ABOUT, title + CLEARER, root))):
-        named = _highest(shares, least)
+    said = [prefix for prefix in prefixes if relevance.says(prefix[-1]) and own[prefix] >= A_PART]
+    if relevance.topic_share(" ".join(prefix[-1] for prefix in said)) < ABOUT:
+        said = []
+    for named in (
+        _outermost(said),
+        _highest(own, max(ABOUT, title)),
+        _highest(full, max(ABOUT, title + CLEARER, root)),
+    ):
         sections = [one for one in view.sections if any(one.path[: len(prefix)] == prefix for prefix in named)]
         if named and len(sections) < max(2, len(view.sections) * 0.7):
             return sections, min(map(len, named)), True
@@ -99,12 +106,16 @@ def _told(view: View, prefix: tuple[str, ...], name: str, base: int, relevance: 
 
 
 def _highest(shares: Mapping[tuple[str, ...], float], least: float) -> list[tuple[str, ...]]:
-    """The headings with the highest share, where that is enough; the upper one of two that lead to the same place."""
+    """The headings with the highest share, where that is enough."""
     most = max(shares.values(), default=0.0)
     if most < least or not most:
         return []
-    best = [prefix for prefix, share in shares.items() if share > most - 0.01]
-    return [one for one in best if not any(one != other and one[: len(other)] == other for other in best)]
+    return _outermost([prefix for prefix, share in shares.items() if share > most - 0.01])
+
+
+def _outermost(prefixes: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The upper one of two that lead to the same place."""
+    return [one for one in prefixes if not any(one != other and one[: len(other)] == other for other in prefixes)]
 
 
 def common(sections: Sequence[Section]) -> int:
