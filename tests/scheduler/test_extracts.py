@@ -256,7 +256,8 @@ def test_of_a_page_on_many_things_only_what_is_asked_comes(
 
 def test_each_of_two_things_that_are_asked_for_at_once_comes() -> None:
     page = "# 快速开始\n\n## 准备\n\n需要两个处理器核心。\n\n## 用一条命令启动\n\n运行 `make serve`。"
-    page += "\n\n## 提出第一个问题\n\n打开网页。\n\n## 导入一个文件夹\n\n1. 新建知识库。\n2. 把文件拖进去。\n\n## 数据放在哪里\n\n都在一个目录下。\n"
+    page += "\n\n## 提出第一个问题\n\n打开网页。\n\n## 导入一个文件夹\n\n1. 新建知识库。\n2. 把文件拖进去。"
+    page += "\n\n## 数据放在哪里\n\n都在一个目录下。\n"
     text = compose("怎样用一条命令启动并导入一个文件夹？", evidence(page)).text
     assert "make serve" in text
     assert "把文件拖进去" in text
