@@ -128,3 +128,9 @@ def test_an_answer_comes_from_the_right_document_whole_and_in_order(samples: Cli
 @pytest.mark.parametrize("question", OFF_TOPIC)
 def test_what_the_documents_do_not_answer_is_said_so(samples: Client, question: str) -> None:
     assert _NOTHING.search(answer(samples, question).text)
+
+
+def test_both_things_that_a_question_asks_for_come(samples: Client) -> None:
+    said = answer(samples, "怎样用一条命令启动并导入一个文件夹？").text
+    assert "make serve" in said
+    assert "新建一个知识库" in said

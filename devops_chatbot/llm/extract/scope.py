@@ -10,7 +10,7 @@ ABOUT = 0.6
 """Share of a question's topic in a document's title and beginning from which the question is about the document."""
 NOTHING_ELSE = 0.75
 """And from which it asks nothing beyond that."""
-A_PART = 0.2
+A_PART = 0.15
 """Share of the topic that a heading has to say which the question says whole, to be one of several things asked for."""
 CLEARER = 0.15
 """How much more of the topic a heading has to say than the document's title, to be what is asked for."""
