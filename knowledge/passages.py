@@ -112,7 +112,9 @@ def open_passage(engine: Engine, ref: str, quote: str) -> OpenedPassage:
     cited = passages(engine, [ref]).get(ref)
     if cited is not None:
         start, end = _cited_words(cited, quote)
-        return _opened(engine, cited, start, end, changed=False)
+        beside = not cited.start <= start < cited.end
+        holder = (_chunk_at(engine, cited.document, start) if beside else None) or cited
+        return _opened(engine, holder, start, end, changed=False)
     document = document_of(ref)
     text = read_text(engine, document, 0, None)
     start, end = find_quote(text, quote) or (0, 0)
