@@ -15,14 +15,14 @@ from typing import BinaryIO, Literal, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
 from devops_chatbot import wire
 from devops_chatbot.chat import Event, SearchMode
 from devops_chatbot.client_bench import Bench, Download, Upload, error_of
 from devops_chatbot.errors import BadRequest, ChatbotError, Unavailable
 from devops_chatbot.outgoing import FileOnDemand
-from devops_chatbot.taken import problem_of
+from devops_chatbot.taken import body_of
 
 __all__ = ["Client", "Download", "Upload"]
 
@@ -101,7 +101,7 @@ class Client:
         """From now on `role` is done by these models, the first reachable one first; survives a restart."""
         return self.got(
             wire.Models,
-            self.send("PUT", f"/v1/models/roles/{_quoted(role)}", body=_body(wire.RoleChange, models=tuple(models))),
+            self.send("PUT", f"/v1/models/roles/{_quoted(role)}", body=body_of(wire.RoleChange, models=tuple(models))),
         )
 
     def embeddings(self) -> list[wire.EmbeddingInfo]:
@@ -132,13 +132,13 @@ class Client:
     def create_knowledge_base(
         self, name: str, *, description: str = "", embedding: str | None = None
     ) -> wire.KnowledgeBase:
-        body = _body(wire.NewKnowledgeBase, name=name, description=description, embedding=embedding)
+        body = body_of(wire.NewKnowledgeBase, name=name, description=description, embedding=embedding)
         return self.got(wire.KnowledgeBase, self.send("POST", "/v1/knowledge-bases", body=body))
 
     def change_knowledge_base(
         self, kb: str, *, name: str | None = None, description: str | None = None
     ) -> wire.KnowledgeBase:
-        body = _body(wire.KnowledgeBaseChange, name=name, description=description)
+        body = body_of(wire.KnowledgeBaseChange, name=name, description=description)
         return self.got(wire.KnowledgeBase, self.send("PATCH", self._kb(kb), body=body))
 
     def delete_knowledge_base(self, kb: str) -> None:
@@ -172,11 +172,11 @@ class Client:
         self.send("DELETE", f"{self._kb(kb)}/documents/{_quoted(document)}")
 
     def delete_documents(self, kb: str, documents: Sequence[str]) -> None:
-        self.send("POST", f"{self._kb(kb)}/documents/delete", body=_body(wire.Selection, ids=tuple(documents)))
+        self.send("POST", f"{self._kb(kb)}/documents/delete", body=body_of(wire.Selection, ids=tuple(documents)))
 
     def reindex(self, kb: str, documents: Sequence[str]) -> wire.Job:
         """Read these documents anew from the originals that the server keeps."""
-        body = _body(wire.Selection, ids=tuple(documents))
+        body = body_of(wire.Selection, ids=tuple(documents))
         return self.got(wire.StartedJob, self.send("POST", f"{self._kb(kb)}/documents/reindex", body=body)).job
 
     def download(self, kb: str, document: str) -> Download:
@@ -186,7 +186,7 @@ class Client:
 
     def download_many(self, kb: str, documents: Sequence[str]) -> Download:
         """The originals of several documents in a zip."""
-        body = _body(wire.Selection, ids=tuple(documents))
+        body = body_of(wire.Selection, ids=tuple(documents))
         return Download.of(
             self.send("POST", f"{self._kb(kb)}/documents/download", body=body), otherwise="documents.zip"
         )
@@ -201,7 +201,7 @@ class Client:
 
     def add_folder(self, kb: str, location: str) -> wire.Job:
         """Follow a folder of the server's machine, or sync it again."""
-        body = _body(wire.NewSource, location=location)
+        body = body_of(wire.NewSource, location=location)
         return self.got(wire.StartedJob, self.send("POST", f"{self._kb(kb)}/sources", body=body)).job
 
     def samples(self) -> wire.Samples:
@@ -210,7 +210,7 @@ class Client:
     def build_samples(self, language: Literal["en", "zh"] = "en") -> wire.Job:
         """Build the sample knowledge base, named in this language, or bring it up to date."""
         return self.got(
-            wire.StartedJob, self.send("POST", "/v1/samples", body=_body(wire.NewSamples, language=language))
+            wire.StartedJob, self.send("POST", "/v1/samples", body=body_of(wire.NewSamples, language=language))
         ).job
 
     # --- jobs
@@ -246,7 +246,7 @@ class Client:
         limit: int = 10,
         score_threshold: float = 0.0,
     ) -> wire.SearchResult:
-        body = _body(
+        body = body_of(
             wire.SearchRequest,
             query=query,
             knowledge_bases=tuple(knowledge_bases),
@@ -267,14 +267,14 @@ class Client:
         return self.get(wire.Page[wire.ThreadSummary], "/v1/threads", offset=offset, limit=limit, text=text)
 
     def create_thread(self, title: str = "") -> wire.ThreadSummary:
-        return self.got(wire.ThreadSummary, self.send("POST", "/v1/threads", body=_body(wire.NewThread, title=title)))
+        return self.got(wire.ThreadSummary, self.send("POST", "/v1/threads", body=body_of(wire.NewThread, title=title)))
 
     def thread(self, thread_id: str) -> wire.Thread:
         """A conversation with all its messages."""
         return self.get(wire.Thread, f"/v1/threads/{_quoted(thread_id)}")
 
     def rename_thread(self, thread_id: str, title: str) -> wire.ThreadSummary:
-        body = _body(wire.ThreadChange, title=title)
+        body = body_of(wire.ThreadChange, title=title)
         return self.got(wire.ThreadSummary, self.send("PATCH", f"/v1/threads/{_quoted(thread_id)}", body=body))
 
     def delete_thread(self, thread_id: str) -> None:
@@ -388,14 +388,6 @@ class Client:
 @cache
 def _adapter(name: str) -> TypeAdapter[Event]:
     return TypeAdapter(wire.EVENTS[name])
-
-
-def _body(kind: type[M], **values: object) -> M:
-    try:
-        return kind.model_validate(values)
-    except ValidationError as wrong:
-        rows = (": ".join([*(".".join(map(str, row["loc"])).split()), problem_of(row)]) for row in wrong.errors())
-        raise BadRequest("; ".join(rows)) from None
 
 
 def _quoted(part: str) -> str:

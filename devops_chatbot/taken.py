@@ -1,11 +1,14 @@
 """The base of every body that the API takes, and what is wrong in one, in words."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from devops_chatbot.chat import writable
+from devops_chatbot.errors import BadRequest
+
+M = TypeVar("M", bound=BaseModel)
 
 _WORDS = {
     "extra_forbidden": "is no field of this request",
@@ -49,3 +52,16 @@ def problem_of(mistake: Mapping[str, Any]) -> str:
         "Input should be greater", "expected a number greater"
     )
     return _WORDS.get(kind) or message.replace("Input should be", "expected")
+
+
+def body_of(kind: type[M], **values: object) -> M:
+    """A body of these values. Raises `BadRequest` with every mistake in words."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as wrong:
+        raise BadRequest("; ".join(map(_located, wrong.errors()))) from None
+
+
+def _located(mistake: Mapping[str, Any]) -> str:
+    field = ".".join(map(str, mistake["loc"]))
+    return f"{field}: {problem_of(mistake)}" if field else problem_of(mistake)
