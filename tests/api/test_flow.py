@@ -15,7 +15,7 @@ from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.chat import Answer, Evidence, Route, Token
 from devops_chatbot.client import Client
-from devops_chatbot.errors import BadRequest, Conflict, NotAllowed, NotFound, UnsupportedFile
+from devops_chatbot.errors import BadRequest, Conflict, NotAllowed, NotFound
 from devops_chatbot.wire import Job, NewMessage
 
 DISK = """# DiskFull
@@ -382,21 +382,3 @@ def test_metrics_and_documentation(client: Client, url: str) -> None:
     assert "What should I check?" in json.dumps(schema)
     assert "multipart/form-data" in json.dumps(schema["paths"]["/v1/knowledge-bases/{kb}/documents"]["post"])
     assert schema["paths"]["/v1/search"]["post"]["responses"]["4XX"]
-
-
-def test_an_upload_of_nothing_and_to_nowhere(client: Client) -> None:
-    client.create_knowledge_base("Runbooks")
-    with pytest.raises(BadRequest, match="no file"):
-        client.upload("Runbooks", [])
-    with pytest.raises(NotFound):
-        client.upload("Nowhere", [("a.md", b"x")])
-    with pytest.raises((BadRequest, UnsupportedFile)):
-        client.upload("Runbooks", [("../a.md", b"x")])
-
-
-def test_a_file_of_this_machine_is_sent_from_disk(client: Client, tmp_path: Path) -> None:
-    client.create_knowledge_base("Runbooks")
-    path = tmp_path / "clock.md"
-    path.write_text(CLOCK)
-    job = list(client.job_events(client.upload("Runbooks", [path, ("sub/again.md", path)]).id))[-1]
-    assert (job.added, job.failed) == (2, 0)

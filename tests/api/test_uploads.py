@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from devops_chatbot.api.uploads import receive_files, relative_path
-from devops_chatbot.errors import BadRequest, TooLarge
+from devops_chatbot.client import Client
+from devops_chatbot.errors import BadRequest, NotFound, TooLarge, UnsupportedFile
 
 
 def receive(
@@ -115,3 +116,21 @@ def test_an_upload_without_a_boundary_is_told_so(tmp_path: Path) -> None:
 
     with pytest.raises(BadRequest, match="without a boundary"):
         asyncio.run(receive_files(nothing(), "multipart/form-data", tmp_path, max_mb=1))
+
+
+def test_an_upload_of_nothing_and_to_nowhere(client: Client) -> None:
+    client.create_knowledge_base("Runbooks")
+    with pytest.raises(BadRequest, match="no file"):
+        client.upload("Runbooks", [])
+    with pytest.raises(NotFound):
+        client.upload("Nowhere", [("a.md", b"x")])
+    with pytest.raises((BadRequest, UnsupportedFile)):
+        client.upload("Runbooks", [("../a.md", b"x")])
+
+
+def test_a_file_of_this_machine_is_sent_from_disk(client: Client, tmp_path: Path) -> None:
+    client.create_knowledge_base("Runbooks")
+    path = tmp_path / "clock.md"
+    path.write_text("# ClockSkew\n\nRestart chronyd.\n")
+    job = list(client.job_events(client.upload("Runbooks", [path, ("sub/again.md", path)]).id))[-1]
+    assert (job.added, job.failed) == (2, 0)

@@ -3,27 +3,15 @@
 import os
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from ingest.library import Library, MemoryGraph, MemoryVectors, MemoryWords, page, threads_alive, write_files
-from powerless import without_root_powers
+from ingest.library import Library, MemoryGraph, page, settle, write_files
 
-from devops_chatbot.errors import NotFound, StoreUnavailable
+from devops_chatbot.errors import NotFound
 from knowledge import loaders, tables
 from knowledge.ingest import IngestOptions
 from knowledge.model import Scope
-
-OLD = 1_000_000_000
-"""A time of modification long ago (s)."""
-
-
-def settle(folder: Path) -> None:
-    """Make every file look as if it had not been touched for long."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            os.utime(path, (OLD, OLD))
 
 
 def test_a_document_is_in_every_store_and_in_the_catalogue(library: Library) -> None:
@@ -58,42 +46,6 @@ def test_passages_carry_their_text_and_section(library: Library) -> None:
         assert chunk.text in chunk.context
         assert chunk.context == text[chunk.context_start : chunk.context_start + len(chunk.context)]
         assert (chunk.source_uri, chunk.title, chunk.knowledge_base) == ("etcd.md", "etcd", base)
-
-
-def test_unchanged_files_of_a_folder_are_not_even_read(library: Library, tmp_path: Path) -> None:
-    base, folder = library.new_base(), tmp_path / "docs"
-    write_files(folder, {"a.md": page("a"), "b.md": page("b")})
-    settle(folder)
-    library.sync(base, folder)
-    embedded = library.embedder.texts
-    (folder / "a.md").write_text(page("z"))  # same size and, below, same time: nobody looks inside
-    settle(folder)
-    assert library.outcomes(library.sync(base, folder)) == {"unchanged": 2}
-    assert library.embedder.texts == embedded
-    (folder / "a.md").touch()
-    assert library.outcomes(library.sync(base, folder)) == {"unchanged": 1, "changed": 1}
-
-
-def test_a_file_written_just_now_is_compared_by_content_next_time(library: Library, tmp_path: Path) -> None:
-    base, folder = library.new_base(), tmp_path / "docs"
-    write_files(folder, {"a.md": page("a")})
-    library.sync(base, folder)
-    before = (folder / "a.md").stat()
-    (folder / "a.md").write_text(page("z"))
-    os.utime(folder / "a.md", ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert library.outcomes(library.sync(base, folder)) == {"changed": 1}
-    assert library.texts(base)["docs/a.md"] == page("z")
-
-
-def test_a_touched_file_with_the_same_content_costs_no_embedding(library: Library, tmp_path: Path) -> None:
-    base, folder = library.new_base(), tmp_path / "docs"
-    write_files(folder, {"a.md": page("a")})
-    settle(folder)
-    library.sync(base, folder)
-    embedded = library.embedder.texts
-    os.utime(folder / "a.md", (OLD + 5, OLD + 5))
-    assert library.outcomes(library.sync(base, folder)) == {"unchanged": 1}
-    assert library.embedder.texts == embedded
 
 
 def test_a_changed_loader_reads_its_documents_anew_and_only_those(
@@ -186,65 +138,6 @@ def test_a_removed_document_leaves_nothing(library: Library) -> None:
         library.ingest.remove_document(base, document.id)
 
 
-def test_files_gone_from_a_folder_leave_and_uploads_stay(library: Library, tmp_path: Path) -> None:
-    base, folder = library.new_base(), tmp_path / "docs"
-    write_files(folder, {"a.md": page("a"), "b.md": page("b")})
-    library.sync(base, folder)
-    library.upload(base, {"mine.md": page("mine")})
-    (folder / "a.md").unlink()
-    assert library.outcomes(library.sync(base, folder)) == {"unchanged": 1, "removed": 1}
-    assert set(library.documents(base)) == {"docs/b.md", "mine.md"}
-    assert library.ingest.check(base) == []
-
-
-def test_a_folder_that_is_not_there_removes_nothing(library: Library, tmp_path: Path) -> None:
-    base, folder = library.new_base(), tmp_path / "docs"
-    write_files(folder, {"a.md": page("a")})
-    library.sync(base, folder)
-    folder.rename(tmp_path / "elsewhere")
-    with pytest.raises(NotFound, match="Nothing was changed"):
-        library.sync(base, folder)
-    assert set(library.documents(base)) == {"docs/a.md"}
-
-
-def test_a_folder_that_is_empty_all_at_once_removes_nothing(library: Library, tmp_path: Path) -> None:
-    base, folder = library.new_base(), tmp_path / "docs"
-    write_files(folder, {"a.md": page("a")})
-    library.sync(base, folder)
-    (folder / "a.md").unlink()
-    with pytest.raises(NotFound, match="perhaps it is not mounted"):
-        library.sync(base, folder)
-    assert set(library.documents(base)) == {"docs/a.md"}
-
-
-def test_what_cannot_be_read_for_a_while_is_not_taken_for_deleted(library: Library, tmp_path: Path) -> None:
-    base, folder = library.new_base(), tmp_path / "docs"
-    write_files(folder, {"a.md": page("a"), "team/b.md": page("b"), "team/deep/c.md": page("c"), "teams.md": page("d")})
-    library.sync(base, folder)
-    (folder / "a.md").unlink()
-    (folder / "team").chmod(0)
-    try:
-        with without_root_powers():
-            job = library.sync(base, folder)
-    finally:
-        (folder / "team").chmod(0o755)
-    assert library.outcomes(job) == {"unchanged": 1, "removed": 1, "failed": 1}
-    ((uri, reason),) = library.ingest.progress(job).errors
-    assert (uri, "Permission denied" in reason) == ("docs/team/", True)
-    assert set(library.documents(base)) - {"docs/team/"} == {"docs/team/b.md", "docs/team/deep/c.md", "docs/teams.md"}
-    library.sync(base, folder)
-    assert set(library.documents(base)) == {"docs/team/b.md", "docs/team/deep/c.md", "docs/teams.md"}
-    assert library.ingest.check(base) == []
-
-
-def test_two_folders_of_one_name_do_not_mix(library: Library, tmp_path: Path) -> None:
-    base = library.new_base()
-    for parent in ("one", "two"):
-        write_files(tmp_path / parent / "docs", {"a.md": page(parent)})
-        library.sync(base, tmp_path / parent / "docs")
-    assert library.texts(base) == {"docs/a.md": page("one"), "docs-2/a.md": page("two")}
-
-
 def test_a_bad_file_is_one_failed_row(library: Library) -> None:
     base = library.new_base()
     job = library.upload(base, {"a.md": page("a"), "empty.md": b"", "noise.bin": bytes(range(256)) * 50})
@@ -272,17 +165,6 @@ def test_a_new_version_that_fails_leaves_the_old_one_searchable(library: Library
     assert library.outcomes(library.upload(base, {"a.md": page("a")})) == {"unchanged": 1}
     assert library.documents(base)["a.md"].state == "ready"
     assert library.documents(base)["a.md"].error is None
-
-
-def test_a_file_deleted_between_listing_and_reading_fails_alone(library: Library, tmp_path: Path) -> None:
-    base, folder = library.new_base(), tmp_path / "docs"
-    write_files(folder, {"a.md": page("a"), "b.md": page("b")})
-    library.ingest.plan("job", base, kind="folder", argument=str(folder))
-    (folder / "a.md").unlink()
-    assert not library.ingest.step("job", base)
-    assert library.outcomes("job") == {"added": 1, "failed": 1}
-    assert "deleted while" in library.ingest.progress("job").errors[0][1]
-    assert library.outcomes(library.sync(base, folder)) == {"unchanged": 1, "removed": 1}
 
 
 def test_a_file_over_the_limit_names_the_setting(tmp_path: Path) -> None:
@@ -347,144 +229,6 @@ def test_reading_anew_gives_a_new_version_and_keeps_the_text(library: Library) -
     assert library.texts(base)["a.md"] == page("a")
     assert library.ingest.check(base) == []
     assert library.outcomes(library.upload(base, {"a.md": page("a")})) == {"unchanged": 1}
-
-
-def test_a_job_that_is_abandoned_leaves_what_another_is_writing_alone(library: Library) -> None:
-    """As when the end of a job could not be written down on a full disk, and is while the next one runs already."""
-    base = library.new_base()
-    embedded = 0
-    abandoning = threading.Thread(
-        target=library.ingest.abandon, args=("another", base), kwargs={"reason": "It broke off."}
-    )
-
-    def in_the_middle() -> None:
-        nonlocal embedded
-        embedded += 1
-        if embedded == 6:  # what came before is in the stores
-            time.sleep(1.5)
-            abandoning.start()
-            abandoning.join(timeout=1)
-
-    library.embedder.before = in_the_middle
-    job = library.upload(base, {"huge.md": page("huge", paragraphs=4000)})
-    abandoning.join(timeout=10)
-    assert not abandoning.is_alive()
-    assert embedded > 6
-    assert library.outcomes(job) == {"added": 1}
-    assert library.ingest.check(base) == []
-
-
-def test_a_huge_document_becomes_visible_only_when_it_is_complete(library: Library) -> None:
-    base = library.new_base()
-    library.upload(base, {"log.md": page("old")})
-    seen: list[str] = []
-    library.embedder.before = lambda: seen.append(library.texts(base)["log.md"])
-    library.upload(base, {"log.md": page("new", paragraphs=1500)})
-    assert len(seen) > 3
-    assert set(seen) == {page("old")}
-    assert library.texts(base)["log.md"] == page("new", paragraphs=1500)
-    assert library.ingest.check(base) == []
-
-
-def test_stopping_keeps_what_is_complete_and_leaves_the_rest(library: Library) -> None:
-    base = library.new_base()
-    staged = library.folder / "staged" / "many"
-    write_files(staged, {f"{number:03}.md": page(f"topic{number}", paragraphs=40) for number in range(60)})
-    library.ingest.plan("job", base, kind="upload", argument=str(staged))
-    stop = threading.Event()
-    library.embedder.before = lambda: stop.set() if library.embedder.texts > 500 else None
-    library.ingest.step("job", base, stop=stop.is_set)
-    library.ingest.abandon("job", base, reason=None)
-    states = [document.state for document in library.documents(base).values()]
-    assert 0 < len(states) < 60
-    assert set(states) == {"ready"}
-    assert library.ingest.check(base) == []
-    assert not list(threads_alive())
-
-
-def test_stopping_does_not_wait_for_a_huge_document(library: Library) -> None:
-    base = library.new_base()
-    staged = library.folder / "staged" / "huge"
-    write_files(staged, {"huge.log": "a line of a log that goes on and on\n" * 40_000})
-    library.ingest.plan("job", base, kind="upload", argument=str(staged))
-    stop, counted = threading.Event(), [0]
-    count = library.embedder.count
-
-    def counting(texts: Sequence[str]) -> list[int]:
-        stop.set()
-        counted[0] += sum(map(len, texts))
-        return count(texts)
-
-    library.embedder.count = counting  # type: ignore[method-assign]
-    library.ingest.step("job", base, stop=stop.is_set)
-    assert counted[0] < 400_000, "of 1,440,000 characters"
-    assert library.embedder.texts == 0
-    library.ingest.abandon("job", base, reason=None)
-    assert library.documents(base) == {}
-    assert library.ingest.check(base) == []
-
-
-def test_small_files_do_not_wait_for_a_huge_one(library: Library) -> None:
-    base = library.new_base()
-    staged = library.folder / "staged" / "mixed"
-    write_files(staged, {"a.log": "a line of a log\n" * 20_000, "b.md": page("b"), "c.md": page("c")})
-    library.ingest.plan("job", base, kind="upload", argument=str(staged))
-    stop = threading.Event()
-    library.embedder.before = lambda: stop.set() if library.embedder.texts else None
-    library.ingest.step("job", base, stop=stop.is_set)
-    ready = [uri for uri, document in library.documents(base).items() if document.state == "ready"]
-    assert ready == ["b.md", "c.md"]
-
-
-@pytest.mark.parametrize("store", ["vectors", "words", "graph"])
-@pytest.mark.parametrize("writes", [0, 1, 2])
-def test_a_store_that_fails_loses_nothing_and_is_repaired(library: Library, store: str, writes: int) -> None:
-    base = library.new_base()
-    library.upload(base, {"a.md": page("a"), "b.md": page("b")})
-    broken = getattr(library.stores, store)
-    assert isinstance(broken, MemoryVectors | MemoryWords | MemoryGraph)
-    broken.writes_left = writes
-    changed = {"a.md": page("a") + "more", "b.md": page("b"), "c.md": page("c")}
-    try:
-        library.upload(base, changed)
-        job_failed = False
-    except StoreUnavailable:
-        job_failed = True
-    assert job_failed == (writes < 2)
-    assert library.texts(base)["a.md"] in (page("a"), page("a") + "more")
-    broken.writes_left = None
-    library.ingest.repair()
-    assert library.ingest.check(base) == []
-    library.upload(base, changed)
-    assert library.texts(base) == changed
-    assert library.ingest.check(base) == []
-    assert not list(threads_alive())
-
-
-def test_a_knowledge_base_deleted_while_a_job_runs_ends_the_job(library: Library) -> None:
-    base, other = library.new_base(), library.new_base("Other")
-    library.upload(other, {"a.md": page("a")})
-    library.embedder.before = lambda: (
-        library.ingest.drop_knowledge_base(base) if library.catalogue.exists(base) else None
-    )
-    with pytest.raises(NotFound, match="deleted"):
-        library.upload(base, {f"{number}.md": page(f"topic{number}") for number in range(5)})
-    assert [each.id for each in library.catalogue.list()] == [other]
-    assert library.stores.contents(base).vectors == frozenset()
-    assert library.stores.contents(base).graph == frozenset()
-    assert library.originals_kept() == 1
-    assert library.ingest.check(other) == []
-
-
-def test_a_document_deleted_while_it_is_taken_in_stays_deleted(library: Library) -> None:
-    base = library.new_base()
-    library.upload(base, {"a.md": page("a")})
-    document = library.documents(base)["a.md"].id
-    library.embedder.before = lambda: library.ingest.remove_documents(base, [document]) and None
-    job = library.upload(base, {"a.md": page("a") + "more", "b.md": page("b")})
-    assert library.outcomes(job) == {"added": 1, "failed": 1}
-    assert set(library.documents(base)) == {"b.md"}
-    assert library.ingest.check(base) == []
 
 
 def test_an_upload_knows_archives(library: Library) -> None:

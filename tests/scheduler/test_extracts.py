@@ -2,92 +2,15 @@
 
 import asyncio
 import re
-from dataclasses import replace
 
 import pytest
 from langchain_core.messages import HumanMessage
+from scheduler.found import CHINESE, MANUAL, OTHER, PROSE, RUNBOOK, TABLE, evidence
 
-from devops_chatbot.chat import Citation, Evidence, FoundBy
+from devops_chatbot.chat import Citation
 from devops_chatbot.llm.builtin import CITATIONS, EVIDENCE, QUERY, BuiltIn
 from devops_chatbot.llm.extract.compose import compose
 from knowledge.passages import find_quote
-
-RUNBOOK = """# NodeDiskFull
-
-## Meaning
-
-The alert fires when a file system has less than 5% left.
-It is about local disks, e.g. the one below `/var`.
-
-## Impact
-
-Pods are evicted.
-
-## Diagnosis
-
-Find the largest folders:
-
-```shell
-du -xh / | sort -h | tail
-
-df -i
-```
-
-Then look at these places:
-
-1. `/var/log`, where logs pile up
-   - rotated ones too
-2. `/var/lib/containerd`
-
-## Mitigation
-
-- Rotate the logs: `journalctl --vacuum-size=200M`
-- Remove old images: `crictl rmi --prune`
-"""
-OTHER = "# NodeDiskSlow\n\n## Meaning\n\nThe disk answers slowly.\n"
-TABLE = "# Limits\n\n## Quotas\n\nThese hold for all:\n\n| what | default |\n|---|---|\n" + "".join(
-    f"| thing number {number} | {number * 10} units of a long enough description to fill the row |\n"
-    for number in range(40)
-)
-CHINESE = """# 数据库主从延迟
-
-## 说明
-
-从库落后主库超过三十秒时触发。通常由大事务引起。
-
-## 处理步骤
-
-1. 检查从库的磁盘写入速度。
-2. 执行 `SHOW REPLICA STATUS`。
-
-长期方案是拆分大事务。
-"""
-PROSE = (
-    "# 光谱\n\n光谱是复色光经过色散系统分光后按波长排列的图案。最大的可见光谱可以覆盖约四百到七百纳米的电磁辐射波长。"
-    "光波是由原子内部运动的电子产生的。各种物质的原子内部电子的运动情况不同，所以它们发射的光波也不同。"
-    "研究不同物质的发光和吸收光的情况有重要的理论和实际意义。红外光谱一般指大于七百六十纳米的部分。"
-    "复色光中有着各种波长的光，这些光在介质中有着不同的折射率。紫外光谱的波长小于四百纳米，人眼看不见它们。\n"
-)
-
-
-def evidence(*pages: str, passage: int = 0, cosine: float = 0.6) -> tuple[Evidence, ...]:
-    """One piece a page; its passage is the page's n-th section."""
-    found = []
-    for number, page in enumerate(pages):
-        title = page.splitlines()[0].removeprefix("# ")
-        sections = re.split(r"(?m)^(?=## )", page)
-        found.append(
-            Evidence(
-                ref=f"d{number}#v-{passage}",
-                title=title,
-                text=sections[min(passage, len(sections) - 1)].strip(),
-                context=page,
-                source_uri=f"{title}.md",
-                heading_path=(title,),
-                found_by=(FoundBy(index="vector", rank=number + 1, score=cosine),),
-            )
-        )
-    return tuple(found)
 
 
 def test_it_says_plainly_that_no_language_model_is_connected() -> None:
@@ -149,13 +72,6 @@ def test_a_name_alone_gives_the_whole_page_in_reading_order() -> None:
     places = [text.index(words) for words in ("less than 5%", "evicted", "du -xh", "journalctl")]
     assert places == sorted(places)
     assert "**NodeDiskFull › Meaning**" in text
-
-
-def test_code_and_lists_stay_whole() -> None:
-    text = compose("How do I investigate NodeDiskFull?", evidence(RUNBOOK)).text
-    assert "```shell\ndu -xh / | sort -h | tail\n\ndf -i\n```" in text
-    assert "1. `/var/log`, where logs pile up\n   - rotated ones too\n2. `/var/lib/containerd`" in text
-    assert text.count("```") % 2 == 0
 
 
 def test_the_named_page_comes_first_whatever_the_search_says() -> None:
@@ -221,13 +137,6 @@ HANDBOOK_ZH = """# 磁盘与内存故障处理手册
 
 重启该服务，并提高内存上限。
 """
-LETTERS = "".join(f"       -{one}, --option-{one}\n              does what {one} stands for\n\n" for one in "abcdefgh")
-MANUAL = (
-    "# df\n\nDF(1)                     User Commands                     DF(1)\n\n"
-    "NAME\n       df - report file system space usage\n\n"
-    f"OPTIONS\n       Mandatory arguments to long options are mandatory for short options too.\n\n{LETTERS}"
-    f"       -i, --inodes\n              list inode information instead of block usage\n\n{LETTERS.upper()}"
-)
 
 
 @pytest.mark.parametrize(
@@ -262,13 +171,6 @@ def test_each_of_two_things_that_are_asked_for_at_once_comes() -> None:
     assert "make serve" in text
     assert "把文件拖进去" in text
     assert "处理器" not in text
-
-
-def test_an_entry_of_a_manual_page_stays_as_it_is_laid_out() -> None:
-    assert (
-        "```\n-i, --inodes\n       list inode information instead of block usage\n```"
-        in compose("df inode", evidence(MANUAL)).text
-    )
 
 
 def test_a_name_with_a_wrong_letter_and_two_names_at_once_are_understood() -> None:
@@ -315,91 +217,10 @@ def test_the_sentence_that_answers_comes_and_not_the_one_that_has_the_name() -> 
     assert "观赏鸟" not in text
 
 
-def test_passages_that_overlap_are_quoted_once_and_each_opens_where_it_stands() -> None:
-    steps = [
-        f"{number}. Step {number} of the resize, which says `resize --part {number}` to the volume."
-        for number in range(1, 7)
-    ]
-    head = "## Resize the volume\n\n"
-    first, second = head + "\n".join(steps[:4]), "\n".join(steps[2:])
-    found = tuple(
-        replace(
-            evidence(RUNBOOK)[0],
-            ref=f"d0#v-{number}",
-            title="Volume",
-            text=text,
-            context=text,
-            heading_path=("Volume", "Resize the volume"),
-        )
-        for number, text in enumerate((first, second))
-    )
-    extract = compose("How do I resize the volume?", found)
-    for number in range(1, 7):
-        assert extract.text.count(f"Step {number} ") == 1
-    assert extract.text.index("Step 1") < extract.text.index("Step 6")
-    for citation in extract.citations:
-        one = next(one for one in found if one.ref == citation.ref)
-        assert find_quote(one.context, citation.quote) is not None
-
-
-def test_items_that_were_left_out_leave_dots_so_that_no_list_counts_wrongly() -> None:
-    items = [
-        f"{number}. Part {number} of the machine needs oil of the kind {'abcdefgh'[number - 1] * 60}.\n   {'x' * 120}"
-        for number in range(1, 9)
-    ]
-    page = "# Machine\n\nAbout it.\n\n## Care\n\nIt is old.\n\n" + "\n".join(items) + "\n"
-    text = compose("machine part 5 oil", evidence(page, passage=2)).text
-    assert "…\n\n5. Part 5" in text
-    assert "Part 2 " not in text
-
-
-def test_a_text_that_begins_inside_code_does_not_turn_code_into_words() -> None:
-    torn = (
-        "    ip-10-0-175-99   Ready   worker\n```\n\nIf a node is not ready, look at its events:\n\n"
-        "```bash\noc get events | grep NODE\n```\n"
-    )
-    text = compose(
-        "node is not ready events",
-        (replace(evidence(RUNBOOK)[0], title="Nodes", text=torn, context=torn, heading_path=("Nodes",)),),
-    ).text
-    assert "```bash\noc get events | grep NODE\n```" in text
-    assert "If a node is not ready, look at its events:" in text
-    assert text.count("```") % 2 == 0
-    assert "````" not in text
-
-
-def test_what_leads_through_a_site_and_announces_pictures_is_no_answer() -> None:
-    page = (
-        "# Types\n\nNext: Multiple ABIs, Previous: Simple Example, Up: Using libffi [Index]\n\n"
-        "A type is described by a structure.\n\nThe following diagram illustrates the types.\n\n"
-        "![types](types.png)\n\n[Home](a.md) [Next](b.md)\n"
-    )
-    text = compose("Types of libffi", evidence(page)).text
-    assert "described by a structure" in text
-    for rubbish in ("Previous:", "diagram", "Home"):
-        assert rubbish not in text
-
-
-def test_lines_that_were_broken_on_purpose_stay_so() -> None:
-    page = "# API\n\n## Parameters\n\n** LayerName **  \nThe name of the layer.  \nRequired: Yes\n"
-    assert (
-        "**LayerName**  \nThe name of the layer.  \nRequired: Yes [1]"
-        in compose("API parameters", evidence(page, passage=1)).text
-    )
-
-
 def test_a_section_that_only_points_elsewhere_is_not_the_answer() -> None:
     page = "# Alerts\n\n## queue\n\n`QueueDepthHigh`: see [Kafka](kafka.md) for its lag.\n"
     kafka = "# Kafka operations\n\n## Consumer lag\n\nCheck the lag with `kafka-consumer-groups.sh --describe`.\n"
     assert "kafka-consumer-groups.sh" in compose("kafka lag is high", evidence(page, kafka)).text
-
-
-def test_a_long_table_gives_its_head_and_the_row_that_fits() -> None:
-    extract = compose("What is the default of thing number 17?", evidence(TABLE))
-    assert "| what | default |" in extract.text
-    assert "| thing number 17 | 170 units" in extract.text
-    assert "thing number 23 " not in extract.text
-    assert "thing number 17" in extract.citations[0].quote
 
 
 def test_a_question_for_one_thing_of_a_long_section_gets_its_passage_and_not_the_beginning() -> None:
@@ -452,37 +273,12 @@ def test_what_fits_nothing_is_said_to_fit_nothing() -> None:
     assert near.citations
 
 
-def test_markup_that_leads_nowhere_is_tidied_and_code_is_not() -> None:
-    page = (
-        "---\ntitle: x\n---\n# Pump\n\n<!-- hidden -->\nThe pump [stops](./other.md) at 90 °C[3]; see "
-        "[the manual](https://example.org/m). ![pic](a.png) Use `pump[3] <b>`.<br>\n\n{{< hint >}}\n"
-    )
-    text = compose("When does the pump stop?", evidence(page)).text
-    assert "The pump stops at 90 °C; see [the manual](https://example.org/m)." in text
-    assert "`pump[3] <b>`" in text
-    for gone in ("hidden", "a.png", "<br>", "hint", "title: x"):
-        assert gone not in text
-
-
-def test_source_code_is_quoted_as_code() -> None:
-    code = "def retry(times):\n    # tries again\n    return times + 1"
-    one = Evidence(ref="d1#v-0", title="retry.py", text=code, context=code, source_uri="src/retry.py")
-    assert f"```python\n{code}\n```" in compose("Where is retry defined?", (one,)).text
-
-
 def test_two_pages_of_one_name_are_told_apart() -> None:
     first, second = evidence(
         RUNBOOK, RUNBOOK.replace("Pods are evicted.", "Everything else on this node goes down at once.")
     )
     text = compose("What is the impact of NodeDiskFull?", (first, second)).text
     assert "Pods are evicted." in text
-
-
-@pytest.mark.parametrize("text", ["", "   ", "```", "- ", "|", "# ", "\x00", "[1]", "a" * 50_000, "。" * 3000, "> \n>"])
-def test_odd_passages_do_no_harm(text: str) -> None:
-    one = Evidence(ref="d1#v-0", title="", text=text, context=text, source_uri="")
-    for question in ("what is it?", "", "[1]", "怎么办"):
-        assert compose(question, (one, one)).text
 
 
 def test_the_model_is_one_of_langchains() -> None:
