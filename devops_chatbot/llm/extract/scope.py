@@ -84,10 +84,14 @@ def _scope(view: View, relevance: Relevance) -> tuple[list[Section], int, bool]:
     if max(root, relevance.titled(view.title)) >= ABOUT:
         return list(view.sections), base, False
     most = max(relevance.topic_share(" ".join((name, *one.path[base:], one.text))) for one in view.sections)
-    named = sorted(_highest(told, max(ABOUT, most - 0.05)), key=lambda each: -_told(view, each, "", base, relevance))[
-        :1
-    ]
-    return [one for one in view.sections if any(one.path[: len(each)] == each for each in named)], base + 1, bool(named)
+    best = max(
+        _highest(told, max(ABOUT, most - 0.05)),
+        key=lambda prefix: _told(view, prefix, "", base, relevance),
+        default=None,
+    )
+    if best is None:
+        return [], base, False
+    return [one for one in view.sections if one.path[: len(best)] == best], base + 1, True
 
 
 def _introduces(headings: tuple[str, ...]) -> bool:
