@@ -33,7 +33,7 @@ check: $(DEV) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	(cd sandbox/image/supervisor; MYPYPATH=$(CURDIR)/sandbox $(CURDIR)/$(BIN)/mypy --config-file= --strict --no-namespace-packages --cache-dir=$(CURDIR)/.mypy_cache/supervisor *.py)
+	(cd sandbox/image/supervisor; MYPYPATH=$(CURDIR)/sandbox/docker $(CURDIR)/$(BIN)/mypy --config-file= --strict --no-namespace-packages --cache-dir=$(CURDIR)/.mypy_cache/supervisor *.py)
 	$(BIN)/lint-imports
 
 bench: $(DEV) ## every benchmark, which takes long (NAMES="startup streams": 4 minutes); DATA=folder names the public data sets

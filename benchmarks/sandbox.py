@@ -9,8 +9,8 @@ from pathlib import Path
 from benchmarks import sandbox_sets, sandbox_speed
 from benchmarks.table import report
 from devops_chatbot.errors import SandboxUnavailable
-from sandbox import image_build
-from sandbox.engine import Engine
+from sandbox.docker import image_build
+from sandbox.docker.engine import Engine
 
 COMMAND = "python -m benchmarks.sandbox --data DIR --intercode CLONE"
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.table import Cell
-from sandbox.engine import Engine
-from sandbox.image_build import FOLDER_LABEL, TAG, VERSION_LABEL, find
-from sandbox.local import Keeping, LocalSandbox
+from sandbox.docker.engine import Engine
+from sandbox.docker.image_build import FOLDER_LABEL, TAG, VERSION_LABEL, find
+from sandbox.docker.local import Keeping, LocalSandbox
 from sandbox.model import Execution, Limits
 
 AT_ONCE = 2

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.table import Cell, percentile
-from sandbox.engine import Engine
-from sandbox.image_build import Image
-from sandbox.local import Keeping, LocalSandbox
+from sandbox.docker.engine import Engine
+from sandbox.docker.image_build import Image
+from sandbox.docker.local import Keeping, LocalSandbox
 
 OWNER = "benchmark"
 LINE = "print(1)"

@@ -4,21 +4,21 @@ import hashlib
 from pathlib import Path
 
 from devops_chatbot.sandbox_settings import SandboxSettings
-from sandbox.absent import NoSandbox
-from sandbox.bounds import Bounds
+from sandbox.disabled import DisabledSandbox
+from sandbox.docker.engine import Engine
+from sandbox.docker.local import Keeping, LocalSandbox
 from sandbox.egress import Credential, Network
-from sandbox.engine import Engine
-from sandbox.local import Keeping, LocalSandbox
+from sandbox.limits import Bounds
 from sandbox.model import Limits, Sandbox
 
 
 def open_sandbox(settings: SandboxSettings, *, data_dir: Path) -> Sandbox:
     """The sandbox that the settings name. Nothing is asked of an engine or a server before its first use."""
     if not settings.enabled:
-        return NoSandbox("Running code is switched off here (sandbox.enabled).")
+        return DisabledSandbox("Running code is switched off here (sandbox.enabled).")
     if settings.servers:
-        from sandbox.remote import RemoteSandbox
-        from sandbox.server import ServerAddress
+        from sandbox.http.client import ServerAddress
+        from sandbox.http.remote import RemoteSandbox
 
         return RemoteSandbox(
             [

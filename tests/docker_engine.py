@@ -7,8 +7,8 @@ import pytest
 from own_dockerd import Daemon, program, with_gvisor
 
 from devops_chatbot.errors import ChatbotError, SandboxUnavailable
-from sandbox import image_build
-from sandbox.engine import Engine
+from sandbox.docker import image_build
+from sandbox.docker.engine import Engine
 
 REMEDY = "install and start it: apt-get install docker.io debootstrap"
 

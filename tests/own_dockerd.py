@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devops_chatbot.errors import SandboxUnavailable
-from sandbox.engine import Engine
+from sandbox.docker.engine import Engine
 
 GVISOR = "runsc"
 

@@ -19,8 +19,7 @@ from devops_chatbot.errors import ChatbotError, TooLarge
 from devops_chatbot.wire import Page
 from devops_chatbot.workbench_wire import Language
 from sandbox import languages
-from sandbox.model import Artifact, AttackResult, Chunk, Execution, Limits, Sandbox, Session
-from sandbox.wire import (
+from sandbox.http.wire import (
     CALLER_HEADER,
     ArtifactBody,
     ExecutionBody,
@@ -32,6 +31,7 @@ from sandbox.wire import (
     SessionBody,
     chunk_body,
 )
+from sandbox.model import Artifact, AttackResult, Chunk, Execution, Limits, Sandbox, Session
 
 RUNS_AT_ONCE = 64
 EVENT_STREAM = "text/event-stream"

@@ -8,7 +8,7 @@ from pathlib import Path
 from devops_chatbot.client import Client
 from devops_chatbot.datadir import DataDirectory, OwnedByAnother, open_data_directory, running_server
 from devops_chatbot.settings import load
-from sandbox.remote import RemoteSandbox
+from sandbox.http.remote import RemoteSandbox
 
 PATIENCE_S = 10
 """Another command may own the data directory for a moment, and a server that starts owns it before it answers."""

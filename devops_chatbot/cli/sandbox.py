@@ -12,9 +12,9 @@ from devops_chatbot import settings as settings_module
 from devops_chatbot.cli.link import Link
 from devops_chatbot.cli.output import error, note, print_json, print_json_rows, print_table
 from devops_chatbot.errors import BadRequest
+from sandbox.http.remote import RemoteSandbox
+from sandbox.http.wire import ExecutionBody, ReadinessBody, ResultBody, SessionBody
 from sandbox.model import Artifact, AttackResult, Chunk
-from sandbox.remote import RemoteSandbox
-from sandbox.wire import ExecutionBody, ReadinessBody, ResultBody, SessionBody
 
 app = typer.Typer(help="Run code in containers that it cannot leave.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print what the route returned.")]
@@ -38,7 +38,7 @@ def build(
 ) -> None:
     """Build the image that sessions run in. Nothing else ever pulls or builds one."""
     from devops_chatbot.sandbox_bootstrap import open_engine
-    from sandbox import image_build
+    from sandbox.docker import image_build
 
     chosen = settings_module.load().sandbox
     engine = open_engine(chosen)

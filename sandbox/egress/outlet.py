@@ -8,15 +8,15 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from sandbox.channel import Gone
+from sandbox.docker.frames import Header
+from sandbox.docker.supervisor_client import Gone
 from sandbox.egress.authority import Authority
 from sandbox.egress.proxy import Tally, serve
 from sandbox.egress.rules import Network, Rule, host_name
-from sandbox.frames import Header
 from sandbox.model import Reached
 
 if TYPE_CHECKING:
-    from sandbox.box import Box
+    from sandbox.docker.container import Container
 
 WINDOW = 256 << 10
 MAX_CONNECTIONS = 64
@@ -30,7 +30,7 @@ class Egress:
         self._rules = tuple(rules)
         self._network = network
         self._authority = Authority() if self._has_credentials() else None
-        self._box: Box | None = None
+        self._box: Container | None = None
         self._tally = Tally()
         self._connections: dict[int, _Connection] = {}
         self._lock = threading.Lock()
@@ -41,7 +41,7 @@ class Egress:
         """What code inside has to trust so that headers can be added to what it encrypts."""
         return self._authority.pem if self._authority is not None else b""
 
-    def join(self, box: "Box", *, before: "Egress | None") -> None:
+    def join(self, box: "Container", *, before: "Egress | None") -> None:
         """Serve this box, going on with the record of the one before it."""
         self._box = box
         if before is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
-from sandbox.hardening import SHARED_MB, ContainerOptions, HostOptions, Shape
+from sandbox.docker.hardening import SHARED_MB, ContainerOptions, HostOptions, Shape
 from sandbox.model import Limits
 
 Relax = Callable[[ContainerOptions], ContainerOptions]

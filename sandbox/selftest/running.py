@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from devops_chatbot.errors import ChatbotError, SandboxUnavailable
-from sandbox.box import Box
-from sandbox.channel import Gone
-from sandbox.engine import Engine
-from sandbox.hardening import ContainerOptions, Shape, container_options
-from sandbox.image_build import Image
+from sandbox.docker.container import Container
+from sandbox.docker.engine import Engine
+from sandbox.docker.hardening import ContainerOptions, Shape, container_options
+from sandbox.docker.image_build import Image
+from sandbox.docker.supervisor_client import Gone
 from sandbox.model import AttackResult, Execution
 from sandbox.selftest.attacks import ATTACKS, LIMITS, SHAPE, Attack
 
@@ -75,7 +75,7 @@ class _Field:
         relax: Callable[[ContainerOptions], ContainerOptions] = lambda options: options,
         *,
         number: int | None = None,
-    ) -> Iterator[Box]:
+    ) -> Iterator[Container]:
         options = container_options(
             shape,
             image=self._image.digest,
@@ -84,7 +84,7 @@ class _Field:
             runtime=self._runtime,
             labels=self._labels,
         )
-        box = Box(self._engine, shape=shape, options=relax(options))
+        box = Container(self._engine, shape=shape, options=relax(options))
         try:
             box.open("python")
             yield box
@@ -95,7 +95,7 @@ class _Field:
 
 
 def _execute(
-    box: Box, code: str, *, seconds: float = LIMITS.seconds, output_bytes: int = LIMITS.output_bytes
+    box: Container, code: str, *, seconds: float = LIMITS.seconds, output_bytes: int = LIMITS.output_bytes
 ) -> Execution:
     return box.run(code.encode(), language="python", seconds=seconds, output_bytes=output_bytes, artifact_bytes=0)
 

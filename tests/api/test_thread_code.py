@@ -13,8 +13,8 @@ from devops_chatbot.errors import BadRequest, NotFound, SandboxUnavailable, TooL
 from devops_chatbot.sandbox_bootstrap import owner
 from devops_chatbot.wire import NewMessage
 from devops_chatbot.workbench_wire import Attachment, CodeRun, RunChunk
-from sandbox.engine import Engine
-from sandbox.image_build import Image
+from sandbox.docker.engine import Engine
+from sandbox.docker.image_build import Image
 
 __all__ = ["engine", "image"]
 

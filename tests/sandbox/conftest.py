@@ -7,9 +7,9 @@ import pytest
 from docker_engine import engine, image
 from own_dockerd import Daemon
 
-from sandbox import image_build
-from sandbox.engine import Engine
-from sandbox.local import Keeping, LocalSandbox
+from sandbox.docker import image_build
+from sandbox.docker.engine import Engine
+from sandbox.docker.local import Keeping, LocalSandbox
 
 __all__ = ["engine", "image"]
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from devops_chatbot.errors import BadRequest, ConfigError, NotAllowed
+from sandbox.docker.engine import Engine
+from sandbox.docker.image_build import Image
+from sandbox.docker.local import Keeping, LocalSandbox
 from sandbox.egress import Credential, Network, Rule
 from sandbox.egress.authority import Authority
 from sandbox.egress.proxy import MAX_ROWS, Tally, serve
 from sandbox.egress.rules import addresses
-from sandbox.engine import Engine
-from sandbox.image_build import Image
-from sandbox.local import Keeping, LocalSandbox
 from sandbox.model import Limits, Session
 
 

@@ -14,9 +14,9 @@ import pytest
 from own_dockerd import Daemon
 
 from devops_chatbot.errors import BadRequest, LimitReached, NotFound, SandboxUnavailable
-from sandbox.engine import Engine
-from sandbox.image_build import Image
-from sandbox.local import Keeping, LocalSandbox
+from sandbox.docker.engine import Engine
+from sandbox.docker.image_build import Image
+from sandbox.docker.local import Keeping, LocalSandbox
 from sandbox.model import Limits, Session
 
 pytestmark = pytest.mark.service
@@ -299,8 +299,8 @@ def test_the_engine_may_restart_in_the_middle(daemon: Daemon, engine: Engine, im
 
 KILLED = """
 import sys, time
-from sandbox.engine import Engine
-from sandbox.local import Keeping, LocalSandbox
+from sandbox.docker.engine import Engine
+from sandbox.docker.local import Keeping, LocalSandbox
 sandbox = LocalSandbox(Engine(), owner=sys.argv[1], keeping=Keeping(warm_least=1, warm_most=2))
 session = sandbox.open()
 print(session.run("print('up')").stdout, flush=True)
@@ -326,8 +326,8 @@ def test_nothing_stays_when_the_process_is_killed(engine: Engine, image: Image) 
 
 def test_what_an_earlier_process_left_is_swept_and_nothing_else(engine: Engine, image: Image) -> None:
     owner, other = f"tests-swept-{os.getpid()}", f"tests-other-{os.getpid()}"
-    from sandbox.engine import OWNER_LABEL
-    from sandbox.hardening import Shape, container_options
+    from sandbox.docker.engine import OWNER_LABEL
+    from sandbox.docker.hardening import Shape, container_options
 
     for name in (owner, other):
         engine.create(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.frames import MAX_BODY, BrokenFrames, Unpacker, pack
+from sandbox.docker.frames import MAX_BODY, BrokenFrames, Unpacker, pack
 
 
 def test_frames_arrive_however_they_are_cut() -> None:

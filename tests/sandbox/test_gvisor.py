@@ -9,9 +9,9 @@ import pytest
 from docker_engine import missing
 from own_dockerd import GVISOR, Daemon, program, with_gvisor
 
-from sandbox.engine import Engine
-from sandbox.image_build import TAG, Image
-from sandbox.local import Keeping, LocalSandbox
+from sandbox.docker.engine import Engine
+from sandbox.docker.image_build import TAG, Image
+from sandbox.docker.local import Keeping, LocalSandbox
 from sandbox.model import Limits
 
 pytestmark = pytest.mark.service

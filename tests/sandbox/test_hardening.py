@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 
 from devops_chatbot.errors import BadRequest
-from sandbox.bounds import Bounds
-from sandbox.hardening import ContainerOptions, Shape, container_options
+from sandbox.docker.hardening import ContainerOptions, Shape, container_options
+from sandbox.limits import Bounds
 from sandbox.model import Limits
 
 

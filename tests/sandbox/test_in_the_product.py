@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from devops_chatbot.cli.commands import run
-from sandbox.image_build import Image
-from sandbox.remote import RemoteSandbox, ServerAddress
+from sandbox.docker.image_build import Image
+from sandbox.http.remote import RemoteSandbox, ServerAddress
 
 
 def test_without_an_engine_everything_else_works(
@@ -113,8 +113,8 @@ class TestOnARealEngine:
         assert (tmp_path / "out" / "made.txt").read_text() == "x"
 
     def test_java_in_a_session_keeps_its_variables(self, image: Image, capfd: pytest.CaptureFixture[str]) -> None:
-        from sandbox.engine import Engine
-        from sandbox.local import Keeping, LocalSandbox
+        from sandbox.docker.engine import Engine
+        from sandbox.docker.local import Keeping, LocalSandbox
 
         sandbox = LocalSandbox(Engine(), owner=f"tests-languages-{os.getpid()}", keeping=Keeping(warm_most=0))
         session = sandbox.open(language="java")

@@ -3,7 +3,7 @@
 import pytest
 from contracts.sandbox_contract import SandboxContract
 
-from sandbox.local import LocalSandbox
+from sandbox.docker.local import LocalSandbox
 from sandbox.model import Sandbox
 
 pytestmark = pytest.mark.service

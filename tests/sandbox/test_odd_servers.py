@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from devops_chatbot.errors import NotFound, SandboxUnavailable
-from sandbox.remote import RemoteSandbox
+from sandbox.http.remote import RemoteSandbox
 
 SESSION = (
     b'{"id": "s", "language": "python", "languages": ["python"], "caller": "me", "state": "idle", "limits": {"seconds": 30,'

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from devops_chatbot.errors import SandboxUnavailable
-from sandbox.hardening import Shape
+from sandbox.docker.hardening import Shape
+from sandbox.docker.pool import Pool
 from sandbox.model import Limits
-from sandbox.pool import Pool
 
 
-class Box:
+class Container:
     """What the pool needs of a container."""
 
     def __init__(self) -> None:
@@ -28,17 +28,17 @@ class Maker:
     """Starts boxes, and remembers them."""
 
     def __init__(self) -> None:
-        self.made: list[Box] = []
+        self.made: list[Container] = []
         self.away = False
         self.asked = 0
         self._lock = threading.Lock()
 
-    def __call__(self, shape: Shape) -> Box:
+    def __call__(self, shape: Shape) -> Container:
         self.asked += 1
         if self.away:
             raise SandboxUnavailable("no engine")
         with self._lock:
-            self.made.append(Box())
+            self.made.append(Container())
             return self.made[-1]
 
 

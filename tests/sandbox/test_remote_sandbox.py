@@ -15,12 +15,12 @@ from contracts.sandbox_contract import SandboxContract
 from devops_chatbot.api.door import entry
 from devops_chatbot.api.sandbox_server import create_sandbox_app
 from devops_chatbot.errors import LimitReached, NotFound, SandboxUnavailable
-from sandbox.engine import Engine
-from sandbox.image_build import Image
-from sandbox.local import Keeping, LocalSandbox
+from sandbox.docker.engine import Engine
+from sandbox.docker.image_build import Image
+from sandbox.docker.local import Keeping, LocalSandbox
+from sandbox.http.client import ServerAddress
+from sandbox.http.remote import RemoteSandbox
 from sandbox.model import Limits, Sandbox
-from sandbox.remote import RemoteSandbox
-from sandbox.server import ServerAddress
 
 pytestmark = pytest.mark.service
 TOKEN = "a-token"

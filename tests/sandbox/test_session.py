@@ -5,13 +5,13 @@ import time
 import pytest
 
 from devops_chatbot.errors import NotFound
+from sandbox.docker.session import LocalSession
 from sandbox.model import Execution, Limits
-from sandbox.session import LocalSession
 
 ENDED = Execution(exit_code=0, stdout="", stderr="", seconds=0.0)
 
 
-class Box:
+class Container:
     """What a session needs of a container."""
 
     gone = None
@@ -30,7 +30,7 @@ class Box:
 def test_a_session_that_is_used_while_it_is_about_to_be_closed_stays() -> None:
     closed: list[str] = []
     session = LocalSession(
-        Box,  # type: ignore[arg-type]
+        Container,  # type: ignore[arg-type]
         outlet=None,
         limits=Limits(),
         language="python",

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import Box
-from sandbox.engine import OWNER_LABEL, Engine
-from sandbox.hardening import Shape, container_options
-from sandbox.image_build import Image
-from sandbox.local import Keeping, LocalSandbox
+from sandbox.docker.container import Container
+from sandbox.docker.engine import OWNER_LABEL, Engine
+from sandbox.docker.hardening import Shape, container_options
+from sandbox.docker.image_build import Image
+from sandbox.docker.local import Keeping, LocalSandbox
+from sandbox.docker.pool import Pool
 from sandbox.model import Limits
-from sandbox.pool import Pool
 
 pytestmark = pytest.mark.service
 ENGINE_SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
@@ -74,9 +74,9 @@ class Relay:
 def pool(engine: Engine, image: Image, owner: str, *, most: int, patience_s: float) -> Iterator[Pool]:
     """A pool of real containers."""
 
-    def make(shape: Shape) -> Box:
+    def make(shape: Shape) -> Container:
         labels = {OWNER_LABEL: owner}
-        return Box(
+        return Container(
             engine,
             shape=shape,
             options=container_options(shape, image=image.digest, folder=image.folder, labels=labels),
@@ -98,7 +98,7 @@ def test_the_pool_grows_with_use_and_is_empty_again_when_nobody_asks(engine: Eng
         assert becomes(lambda: boxes.waiting == 1)
         time.sleep(0.5)
         assert boxes.waiting == 1  # one waits for the one that is used; more would be for nobody
-        taken: list[Box] = []
+        taken: list[Container] = []
         askers = [threading.Thread(target=lambda: taken.append(boxes.take(Shape.of(Limits())))) for _ in range(3)]
         for asker in askers:
             asker.start()

@@ -10,7 +10,7 @@ from scripted_model import Reply, ScriptedModel
 from served_pages import Product, product
 
 from devops_chatbot.wire import NewMessage
-from sandbox.image_build import Image
+from sandbox.docker.image_build import Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

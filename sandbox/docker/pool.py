@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable
 
 from devops_chatbot.errors import SandboxUnavailable
-from sandbox.box import Box
-from sandbox.hardening import Shape
+from sandbox.docker.container import Container
+from sandbox.docker.hardening import Shape
 
 WINDOW_S = 120.0
 PATIENCE_S = 600.0
@@ -25,14 +25,14 @@ class Pool:
     """
 
     def __init__(
-        self, make: Callable[[Shape], Box], shape: Shape, *, least: int, most: int, patience_s: float = PATIENCE_S
+        self, make: Callable[[Shape], Container], shape: Shape, *, least: int, most: int, patience_s: float = PATIENCE_S
     ) -> None:
         self._make = make
         self._shape = shape
         self._least = least
         self._most = most
         self._patience_s = patience_s
-        self._ready: deque[Box] = deque()
+        self._ready: deque[Container] = deque()
         self._taken: deque[float] = deque()
         self._last_use = float("-inf")
         self._pause_until = 0.0
@@ -45,10 +45,10 @@ class Pool:
         """How many boxes wait."""
         return len(self._ready)
 
-    def take(self, shape: Shape) -> Box:
+    def take(self, shape: Shape) -> Container:
         """A box that nobody has used: a waiting one where the shape fits, otherwise a new one."""
         box = None
-        dead: list[Box] = []
+        dead: list[Container] = []
         if shape == self._shape and self._most > 0:
             with self._changed:
                 now = time.monotonic()
@@ -101,7 +101,7 @@ class Pool:
 
     def _keep(self) -> None:
         while True:
-            surplus: list[Box] = []
+            surplus: list[Container] = []
             with self._changed:
                 if self._closed:
                     return

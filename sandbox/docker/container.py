@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from devops_chatbot.errors import SandboxUnavailable, TooLarge
-from sandbox import frames
-from sandbox.channel import Channel, Conversation, Gone
-from sandbox.engine import Engine, Stream
-from sandbox.frames import BrokenFrames, Header
-from sandbox.hardening import ContainerOptions, Shape
+from sandbox.docker import frames
+from sandbox.docker.engine import Engine, Stream
+from sandbox.docker.frames import BrokenFrames, Header
+from sandbox.docker.hardening import ContainerOptions, Shape
+from sandbox.docker.supervisor_client import Conversation, Gone, SupervisorClient
+from sandbox.docker.transcript import Transcript, entries, number
 from sandbox.model import Execution, FileEntry, Watch
-from sandbox.transcript import Transcript, entries, number
 
 START_TIMEOUT_S = 30.0
 BEGIN_MARGIN_S = 40.0
@@ -29,7 +29,7 @@ class Outlet(Protocol):
     def close(self) -> None: ...
 
 
-class Box:
+class Container:
     """A started container. `Gone` from any method means that it has ended; `close` may be called at any time."""
 
     def __init__(self, engine: Engine, *, shape: Shape, options: ContainerOptions) -> None:
@@ -44,7 +44,7 @@ class Box:
         try:
             stream = engine.attach(self.container)
             engine.start(self.container)
-            self._channel = Channel(stream, on_tunnel=self._tunnel)
+            self._channel = SupervisorClient(stream, on_tunnel=self._tunnel)
             hello = self._channel.hello(START_TIMEOUT_S)
         except (SandboxUnavailable, Gone) as error:
             if stream is not None:

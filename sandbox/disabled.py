@@ -9,7 +9,7 @@ from devops_chatbot.errors import NotFound, SandboxUnavailable
 from sandbox.model import DEFAULT_LANGUAGE, AttackResult, Limits, SessionInfo
 
 
-class NoSandbox:
+class DisabledSandbox:
     """Implements `Sandbox` where code may not be run."""
 
     def __init__(self, why: str) -> None:

@@ -8,7 +8,7 @@ from typing import cast
 
 from pydantic import BaseModel, ValidationError, model_validator
 
-from sandbox.frames import BrokenFrames, Header
+from sandbox.docker.frames import BrokenFrames, Header
 from sandbox.model import TABLE_MIME, Artifact, ArtifactKind, Chunk, Execution, FileEntry, Stream, Watch
 
 MAX_ARTIFACTS = 132

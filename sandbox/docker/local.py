@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from devops_chatbot.errors import LimitReached, NotFound, SandboxUnavailable
-from sandbox import image_build
-from sandbox.bounds import Bounds
-from sandbox.box import Box
+from sandbox.docker import image_build
+from sandbox.docker.container import Container
+from sandbox.docker.engine import INSTANCE_LABEL, OWNER_LABEL, Engine
+from sandbox.docker.hardening import USERS, Shape, container_options
+from sandbox.docker.image_build import Image
+from sandbox.docker.pool import Pool
+from sandbox.docker.session import LocalSession
 from sandbox.egress import Egress, Network
-from sandbox.engine import INSTANCE_LABEL, OWNER_LABEL, Engine
-from sandbox.hardening import USERS, Shape, container_options
-from sandbox.image_build import Image
+from sandbox.limits import Bounds
 from sandbox.model import DEFAULT_LANGUAGE, AttackResult, Limits, Readiness, SessionInfo
-from sandbox.pool import Pool
-from sandbox.session import LocalSession
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ class LocalSandbox:
         self._pool.close()
         self._engine.close()
 
-    def _make(self, shape: Shape) -> Box:
+    def _make(self, shape: Shape) -> Container:
         image = self._checked()
         try:
             options = container_options(
@@ -172,7 +172,7 @@ class LocalSandbox:
                 runtime=self._runtime,
                 labels={OWNER_LABEL: self._owner, INSTANCE_LABEL: self._instance},
             )
-            box = Box(self._engine, shape=shape, options=options)
+            box = Container(self._engine, shape=shape, options=options)
         except SandboxUnavailable:
             self._image = None  # the engine may be another one now, or the image gone: look again next time
             raise

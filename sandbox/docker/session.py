@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from devops_chatbot.errors import BadRequest, ChatbotError, Conflict, NotFound, SandboxUnavailable, TooLarge
-from sandbox.box import Box
-from sandbox.channel import Gone
+from sandbox.docker.container import Container
+from sandbox.docker.supervisor_client import Gone
 from sandbox.egress import Egress
 from sandbox.model import Execution, FileEntry, Limits, SessionInfo, Watch
 
@@ -22,7 +22,7 @@ class LocalSession:
 
     def __init__(
         self,
-        take: Callable[[], Box],
+        take: Callable[[], Container],
         *,
         outlet: Callable[[], Egress] | None,
         limits: Limits,
@@ -139,7 +139,7 @@ class LocalSession:
             if time.time() >= self.expires_at:
                 self._end(f"nobody used it for {self._idle_s:g} seconds, or it grew too old")
 
-    def living_box(self) -> Box:
+    def living_box(self) -> Container:
         """The box, for its files; the next run says so when it is a fresh one. Raises `NotFound` after `close`."""
         self._used_at = time.time()
         box, gone = self._living()
@@ -158,7 +158,7 @@ class LocalSession:
         if self._closed_because:
             raise NotFound(f"The sandbox session {self.id!r} is not there any more: {self._closed_because}.")
 
-    def _living(self) -> tuple[Box, str]:
+    def _living(self) -> tuple[Container, str]:
         """A box that lives, and why the one before it ended when this one is new."""
         with self._changing:
             self._check_open()
@@ -169,7 +169,7 @@ class LocalSession:
             self._box = self._fresh()
             return self._box, gone
 
-    def _fresh(self) -> Box:
+    def _fresh(self) -> Container:
         box = self._take()
         outlet = self._make_outlet() if self._make_outlet is not None else None
         try:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from devops_chatbot import errors
 from devops_chatbot.errors import ChatbotError, SandboxUnavailable
-from sandbox.wire import CALLER_HEADER
+from sandbox.http.wire import CALLER_HEADER
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Also between two pieces of a stream, in which a server that lives says something every 15 seconds."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.channel import Channel, Gone
+from sandbox.docker.supervisor_client import Gone, SupervisorClient
 
 
 class Silent:
@@ -25,7 +25,7 @@ class Silent:
 
 
 def test_a_container_that_does_not_answer_has_gone() -> None:
-    channel = Channel(Silent(), on_tunnel=lambda *_: None, patience_s=0.1)  # type: ignore[arg-type]
+    channel = SupervisorClient(Silent(), on_tunnel=lambda *_: None, patience_s=0.1)  # type: ignore[arg-type]
     with pytest.raises(Gone, match=r"did not answer within 0\.1 seconds"):
         channel.call("list")
     assert channel.gone.is_set()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from devops_chatbot.errors import SandboxUnavailable
-from sandbox.hardening import ContainerOptions
+from sandbox.docker.hardening import ContainerOptions
 
 if TYPE_CHECKING:
     from docker import APIClient

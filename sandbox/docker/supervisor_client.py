@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 
 from devops_chatbot.errors import BadRequest, ChatbotError, Conflict, NotFound, TooLarge
-from sandbox import frames
-from sandbox.engine import Stream
-from sandbox.frames import BrokenFrames, Header
+from sandbox.docker import frames
+from sandbox.docker.engine import Stream
+from sandbox.docker.frames import BrokenFrames, Header
 
 CALL_TIMEOUT_S = 30.0
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Gone(Exception):
     """The container has ended, or does not speak our protocol any more."""
 
 
-class Channel:
+class SupervisorClient:
     """Sends frames and hands each answer to whoever waits for it. Safe to use from several threads.
 
     The other end is not trusted: a broken frame, or an answer that nobody waits for, changes nothing outside.
@@ -144,7 +144,7 @@ class Channel:
 class Conversation:
     """A request whose answers are still to come."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: SupervisorClient) -> None:
         self._channel = channel
         self.number, self._answers = channel.expect()
 

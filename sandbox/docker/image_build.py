@@ -14,8 +14,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from devops_chatbot.errors import ConfigError, SandboxUnavailable
-from sandbox.engine import LABEL, Engine
-from sandbox.hardening import FIRST_USER, GROUP, USERS
+from sandbox.docker.engine import LABEL, Engine
+from sandbox.docker.hardening import FIRST_USER, GROUP, USERS
 
 TAG = "devops-chatbot-sandbox:latest"
 BASE_REPOSITORY, BASE_TAG = "devops-chatbot-sandbox-base", "bookworm"
@@ -23,7 +23,7 @@ VERSION_LABEL = f"{LABEL}.version"
 FOLDER_LABEL = f"{LABEL}.folder"
 BASE_LABEL = f"{LABEL}.base"
 FOLDER = "/work"
-SOURCES = Path(__file__).parent / "image"
+SOURCES = Path(__file__).parent.parent / "image"
 FRAMES = Path(__file__).parent / "frames.py"
 SUITE = "bookworm"
 BUILD_HINT = "Build it: devops-chatbot sandbox build"

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
+from sandbox.docker.seccomp import profile
 from sandbox.model import Limits
-from sandbox.seccomp import profile
 
 GROUP = 10_001
 FIRST_USER, USERS = 20_000, 1_024

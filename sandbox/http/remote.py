@@ -12,6 +12,16 @@ import httpx
 
 from devops_chatbot import errors
 from devops_chatbot.errors import ChatbotError, NotFound, SandboxUnavailable
+from sandbox.http.client import Server, ServerAddress, ServerGone, connected, failure
+from sandbox.http.wire import (
+    ArtifactBody,
+    ChunkBody,
+    ExecutionBody,
+    FileBody,
+    ReadinessBody,
+    ResultBody,
+    SessionBody,
+)
 from sandbox.model import (
     DEFAULT_LANGUAGE,
     Artifact,
@@ -23,16 +33,6 @@ from sandbox.model import (
     Readiness,
     SessionInfo,
     Watch,
-)
-from sandbox.server import Server, ServerAddress, ServerGone, connected, failure
-from sandbox.wire import (
-    ArtifactBody,
-    ChunkBody,
-    ExecutionBody,
-    FileBody,
-    ReadinessBody,
-    ResultBody,
-    SessionBody,
 )
 
 READY_TIMEOUT = httpx.Timeout(5.0)
