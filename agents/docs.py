@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from devops_chatbot.chat import Evidence, Progress, Task
-from devops_chatbot.language import language_of
+from knowledge.catalog.chunks import Passage
 from knowledge.model import Hit, Retriever, Scope
-from knowledge.passages import Passage
+from knowledge.text.language import language_of
 
 SHORT_DOCUMENT = 8000
 """Characters up to which a document is read whole when it is the first one found: a runbook's diagnosis and its mitigation

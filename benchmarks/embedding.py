@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from benchmarks.table import Cell, report
 from knowledge import loaders, samples
+from knowledge.chunking.splitter import Splitter
 from knowledge.embed import Embedder, open_bundled, open_sentence_transformers
-from knowledge.sources import files_below
-from knowledge.split import Splitter
+from knowledge.sources.folder import files_below
 
 ROUNDS = 5
 TEXTS = 256

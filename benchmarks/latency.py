@@ -16,18 +16,18 @@ from pathlib import Path
 
 from benchmarks.table import Cell, percentile, report
 from devops_chatbot.chat import SearchMode
-from devops_chatbot.records import open_records
+from devops_chatbot.db.engine import open_records
 from knowledge import loaders
-from knowledge.catalogue import Catalogue
+from knowledge.catalog.blobs import Originals
+from knowledge.catalog.catalog import Catalogue
 from knowledge.embed import Embedder, open_bundled
-from knowledge.graph.ladybug import LadybugGraph
-from knowledge.ingest import Ingest
-from knowledge.lexical.tantivy import TantivyWords
+from knowledge.ingest.ingest import Ingest
 from knowledge.model import ParsedDocument, Scope
-from knowledge.originals import Originals
-from knowledge.search import HybridRetriever
-from knowledge.stores import Stores
-from knowledge.vector.chroma import ChromaVectors
+from knowledge.retrieval.hybrid import HybridRetriever
+from knowledge.stores.graph.ladybug import LadybugGraph
+from knowledge.stores.indexes import Stores
+from knowledge.stores.lexical.tantivy import TantivyWords
+from knowledge.stores.vector.chroma import ChromaVectors
 
 CHUNKS_A_PAGE = 10
 WORDS_A_CHUNK = 45

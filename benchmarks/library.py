@@ -7,16 +7,16 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from devops_chatbot.records import open_records
-from knowledge.catalogue import Catalogue
-from knowledge.graph.ladybug import LadybugGraph
-from knowledge.ingest import Ingest
-from knowledge.lexical.tantivy import TantivyWords
+from devops_chatbot.db.engine import open_records
+from knowledge.catalog.blobs import Originals
+from knowledge.catalog.catalog import Catalogue
+from knowledge.ingest.document_builder import TextEmbedder
+from knowledge.ingest.ingest import Ingest
 from knowledge.loaders.process import ParserProcess
-from knowledge.originals import Originals
-from knowledge.prepare import TextEmbedder
-from knowledge.stores import Stores
-from knowledge.vector.chroma import ChromaVectors
+from knowledge.stores.graph.ladybug import LadybugGraph
+from knowledge.stores.indexes import Stores
+from knowledge.stores.lexical.tantivy import TantivyWords
+from knowledge.stores.vector.chroma import ChromaVectors
 
 DIMENSION = 384
 

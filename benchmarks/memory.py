@@ -17,9 +17,9 @@ from pathlib import Path
 
 from benchmarks.library import Library, SpreadVectors, pages_of, write_pages
 from benchmarks.table import Cell, report
-from devops_chatbot.memory import bound_arenas
+from devops_chatbot.server.malloc import bound_arenas
 from knowledge.model import Chunk, DocumentGraph, Match, Scope
-from knowledge.stores import Stores
+from knowledge.stores.indexes import Stores
 
 PAGES = 200
 COPIES = 5

@@ -22,8 +22,8 @@ from benchmarks.linked import linked_sentences
 from benchmarks.table import Cell, report
 from devops_chatbot.bootstrap import Product, build
 from devops_chatbot.chat import SearchMode
-from devops_chatbot.datadir import open_data_directory
-from devops_chatbot.settings import Settings
+from devops_chatbot.config.data_directory import open_data_directory
+from devops_chatbot.config.settings import Settings
 from knowledge.loaders import loader_for
 from knowledge.model import Scope
 

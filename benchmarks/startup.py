@@ -22,8 +22,8 @@ import httpx
 
 from benchmarks.table import Cell, report
 from devops_chatbot.chat import Answer
-from devops_chatbot.client import Client
-from devops_chatbot.wire import NewMessage
+from devops_chatbot.client.client import Client
+from devops_chatbot.schemas.wire import NewMessage
 
 RUNS = 5
 DEADLINE_S = 60

@@ -24,7 +24,7 @@ import httpx_sse
 
 from benchmarks.startup import COMMAND, free_port, wait_for
 from benchmarks.table import Cell, percentile, report
-from devops_chatbot.client import Client
+from devops_chatbot.client.client import Client
 
 AT_ONCE = 100
 ONE_BY_ONE = 60

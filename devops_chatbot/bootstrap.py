@@ -10,33 +10,33 @@ from pathlib import Path
 
 from agents.docs import DocsAgent
 from agents.talk import TalkAgent
+from devops_chatbot.answer.writer import Writer
 from devops_chatbot.chat import Agent
-from devops_chatbot.datadir import DataDirectory
-from devops_chatbot.embeddings import Embeddings, Offer
+from devops_chatbot.config.data_directory import DataDirectory
+from devops_chatbot.config.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
+from devops_chatbot.conversations import AttachmentLimits, Attachments, CodeRuns, RunLimits, Workbench
+from devops_chatbot.conversations.threads import SqlThreads, Threads
+from devops_chatbot.db.engine import open_records
 from devops_chatbot.errors import NotFound
 from devops_chatbot.llm import Models, RoleAssignments
-from devops_chatbot.records import open_records
 from devops_chatbot.resync import Resync
-from devops_chatbot.router import CHAT, DOCS, Router
+from devops_chatbot.routing.router import CHAT, DOCS, Router
 from devops_chatbot.runs import Jobs
 from devops_chatbot.sandbox_bootstrap import open_sandbox, usual_limits
-from devops_chatbot.scheduler import Scheduler
-from devops_chatbot.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
-from devops_chatbot.threads import SqlThreads, Threads
-from devops_chatbot.workbench import AttachmentLimits, Attachments, CodeRuns, RunLimits, Workbench
-from devops_chatbot.writer import Writer
-from knowledge.archives import ArchiveLimits
-from knowledge.catalogue import Catalogue
+from devops_chatbot.scheduler.scheduler import Scheduler
+from knowledge.catalog.blobs import Originals
+from knowledge.catalog.catalog import Catalogue
 from knowledge.embed import Embedder, open_bundled, open_endpoint, open_sentence_transformers
-from knowledge.graph.ladybug import LadybugGraph
-from knowledge.ingest import Ingest, IngestOptions
-from knowledge.lexical.tantivy import TantivyWords
+from knowledge.embed.registry import Embeddings, Offer
+from knowledge.ingest.ingest import Ingest, IngestOptions
 from knowledge.loaders.process import ParserProcess
 from knowledge.model import Retriever
-from knowledge.originals import Originals
-from knowledge.search import HybridRetriever
-from knowledge.stores import Stores
-from knowledge.vector.chroma import ChromaVectors
+from knowledge.retrieval.hybrid import HybridRetriever
+from knowledge.sources.archives import ArchiveLimits
+from knowledge.stores.graph.ladybug import LadybugGraph
+from knowledge.stores.indexes import Stores
+from knowledge.stores.lexical.tantivy import TantivyWords
+from knowledge.stores.vector.chroma import ChromaVectors
 from sandbox.model import Sandbox
 
 DOWNLOADS = "downloads"

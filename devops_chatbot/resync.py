@@ -7,8 +7,8 @@ from pathlib import Path
 
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.runs import Jobs
-from knowledge.catalogue import Catalogue
-from knowledge.sources import allowed_folder
+from knowledge.catalog.catalog import Catalogue
+from knowledge.sources.folder import allowed_folder
 
 _log = logging.getLogger(__name__)
 

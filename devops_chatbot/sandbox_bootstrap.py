@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from devops_chatbot.sandbox_settings import SandboxSettings
+from devops_chatbot.config.sandbox import SandboxSettings
 from sandbox.disabled import DisabledSandbox
 from sandbox.docker.engine import Engine
 from sandbox.docker.local import Keeping, LocalSandbox

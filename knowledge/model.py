@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from devops_chatbot.chat import FoundBy, Location, SearchMode
-from knowledge.spoken import in_words
+from knowledge.text.identifiers import in_words
 
 
 def document_id(knowledge_base_id: str, source_uri: str) -> str:

@@ -12,9 +12,9 @@ from starlette.types import ASGIApp
 
 from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import Product, build
-from devops_chatbot.client import Client
-from devops_chatbot.datadir import open_data_directory
-from devops_chatbot.settings import load
+from devops_chatbot.client.client import Client
+from devops_chatbot.config.data_directory import open_data_directory
+from devops_chatbot.config.settings import load
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from devops_chatbot.wire import Job, KnowledgeBase
+from devops_chatbot.schemas.wire import Job, KnowledgeBase
 from webui.session import client, shown_errors, t
 
 if TYPE_CHECKING:

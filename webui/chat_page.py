@@ -9,8 +9,8 @@ import streamlit as st
 
 from devops_chatbot.chat import Failure
 from devops_chatbot.errors import ChatbotError, NotFound
-from devops_chatbot.wire import Message, NewMessage, Thread
-from devops_chatbot.workbench_wire import Attachment
+from devops_chatbot.schemas.code import Attachment
+from devops_chatbot.schemas.wire import Message, NewMessage, Thread
 from webui import attaching, codecell, composer, conversation, passage, session_menu, welcome
 from webui.live import Asked, LiveAnswer, View
 from webui.session import answers, client, has_text, opener, plain, show_error, t, told

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from devops_chatbot.client import Client
+from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.workbench_wire import CodeRun, Language
+from devops_chatbot.schemas.code import CodeRun, Language
 from webui import results
 from webui.codeblocks import HIGHLIGHT, Code, names_of, runnable, to_run
 from webui.liverun import Cell, LiveRun

@@ -6,7 +6,7 @@ from typing import cast
 import streamlit as st
 
 from devops_chatbot.chat import SearchMode
-from devops_chatbot.wire import KnowledgeBase, ModelInfo, NewMessage, Scenario
+from devops_chatbot.schemas.wire import KnowledgeBase, ModelInfo, NewMessage, Scenario
 from webui.places import place
 from webui.session import plain, t
 from webui.words import scenario_label

@@ -9,7 +9,7 @@ from typing import Protocol
 import streamlit as st
 
 from devops_chatbot.chat import Citation, Route
-from devops_chatbot.wire import Message, Scenario
+from devops_chatbot.schemas.wire import Message, Scenario
 from webui import codecell, passage
 from webui.codeblocks import Code, fenced, parts, runnable
 from webui.live import LiveAnswer, View

@@ -7,7 +7,7 @@ from typing import cast
 
 import streamlit as st
 
-from devops_chatbot.wire import Document, DocumentState, KnowledgeBase, Page
+from devops_chatbot.schemas.wire import Document, DocumentState, KnowledgeBase, Page
 from webui import passage
 from webui.jobs import state_badge
 from webui.session import client, plain, shown_errors, t, told

@@ -5,7 +5,7 @@ from html import escape
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.wire import KnowledgeBase
+from devops_chatbot.schemas.wire import KnowledgeBase
 from webui import adding, files, passage, trysearch
 from webui.jobs import follow_job, show_result
 from webui.places import place

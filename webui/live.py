@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from devops_chatbot.chat import Answer, Event, Evidence, Failure, Progress, Route, Token
-from devops_chatbot.client import Client
+from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.wire import STOPPED, NewMessage
+from devops_chatbot.schemas.wire import STOPPED, NewMessage
 
 UNWATCHED_S = 15
 STOP_WAIT_S = 3

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from devops_chatbot.client import Client
+from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.workbench_wire import CodeRun, RunChunk
+from devops_chatbot.schemas.code import CodeRun, RunChunk
 
 LONGEST_SHOWN = 60_000
 """Characters of a run's output that are shown while it runs; the newest."""

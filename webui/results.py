@@ -12,7 +12,7 @@ from typing import TypedDict
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.workbench_wire import CodeRun, RunArtifact, RunChunk
+from devops_chatbot.schemas.code import CodeRun, RunArtifact, RunChunk
 from webui.liverun import RunView
 from webui.session import client, plain, t, told
 from webui.words import size

@@ -7,9 +7,9 @@ from html import escape
 
 import streamlit as st
 
-from devops_chatbot.client import Client
+from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.workbench_wire import AttackResult, SandboxState
+from devops_chatbot.schemas.code import AttackResult, SandboxState
 from webui.jobs import state_badge
 from webui.session import client, opener, show_error, t, told
 

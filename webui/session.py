@@ -8,7 +8,7 @@ from typing import cast
 
 import streamlit as st
 
-from devops_chatbot.client import Client
+from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
 from webui.i18n import Language, catalogue, known, language_of, translate
 from webui.i18n.server import said

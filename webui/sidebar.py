@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.wire import ThreadSummary
+from devops_chatbot.schemas.wire import ThreadSummary
 from webui import bridge, passage
 from webui.i18n import LANGUAGES
 from webui.places import place

@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.wire import Check, EmbeddingInfo, ModelInfo, Models, Setting, Test
+from devops_chatbot.schemas.wire import Check, EmbeddingInfo, ModelInfo, Models, Setting, Test
 from webui import sandbox_section
 from webui.i18n.server import check_name, setting_description
 from webui.jobs import show_jobs, state_badge

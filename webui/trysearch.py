@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from devops_chatbot.wire import Hit, KnowledgeBase, SearchResult
+from devops_chatbot.schemas.wire import Hit, KnowledgeBase, SearchResult
 from webui import passage
 from webui.composer import MODES
 from webui.markup import snippet_html

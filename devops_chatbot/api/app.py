@@ -8,7 +8,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from devops_chatbot.api import (
+from devops_chatbot.api.context import PROBLEMS, Context
+from devops_chatbot.api.examples import describe
+from devops_chatbot.api.metrics import Metrics
+from devops_chatbot.api.middleware import Door, entry
+from devops_chatbot.api.problems import on_chatbot_error, on_http, on_invalid
+from devops_chatbot.api.routes import (
     attachments,
     documents,
     health,
@@ -24,12 +29,7 @@ from devops_chatbot.api import (
     thread_code,
     threads,
 )
-from devops_chatbot.api.context import PROBLEMS, Context
-from devops_chatbot.api.door import Door, entry
-from devops_chatbot.api.examples import describe
-from devops_chatbot.api.metrics import Metrics
-from devops_chatbot.api.problems import on_chatbot_error, on_http, on_invalid
-from devops_chatbot.api.streams import Streams
+from devops_chatbot.api.sse import Streams
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.sandbox_bootstrap import usual_limits

@@ -7,12 +7,12 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator, BaseModel
 
-from devops_chatbot.api.door import KEPT_SLASH
 from devops_chatbot.api.metrics import Metrics
-from devops_chatbot.api.streams import Streams
+from devops_chatbot.api.middleware import KEPT_SLASH
+from devops_chatbot.api.sse import Streams
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.errors import NotFound
-from devops_chatbot.wire import Page, Problem
+from devops_chatbot.schemas.wire import Page, Problem
 
 M = TypeVar("M", bound=BaseModel)
 

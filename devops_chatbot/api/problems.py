@@ -10,10 +10,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from devops_chatbot import errors
-from devops_chatbot.datadir import FULL
+from devops_chatbot.config.data_directory import FULL
 from devops_chatbot.errors import ChatbotError, NotAllowed, NotFound, Unavailable
-from devops_chatbot.taken import problem_of
-from devops_chatbot.wire import FieldProblem, Problem
+from devops_chatbot.schemas.taken import problem_of
+from devops_chatbot.schemas.wire import FieldProblem, Problem
 
 STATUS: dict[type[ChatbotError], int] = {
     ChatbotError: 500,

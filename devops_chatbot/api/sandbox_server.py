@@ -8,12 +8,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from devops_chatbot.api import sandboxes
 from devops_chatbot.api.context import PROBLEMS
-from devops_chatbot.api.door import Door, Entry
 from devops_chatbot.api.metrics import Metrics
+from devops_chatbot.api.middleware import Door, Entry
 from devops_chatbot.api.problems import on_chatbot_error, on_http, on_invalid
-from devops_chatbot.api.streams import Streams
+from devops_chatbot.api.routes import sandboxes
+from devops_chatbot.api.sse import Streams
 from devops_chatbot.errors import ChatbotError
 from sandbox.model import Limits, Sandbox
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.datadir import FULL
+from devops_chatbot.config.data_directory import FULL
 from devops_chatbot.errors import BadRequest, StoreUnavailable, TooLarge
 
 FIELD = "files"

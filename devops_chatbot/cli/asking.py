@@ -8,9 +8,9 @@ from pydantic import TypeAdapter
 from devops_chatbot import errors
 from devops_chatbot.chat import Answer, Citation, Event, Failure, Progress, Route, Token
 from devops_chatbot.cli.output import error, note
-from devops_chatbot.client import Client
+from devops_chatbot.client.client import Client
 from devops_chatbot.errors import BadRequest, ChatbotError
-from devops_chatbot.wire import NewMessage
+from devops_chatbot.schemas.wire import NewMessage
 
 
 def ask_and_print(

@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from devops_chatbot import settings as settings_module
 from devops_chatbot.chat import SearchMode
 from devops_chatbot.cli import INTERRUPTED, kb, models, sandbox
-from devops_chatbot.cli.link import Link
+from devops_chatbot.cli.connection import Link
 from devops_chatbot.cli.output import error, note, print_json, print_table, shown
-from devops_chatbot.cli.reading import given_text
+from devops_chatbot.cli.stdin import given_text
+from devops_chatbot.config import settings as settings_module
 from devops_chatbot.errors import BadRequest, ChatbotError, ConfigError, LimitReached, Unavailable
-from devops_chatbot.wire import NewMessage
+from devops_chatbot.schemas.wire import NewMessage
 
 EXIT_CODES: dict[type[ChatbotError], int] = {
     ChatbotError: 1,
@@ -101,8 +101,8 @@ def serve(
     """Start the API and the web pages; Ctrl-C stops both."""
     import logging
 
-    from devops_chatbot.serve import Started
-    from devops_chatbot.serve import serve as run_server
+    from devops_chatbot.server.serve import Started
+    from devops_chatbot.server.serve import serve as run_server
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = settings_module.load()
@@ -154,7 +154,7 @@ def ask(
 @app.command()
 def doctor(context: typer.Context, as_json: Json = False) -> int:
     """Check everything that the product needs, with one real call of each model."""
-    from devops_chatbot.cli.examination import examine
+    from devops_chatbot.cli.doctor import examine
 
     link: Link = context.obj
     with link.client() as client:

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from devops_chatbot.chat import SearchMode
-from devops_chatbot.cli.link import Link
+from devops_chatbot.cli.connection import Link
 from devops_chatbot.cli.output import note, print_json, print_json_rows, print_table
-from devops_chatbot.cli.reading import given_text
-from devops_chatbot.client import Client, Upload
+from devops_chatbot.cli.stdin import given_text
+from devops_chatbot.client.client import Client, Upload
 from devops_chatbot.errors import BadRequest, NotFound
-from devops_chatbot.wire import DocumentState, Job
+from devops_chatbot.schemas.wire import DocumentState, Job
 
 app = typer.Typer(help="Knowledge bases.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -196,7 +196,7 @@ def _client(context: typer.Context) -> AbstractContextManager[Client]:
 
 
 def _files(path: Path) -> list[Upload]:
-    from knowledge.sources import files_below
+    from knowledge.sources.folder import files_below
 
     if path.is_dir():
         root = path.resolve()

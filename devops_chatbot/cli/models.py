@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from devops_chatbot.cli.link import Link
+from devops_chatbot.cli.connection import Link
 from devops_chatbot.cli.output import note, print_json, print_table
 
 app = typer.Typer(help="Language models: list, test, switch.", rich_markup_mode=None)

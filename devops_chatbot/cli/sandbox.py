@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from devops_chatbot import settings as settings_module
-from devops_chatbot.cli.link import Link
+from devops_chatbot.cli.connection import Link
 from devops_chatbot.cli.output import error, note, print_json, print_json_rows, print_table
+from devops_chatbot.config import settings as settings_module
 from devops_chatbot.errors import BadRequest
 from sandbox.http.remote import RemoteSandbox
 from sandbox.http.wire import ExecutionBody, ReadinessBody, ResultBody, SessionBody
@@ -122,7 +122,7 @@ def run(
 @app.command()
 def serve() -> None:
     """Serve sandboxes to other machines: the one process that needs the container engine."""
-    from devops_chatbot.sandbox_serve import serve as run_server
+    from devops_chatbot.server.sandbox_server import serve as run_server
 
     settings = settings_module.load()
     run_server(settings.sandbox, data_dir=settings.data_dir, announce=lambda text: print(text, flush=True))

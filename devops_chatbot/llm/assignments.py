@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Column, Engine, MetaData, String, Table, Text, delete, insert, select
 
-from devops_chatbot.records import reading, writing
+from devops_chatbot.db.engine import reading, writing
 
 _METADATA = MetaData()
 _assignments = Table(

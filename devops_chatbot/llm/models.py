@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from devops_chatbot.config.settings import EXTRACTIVE, ModelSettings
 from devops_chatbot.errors import BadQuestion, ChatbotError, NotFound
 from devops_chatbot.llm.assignments import RoleAssignments
 from devops_chatbot.llm.builtin import BuiltIn
 from devops_chatbot.llm.named import ModelState, NamedModel
 from devops_chatbot.llm.providers import Remote
-from devops_chatbot.settings import EXTRACTIVE, ModelSettings
 
 TEST_SECONDS = 30
 ANSWER = "answer"

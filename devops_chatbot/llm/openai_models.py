@@ -6,7 +6,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
 
-from devops_chatbot.llm.endings import REFUSAL
+from devops_chatbot.llm.finish_reason import REFUSAL
 
 
 class _SaysWhy(BaseChatOpenAI):

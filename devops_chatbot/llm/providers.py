@@ -3,8 +3,8 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from devops_chatbot.config.settings import ModelSettings, Provider
 from devops_chatbot.errors import ChatbotError, ConfigError, ModelUnavailable
-from devops_chatbot.settings import ModelSettings, Provider
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

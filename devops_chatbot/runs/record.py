@@ -22,8 +22,8 @@ from sqlalchemy import (
     update,
 )
 
+from devops_chatbot.db.engine import reading, writing
 from devops_chatbot.errors import NotFound
-from devops_chatbot.records import reading, writing
 from devops_chatbot.runs.work import Progress
 
 JobKind = Literal["upload", "folder", "reindex"]

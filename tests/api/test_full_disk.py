@@ -12,11 +12,11 @@ from whole_product import running
 from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import build
 from devops_chatbot.chat import Answer, Event, Failure
-from devops_chatbot.client import Client
-from devops_chatbot.datadir import open_data_directory
+from devops_chatbot.client.client import Client
+from devops_chatbot.config.data_directory import open_data_directory
+from devops_chatbot.config.settings import load
 from devops_chatbot.errors import ChatbotError, StoreUnavailable
-from devops_chatbot.settings import load
-from devops_chatbot.wire import Job, NewMessage
+from devops_chatbot.schemas.wire import Job, NewMessage
 
 pytestmark = pytest.mark.service
 

@@ -10,10 +10,10 @@ from whole_product import running
 from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import build
 from devops_chatbot.chat import Answer, Evidence
-from devops_chatbot.client import Client
-from devops_chatbot.datadir import open_data_directory
-from devops_chatbot.settings import load
-from devops_chatbot.wire import NewMessage
+from devops_chatbot.client.client import Client
+from devops_chatbot.config.data_directory import open_data_directory
+from devops_chatbot.config.settings import load
+from devops_chatbot.schemas.wire import NewMessage
 
 PAGES = tuple(
     (f"page{number}.md", f"# Disk page {number}\n\nThe disk of server {number} is full. {words}\n".encode())

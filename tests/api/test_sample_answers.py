@@ -11,10 +11,10 @@ from whole_product import running
 from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import build
 from devops_chatbot.chat import Answer
-from devops_chatbot.client import Client
-from devops_chatbot.datadir import open_data_directory
-from devops_chatbot.settings import load
-from devops_chatbot.wire import NewMessage
+from devops_chatbot.client.client import Client
+from devops_chatbot.config.data_directory import open_data_directory
+from devops_chatbot.config.settings import load
+from devops_chatbot.schemas.wire import NewMessage
 from knowledge import samples as shipped
 
 SAMPLES = Path(shipped.__file__).parent

@@ -10,7 +10,7 @@ import httpx
 import httpx_sse
 from fastapi import FastAPI
 
-from devops_chatbot.api.streams import EventStream, Streams, encode
+from devops_chatbot.api.sse import EventStream, Streams, encode
 from devops_chatbot.chat import Token
 from devops_chatbot.errors import ModelUnavailable
 

@@ -8,11 +8,11 @@ import pytest
 from docker_engine import engine, image
 
 from devops_chatbot.chat import Answer, Evidence, Progress
-from devops_chatbot.client import Client
+from devops_chatbot.client.client import Client
 from devops_chatbot.errors import BadRequest, NotFound, SandboxUnavailable, TooLarge
 from devops_chatbot.sandbox_bootstrap import owner
-from devops_chatbot.wire import NewMessage
-from devops_chatbot.workbench_wire import Attachment, CodeRun, RunChunk
+from devops_chatbot.schemas.code import Attachment, CodeRun, RunChunk
+from devops_chatbot.schemas.wire import NewMessage
 from sandbox.docker.engine import Engine
 from sandbox.docker.image_build import Image
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from devops_chatbot.api.uploads import receive_files, relative_path
-from devops_chatbot.client import Client
+from devops_chatbot.client.client import Client
 from devops_chatbot.errors import BadRequest, NotFound, TooLarge, UnsupportedFile
 
 

@@ -1,8 +1,8 @@
 """A short document is read whole when it is the first one found; a long one is not."""
 
 from devops_chatbot.chat import Answer, Evidence
-from devops_chatbot.client import Client
-from devops_chatbot.wire import NewMessage
+from devops_chatbot.client.client import Client
+from devops_chatbot.schemas.wire import NewMessage
 
 SECTIONS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation", "History")
 WORDS = "the queue of the broker grows because consumers are slower than producers and nobody has noticed it yet "

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from devops_chatbot.cli.commands import EXIT_CODES, exit_code, run
-from devops_chatbot.client import Client
-from devops_chatbot.datadir import Address, open_data_directory
+from devops_chatbot.client.client import Client
+from devops_chatbot.config.data_directory import Address, open_data_directory
 from devops_chatbot.errors import ConfigError, ModelUnavailable, NotFound, TooLarge
 
 DISK = "# DiskFull\n\nThe alert DiskFull fires when the disk is full. Delete old logs with `journalctl --vacuum-size=1G`.\n"
@@ -206,7 +206,7 @@ def test_without_a_server_the_command_works_by_itself(tmp_path: Path, embedding_
 
 
 def test_an_owned_directory_without_an_address_is_unavailable(tmp_path: Path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("devops_chatbot.cli.link.PATIENCE_S", 0.1)
+    monkeypatch.setattr("devops_chatbot.cli.connection.PATIENCE_S", 0.1)
     data = open_data_directory(tmp_path / "data")
     assert run(["kb", "list"]) == 3
     assert "pid" in capsys.readouterr().err
@@ -290,7 +290,7 @@ def test_ctrl_c_while_the_command_line_is_being_imported_leaves_no_traceback() -
         "import os, signal, sys\n"
         "class Interrupted:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'devops_chatbot.settings':\n"
+        "        if name == 'devops_chatbot.config.settings':\n"
         "            os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Interrupted())\n"
         "from devops_chatbot.cli import main\n"

@@ -12,7 +12,7 @@ import httpx_sse
 import pytest
 from fastapi import FastAPI, Request
 
-from devops_chatbot.api.streams import EventStream, Streams, encode
+from devops_chatbot.api.sse import EventStream, Streams, encode
 from devops_chatbot.chat import Token
 from devops_chatbot.cli.inprocess import InProcess
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devops_chatbot.client import Client
-from devops_chatbot.datadir import running_server
+from devops_chatbot.client.client import Client
+from devops_chatbot.config.data_directory import running_server
 from devops_chatbot.errors import Unavailable
 
 pytestmark = pytest.mark.service

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from devops_chatbot.chat import Choice, Citation, Location, Route, Usage
+from devops_chatbot.conversations.threads import NewMessage, Threads
 from devops_chatbot.errors import BadRequest, NotFound
-from devops_chatbot.threads import NewMessage, Threads
 
 ASKED = NewMessage(role="user", text="How do I renew the certificate?")
 CITATION = Citation(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devops_chatbot.errors import BadRequest, NotAllowed, NotFound
-from knowledge.sources import allowed_folder, files_below
+from knowledge.sources.folder import allowed_folder, files_below
 
 
 def uris(root: Path, prefix: str = "") -> list[str]:

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from knowledge.chunking.splitter import CONTEXT_CHARACTERS, Splitter
 from knowledge.loaders import load
 from knowledge.model import Chunk, ParsedDocument
-from knowledge.split import CONTEXT_CHARACTERS, Splitter
 
 BUDGET = 60
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devops_chatbot.errors import TooLarge, UnsupportedFile
-from knowledge.archives import ArchiveLimits, Unpacked, is_archive, unpack
+from knowledge.sources.archives import ArchiveLimits, Unpacked, is_archive, unpack
 
 LIMITS = ArchiveLimits(total_mb=40, files=50, ratio=100, file_mb=12)
 # Names in the manner of PayloadsAllTheThings (MIT), which the project's security data holds in full.

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from devops_chatbot.db.engine import open_records
 from devops_chatbot.errors import StoreUnavailable
-from devops_chatbot.records import open_records
 from knowledge import loaders
-from knowledge.catalogue import Catalogue, Document
-from knowledge.ingest import Ingest, IngestOptions
+from knowledge.catalog.blobs import Originals
+from knowledge.catalog.catalog import Catalogue, Document
+from knowledge.ingest.ingest import Ingest, IngestOptions
 from knowledge.model import Chunk, DocumentGraph, Match, ParsedDocument, Scope
-from knowledge.originals import Originals
-from knowledge.stores import Stores
+from knowledge.stores.indexes import Stores
 
 
 class InProcess:
@@ -246,9 +246,9 @@ def threads_alive() -> Iterator[str]:
 
 
 def _real(folder: Path) -> Stores:
-    from knowledge.graph.ladybug import LadybugGraph
-    from knowledge.lexical.tantivy import TantivyWords
-    from knowledge.vector.chroma import ChromaVectors
+    from knowledge.stores.graph.ladybug import LadybugGraph
+    from knowledge.stores.lexical.tantivy import TantivyWords
+    from knowledge.stores.vector.chroma import ChromaVectors
 
     return Stores(
         vectors=ChromaVectors(folder / "vectors"),

@@ -6,7 +6,7 @@ import pytest
 from ingest.library import Library, page
 
 from devops_chatbot.errors import BadRequest, Conflict, NotFound
-from knowledge.passages import find_quote
+from knowledge.catalog.chunks import find_quote
 
 
 def test_a_name_is_found_in_any_case_and_taken_once(library: Library) -> None:

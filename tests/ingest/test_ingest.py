@@ -9,8 +9,9 @@ import pytest
 from ingest.library import Library, MemoryGraph, page, settle, write_files
 
 from devops_chatbot.errors import NotFound
-from knowledge import loaders, tables
-from knowledge.ingest import IngestOptions
+from knowledge import loaders
+from knowledge.catalog import tables
+from knowledge.ingest.ingest import IngestOptions
 from knowledge.model import Scope
 
 

@@ -13,7 +13,7 @@ from ingest.library import Library, MemoryVectors, page, write_files
 
 from devops_chatbot.errors import NotFound
 from devops_chatbot.runs import Job, Jobs
-from knowledge.ingest import STEP
+from knowledge.ingest.ingest import STEP
 
 TIMEOUT_S = 30.0
 

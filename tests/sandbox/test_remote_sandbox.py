@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from contracts.sandbox_contract import SandboxContract
 
-from devops_chatbot.api.door import entry
+from devops_chatbot.api.middleware import entry
 from devops_chatbot.api.sandbox_server import create_sandbox_app
 from devops_chatbot.errors import LimitReached, NotFound, SandboxUnavailable
 from sandbox.docker.engine import Engine

@@ -11,18 +11,18 @@ from sqlalchemy import Engine
 
 from agents.docs import DocsAgent
 from agents.talk import TalkAgent
+from devops_chatbot.answer.writer import Writer
 from devops_chatbot.chat import Event, FoundBy, Location, Question, SearchMode
+from devops_chatbot.config.settings import ModelSettings
+from devops_chatbot.conversations.threads import SqlThreads
+from devops_chatbot.db.engine import open_records
 from devops_chatbot.errors import StoreUnavailable
-from devops_chatbot.language import terms
 from devops_chatbot.llm import Models, RoleAssignments
-from devops_chatbot.records import open_records
-from devops_chatbot.router import CHAT, DOCS, Router
-from devops_chatbot.scheduler import Scheduler
-from devops_chatbot.settings import ModelSettings
-from devops_chatbot.threads import SqlThreads
-from devops_chatbot.writer import Writer
+from devops_chatbot.routing.router import CHAT, DOCS, Router
+from devops_chatbot.scheduler.scheduler import Scheduler
+from knowledge.catalog.chunks import Passage
 from knowledge.model import Hit, Scope
-from knowledge.passages import Passage
+from knowledge.text.language import terms
 
 ROLES = ("answer", "route", "tools", "graph")
 

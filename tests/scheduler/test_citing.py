@@ -2,8 +2,8 @@
 
 import pytest
 
+from devops_chatbot.answer.citations import CitationFilter, citation, citations
 from devops_chatbot.chat import Evidence, Location
-from devops_chatbot.citing import CitationFilter, citation, citations
 
 CASES = [
     ("Plain text.", "Plain text.", []),

@@ -7,7 +7,7 @@ from scheduler.found import MANUAL, RUNBOOK, TABLE, evidence
 
 from devops_chatbot.chat import Evidence
 from devops_chatbot.llm.extract.compose import compose
-from knowledge.passages import find_quote
+from knowledge.catalog.chunks import find_quote
 
 
 def test_code_and_lists_stay_whole() -> None:

@@ -10,7 +10,7 @@ from scheduler.found import CHINESE, MANUAL, OTHER, PROSE, RUNBOOK, TABLE, evide
 from devops_chatbot.chat import Citation
 from devops_chatbot.llm.builtin import CITATIONS, EVIDENCE, QUERY, BuiltIn
 from devops_chatbot.llm.extract.compose import compose
-from knowledge.passages import find_quote
+from knowledge.catalog.chunks import find_quote
 
 
 def test_it_says_plainly_that_no_language_model_is_connected() -> None:

@@ -7,9 +7,9 @@ import pytest
 from scripted_model import Reply, ScriptedModel, nobody_there
 from sqlalchemy import Engine
 
+from devops_chatbot.config.settings import ModelSettings
 from devops_chatbot.errors import BadQuestion, NotFound
 from devops_chatbot.llm import Models, RoleAssignments
-from devops_chatbot.settings import ModelSettings
 
 
 def models(engine: Engine, *, answer: tuple[str, ...] = (), **named: dict[str, object]) -> Models:

@@ -8,9 +8,9 @@ import pytest
 from scripted_model import Reply, ScriptedModel
 
 from devops_chatbot.chat import Answer, Event, Failure, Progress, Question, Token
+from devops_chatbot.config.settings import ModelSettings
 from devops_chatbot.errors import ConfigError
 from devops_chatbot.llm.providers import Remote
-from devops_chatbot.settings import ModelSettings
 from webui.i18n.server import said as said_in
 
 PAGES = {"EtcdSlow.md": "EtcdSlow fires when etcd is slow to commit. Check the disk."}

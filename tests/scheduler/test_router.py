@@ -6,11 +6,11 @@ import pytest
 
 from devops_chatbot.chat import Citation, Question, Turn
 from devops_chatbot.errors import BadQuestion, ModelUnavailable
-from devops_chatbot.followup import standalone
-from devops_chatbot.language import identifiers, language_of
-from devops_chatbot.router import Circumstances, Router
-from knowledge.catalogue import KnowledgeBase
+from devops_chatbot.routing.query_rewriting import standalone
+from devops_chatbot.routing.router import Circumstances, Router
+from knowledge.catalog.catalog import KnowledgeBase
 from knowledge.embed import open_bundled
+from knowledge.text.language import identifiers, language_of
 
 WITH = Circumstances(language_model=True)
 WITHOUT = Circumstances(language_model=False)

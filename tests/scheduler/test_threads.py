@@ -6,8 +6,8 @@ import pytest
 from contracts.threads_contract import ANSWERED, ASKED, ThreadsContract
 from sqlalchemy import Engine, text
 
-from devops_chatbot.records import open_records
-from devops_chatbot.threads import NewMessage, SqlThreads
+from devops_chatbot.conversations.threads import NewMessage, SqlThreads
+from devops_chatbot.db.engine import open_records
 
 
 class TestSqlThreads(ThreadsContract):

@@ -2,11 +2,11 @@
 
 import pytest
 
-from knowledge import fusion
-from knowledge.language import NARROWEST, cosine_scale, foreign_share, understanding
+from knowledge.embed.embedding_probe import NARROWEST, cosine_scale, foreign_share, understanding
 from knowledge.model import Match
-from knowledge.spoken import in_words
-from knowledge.wording import Worded, Wording, stem
+from knowledge.retrieval import fusion
+from knowledge.retrieval.lexical_rerank import Worded, Wording, stem
+from knowledge.text.identifiers import in_words
 
 
 def matches(*pairs: tuple[str, float]) -> list[Match]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from contracts.graph_contract import ALERT, KNOWLEDGE_BASE, GraphStoreContract, graph, version_of
 
-from knowledge.graph.ladybug import LadybugGraph
+from knowledge.stores.graph.ladybug import LadybugGraph
 
 
 @pytest.fixture

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from devops_chatbot.db.engine import open_records
 from devops_chatbot.errors import BadQuestion
-from devops_chatbot.records import open_records
 from knowledge import loaders
-from knowledge.catalogue import Catalogue
+from knowledge.catalog.blobs import Originals
+from knowledge.catalog.catalog import Catalogue
 from knowledge.embed import Embedder, open_bundled
-from knowledge.graph.ladybug import LadybugGraph
-from knowledge.ingest import Ingest
-from knowledge.lexical.tantivy import TantivyWords
+from knowledge.ingest.ingest import Ingest
 from knowledge.model import Hit, ParsedDocument, Scope
-from knowledge.originals import Originals
-from knowledge.search import HybridRetriever
-from knowledge.stores import Stores
-from knowledge.vector.chroma import ChromaVectors
+from knowledge.retrieval.hybrid import HybridRetriever
+from knowledge.stores.graph.ladybug import LadybugGraph
+from knowledge.stores.indexes import Stores
+from knowledge.stores.lexical.tantivy import TantivyWords
+from knowledge.stores.vector.chroma import ChromaVectors
 
 CROWD = 0.8
 """The least cosine of any two texts under `Crowded`."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devops_chatbot import settings
+from devops_chatbot.config import settings
 from devops_chatbot.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

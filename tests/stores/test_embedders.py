@@ -88,8 +88,8 @@ def test_processors_without_8_bit_instructions_get_the_same_vectors(tmp_path: Pa
     import numpy as np
     import onnxruntime
 
-    from knowledge.embed.graph import write_graph
     from knowledge.embed.minilm import SHAPE
+    from knowledge.embed.onnx_export import write_graph
 
     assert PACKAGE is not None
     assert PACKAGE.origin is not None

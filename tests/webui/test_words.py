@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import webui
-from devops_chatbot import settings
+from devops_chatbot.config import settings
 from webui.i18n import LANGUAGES, catalogue, language_of, translate
 from webui.i18n.server import check_name, said, setting_description
 

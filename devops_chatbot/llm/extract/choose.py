@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from devops_chatbot.language import terms
 from devops_chatbot.llm.extract.blocks import items, sentences
 from devops_chatbot.llm.extract.relevance import Relevance
 from devops_chatbot.llm.extract.scope import NOTHING_ELSE, asked, common, points_elsewhere
 from devops_chatbot.llm.extract.views import Cited, Section, View, size_of
+from knowledge.text.language import terms
 
 WHOLE_SECTION = 900
 """A section up to this size is taken as it is; sizes count a Chinese character as two."""

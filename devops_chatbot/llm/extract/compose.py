@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from devops_chatbot.chat import Citation, Evidence
-from devops_chatbot.language import Language, language_of, terms
 from devops_chatbot.llm.extract.choose import (
     Group,
     Piece,
@@ -19,6 +18,7 @@ from devops_chatbot.llm.extract.relevance import Relevance
 from devops_chatbot.llm.extract.render import body, heading, numbers, piece_text, quoted
 from devops_chatbot.llm.extract.scope import points_elsewhere
 from devops_chatbot.llm.extract.views import Section, View, squashed, views
+from knowledge.text.language import Language, language_of, terms
 
 ROOM = 1600
 """Characters for the first document (see `choose`), and for each of the others."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from devops_chatbot.language import identifiers, stem, terms
+from knowledge.text.language import identifiers, stem, terms
 
 PHRASE = 0.2
 """What words that stand together in both are worth, in shares of the question."""

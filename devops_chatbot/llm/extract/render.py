@@ -4,11 +4,11 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from devops_chatbot.answer.citations import citation
 from devops_chatbot.chat import Citation, Evidence
-from devops_chatbot.citing import citation
-from devops_chatbot.language import is_chinese
 from devops_chatbot.llm.extract.choose import Group, Piece
 from devops_chatbot.llm.extract.views import squashed
+from knowledge.text.language import is_chinese
 
 LONGEST_QUOTE = 1200
 SPACE_BETWEEN = 40

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devops_chatbot.chat import Evidence
-from devops_chatbot.language import is_chinese
 from devops_chatbot.llm.extract.blocks import Block, blocks_of, code_language, sentences
+from knowledge.text.language import is_chinese
 
 _ORDINAL = re.compile(r"-(\d+)$")
 _LINK = re.compile(r"\[[^\]]*\]\([^\s]*\)+|https?://\S+")

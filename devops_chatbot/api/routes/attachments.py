@@ -1,0 +1,67 @@
+"""Routes of the files attached to a conversation."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse
+from starlette.concurrency import run_in_threadpool
+
+from devops_chatbot.api.context import In, Of, page
+from devops_chatbot.api.routes.documents import UPLOAD
+from devops_chatbot.api.routes.thread_code import download
+from devops_chatbot.api.uploads import receive_files
+from devops_chatbot.bootstrap import Product
+from devops_chatbot.conversations import Attachment as Attached
+from devops_chatbot.schemas.code import Attachment
+from devops_chatbot.schemas.wire import Page
+
+router = APIRouter(prefix="/v1/threads/{thread_id}/attachments", tags=["conversations"])
+
+
+@router.get("")
+def list_attachments(thread_id: str, product: Of) -> Page[Attachment]:
+    """The files of the conversation, oldest first, and what can be done with each."""
+    product.threads.load(thread_id)
+    return page(Attachment, product.workbench.attachments.list(thread_id))
+
+
+@router.post("", status_code=201, openapi_extra=UPLOAD)
+async def attach_files(thread_id: str, request: Request, context: In) -> Page[Attachment]:
+    """Send one or many files in the field `files`. Code in this conversation sees them in its folder, and questions in
+    this conversation find what they say; a question waits until they have been read. A file that cannot be read as a
+    document is attached for code only, and says so. A file of the same name replaces the earlier one.
+    """
+    product = context.product
+    await run_in_threadpool(product.threads.load, thread_id)
+    folder = await run_in_threadpool(product.jobs.new_staging)
+    try:
+        await receive_files(
+            request.stream(),
+            request.headers.get("content-type", ""),
+            folder,
+            max_mb=product.settings.conversations.attachments_mb,
+            setting="conversations.attachments_mb",
+        )
+        return page(Attachment, await run_in_threadpool(_attach, product, thread_id, folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@router.get("/{attachment_id}", response_class=FileResponse)
+def download_attachment(thread_id: str, attachment_id: str, product: Of) -> FileResponse:
+    """The file as it was sent."""
+    found, path = product.workbench.attachments.get(thread_id, attachment_id)
+    return download(path, found.name)
+
+
+@router.delete("/{attachment_id}", status_code=204)
+def remove_attachment(thread_id: str, attachment_id: str, product: Of) -> None:
+    """Neither code nor questions see it any more."""
+    product.workbench.detach(thread_id, attachment_id)
+
+
+def _attach(product: Product, thread_id: str, folder: Path) -> Sequence[Attached]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return product.workbench.attach(thread_id, files)

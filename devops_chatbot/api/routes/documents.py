@@ -1,0 +1,161 @@
+"""Routes of the documents of a knowledge base: upload, file table, chunks, original, remove, read anew."""
+
+import errno
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+
+from devops_chatbot.api.context import In, Named, Of, Offset, given, page
+from devops_chatbot.api.routes.jobs import started
+from devops_chatbot.api.uploads import receive_files
+from devops_chatbot.bootstrap import DOWNLOADS, Product
+from devops_chatbot.config.data_directory import free_bytes
+from devops_chatbot.errors import StoreUnavailable
+from devops_chatbot.schemas.wire import Document, DocumentState, Page, Passage, Selection, StartedJob
+
+router = APIRouter(prefix="/v1/knowledge-bases/{kb}/documents", tags=["documents"])
+
+MEGABYTE = 1024 * 1024
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                }
+            }
+        },
+    }
+}
+_ZIP: dict[int | str, dict[str, Any]] = {200: {"description": "A zip", "content": {"application/zip": {}}}}
+
+
+@router.post("", status_code=202, openapi_extra=UPLOAD)
+async def upload_documents(kb: Named, request: Request, context: In) -> StartedJob:
+    """Send one or many files in the field `files`; zip and tar archives are unpacked.
+
+    A file name may be a relative path, which becomes the document's address. A file of the same address replaces the
+    earlier one; an unchanged one costs nothing.
+    """
+    product = context.product
+    found = await run_in_threadpool(product.catalogue.get, kb)
+    staged = await run_in_threadpool(_staged, product, int(request.headers.get("content-length") or 0))
+    try:
+        await receive_files(
+            request.stream(),
+            request.headers.get("content-type", ""),
+            staged,
+            max_mb=product.settings.knowledge.max_upload_mb,
+        )
+    except BaseException:  # the client may have left, which is a cancellation
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
+    return started(await run_in_threadpool(product.jobs.ingest_upload, found.id, staged))
+
+
+@router.get("")
+def list_documents(
+    kb: Named,
+    product: Of,
+    state: DocumentState | None = None,
+    text: str | None = None,
+    offset: Offset = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Page[Document]:
+    """The file table; `text` is looked for in addresses and titles."""
+    found = product.catalogue.documents(
+        product.catalogue.get(kb).id, state=state, text=text, offset=offset, limit=limit
+    )
+    return page(Document, found.items, found.total)
+
+
+@router.post("/delete", status_code=204)
+def delete_documents(kb: Named, body: Selection, product: Of) -> None:
+    """Remove many documents from every index."""
+    product.ingest.remove_documents(product.catalogue.get(kb).id, body.ids)
+
+
+@router.post("/reindex", status_code=202)
+def reindex_documents(kb: Named, body: Selection, product: Of) -> StartedJob:
+    """Read documents anew from the originals that the server keeps."""
+    return started(product.jobs.reindex(product.catalogue.get(kb).id, body.ids))
+
+
+@router.post("/download", response_class=FileResponse, responses=_ZIP)
+def download_documents(kb: Named, body: Selection, product: Of) -> FileResponse:
+    """The originals of many documents in one zip, each below the folders of its address."""
+    base = product.catalogue.get(kb)
+    documents = [product.catalogue.document(base.id, each) for each in dict.fromkeys(body.ids)]
+    handle, name = tempfile.mkstemp(suffix=".zip", dir=product.data.folder(DOWNLOADS))
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for document in documents:
+                archive.write(product.ingest.original(base.id, document.id), _inside(document.source_uri))
+    except BaseException:
+        path.unlink()
+        raise
+    return FileResponse(
+        path,
+        filename=f"{base.name.replace('/', '-')}.zip",
+        media_type="application/zip",
+        background=BackgroundTask(path.unlink),
+    )
+
+
+@router.get("/{document_id}")
+def get_document(kb: Named, document_id: str, product: Of) -> Document:
+    """One row of the file table."""
+    return given(Document, product.catalogue.document(product.catalogue.get(kb).id, document_id))
+
+
+@router.delete("/{document_id}", status_code=204)
+def delete_document(kb: Named, document_id: str, product: Of) -> None:
+    """Remove a document from every index."""
+    product.ingest.remove_document(product.catalogue.get(kb).id, document_id)
+
+
+@router.get("/{document_id}/chunks")
+def list_chunks(kb: Named, document_id: str, product: Of) -> Page[Passage]:
+    """The pieces that the document was split into, in reading order."""
+    document = product.catalogue.document(product.catalogue.get(kb).id, document_id)
+    return page(Passage, product.catalogue.chunks(document.id))
+
+
+@router.get("/{document_id}/original", response_class=FileResponse)
+def download_document(kb: Named, document_id: str, product: Of) -> FileResponse:
+    """The file as it was taken in; always as a download, never shown as a page of this server."""
+    document = product.catalogue.document(product.catalogue.get(kb).id, document_id)
+    return FileResponse(
+        product.ingest.original(document.knowledge_base, document.id),
+        filename=Path(document.source_uri).name,
+        media_type="application/octet-stream",
+        headers={"X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _inside(address: str) -> str:
+    """A document's address as a path inside an archive."""
+    return "/".join(part for part in address.split("/") if part not in ("", ".", ".."))
+
+
+def _staged(product: Product, announced_bytes: int) -> Path:
+    """A new folder for an upload. Raises `StoreUnavailable` when the disk cannot hold what was announced."""
+    free = free_bytes(product.data.path)
+    if announced_bytes > free:
+        raise StoreUnavailable(
+            f"The upload has {announced_bytes // MEGABYTE} MB and the disk of the data directory {free // MEGABYTE} MB "
+            "left. Free some space and try again."
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return product.jobs.new_staging()

@@ -1,0 +1,142 @@
+"""Routes of health: that the process lives, what is ready and why not, and Prometheus metrics."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from importlib.util import find_spec
+from typing import get_args
+
+from fastapi import APIRouter, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from devops_chatbot.api.context import In, Of
+from devops_chatbot.bootstrap import Product
+from devops_chatbot.config.data_directory import free_bytes
+from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable
+from devops_chatbot.schemas.wire import Check, JobState, Readiness, State, Test
+
+router = APIRouter(tags=["health"])
+
+LEAST_FREE_BYTES = 50 * 1024 * 1024
+_ENGINES = {"jobs": "dbos", "vector index": "chromadb", "word index": "tantivy", "graph": "ladybug"}
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process lives."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "Something necessary has failed"}})
+def readyz(product: Of, response: Response) -> Readiness:
+    """Each thing the product needs: ready, disabled or failed and why. 503 when a necessary one has failed."""
+    necessary, others = tuple(_necessary(product)), tuple(_others(product))
+    ready = all(check.state == "ready" for check in necessary)
+    response.status_code = 200 if ready else 503
+    return Readiness(ready=ready, version=product.version, checks=(*necessary, *others))
+
+
+@router.post("/v1/checks/{name}/test")
+def test_check(name: str, product: Of) -> Test:
+    """Really use a thing that `/readyz` names: write to the data directory, open a store and look into it.
+
+    Models and embedding models have test routes of their own.
+    """
+    tests = _tests(product)
+    if name not in tests:
+        raise NotFound(f"There is nothing named {name!r} to test. Known: {', '.join(tests)}")
+    begun = time.perf_counter()
+    try:
+        ok, detail = True, tests[name]()
+    except (ChatbotError, OSError, SQLAlchemyError) as error:
+        ok, detail = False, str(error)
+    return Test(ok=ok, seconds=time.perf_counter() - begun, detail=detail)
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(context: In) -> Response:
+    """Prometheus text."""
+    numbers, product = context.metrics, context.product
+    bases, jobs = product.catalogue.list(), product.jobs.list()
+    numbers.knowledge.labels("knowledge_bases").set(len(bases))
+    for what in ("documents", "chunks", "bytes"):
+        numbers.knowledge.labels(what).set(sum(getattr(base, what) for base in bases))
+    for state in get_args(JobState):
+        numbers.jobs.labels(state).set(sum(job.state == state for job in jobs))
+    return Response(numbers.text(), media_type=numbers.content_type)
+
+
+def _tests(product: Product) -> dict[str, Callable[[], str]]:
+    stores = product.stores
+    return {
+        "data directory": lambda: _written(product),
+        "records": lambda: _counted(product.catalogue.list()),
+        "jobs": lambda: f"{len(product.jobs.list())} jobs on record",
+        "vector index": lambda: _held(product, stores.vectors.ids),
+        "word index": lambda: _held(product, stores.words.ids),
+        "graph": lambda: _held(product, stores.graph.versions),
+        "sandbox": lambda: _sandbox(product),
+    }
+
+
+def _written(product: Product) -> str:
+    said = _data_directory(product)
+    with tempfile.NamedTemporaryFile(dir=product.data.path, prefix=".test-") as file:
+        file.write(b"x" * 4096)
+        file.flush()
+        os.fsync(file.fileno())
+    return said
+
+
+def _counted(bases: Sequence[object]) -> str:
+    return "1 knowledge base" if len(bases) == 1 else f"{len(bases)} knowledge bases"
+
+
+def _held(product: Product, entries: Callable[[str], Collection[object]]) -> str:
+    """How much a store holds. Raises `StoreUnavailable` when it holds nothing of a knowledge base with passages."""
+    bases = product.catalogue.list()
+    held = {base.name: len(entries(base.id)) for base in bases}
+    lost = [base.name for base in bases if base.chunks and not held[base.name]]
+    if lost:
+        raise StoreUnavailable(f"It holds nothing of {', '.join(lost)}. Index the documents there again.")
+    return f"opened; {sum(held.values())} entries of {_counted(bases)}"
+
+
+def _necessary(product: Product) -> Iterator[Check]:
+    yield _tried("data directory", lambda: _data_directory(product))
+    yield _tried("records", lambda: _counted(product.catalogue.list()))
+    for name, package in _ENGINES.items():
+        missing = find_spec(package) is None
+        why = f"the package {package} is not installed" if missing else f"{package}, opened on first use"
+        yield Check(name=name, state="failed" if missing else "ready", why=why)
+
+
+def _others(product: Product) -> Iterator[Check]:
+    for embedding in product.embeddings.infos():
+        yield Check(name=f"embedding {embedding.name}", state=embedding.state, why=embedding.why)
+    yield _tried("sandbox", lambda: _sandbox(product), otherwise="disabled")
+    for model in product.models.names():
+        yield Check(name=f"model {model.name}", state=model.state, why=model.why)
+
+
+def _sandbox(product: Product) -> str:
+    ready = product.sandbox.ready()
+    return f"{ready.engine}, image version {ready.version}, runs {', '.join(ready.languages)}"
+
+
+def _tried(name: str, look: Callable[[], str], otherwise: State = "failed") -> Check:
+    try:
+        return Check(name=name, state="ready", why=look())
+    except (ChatbotError, OSError) as error:
+        return Check(name=name, state=otherwise, why=str(error))
+
+
+def _data_directory(product: Product) -> str:
+    path = product.data.path
+    if not os.access(path, os.W_OK):
+        raise OSError(f"{path} cannot be written")
+    free = free_bytes(path)
+    if free < LEAST_FREE_BYTES:
+        raise OSError(f"only {free // 1024 // 1024} MB are left on the disk of {path}")
+    return f"{path}, {free / 1024**3:.1f} GB free"

@@ -1,0 +1,61 @@
+"""Routes of jobs: long work, its state and its events."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+
+from devops_chatbot import runs
+from devops_chatbot.api.context import In, Of, given, page
+from devops_chatbot.api.sse import EventStream, frame
+from devops_chatbot.bootstrap import Product
+from devops_chatbot.schemas.wire import Job, Page, StartedJob
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "`job` events: the job now and after each change, until it has ended",
+        "content": {
+            "text/event-stream": {"example": 'event: job\ndata: {"id": "…", "state": "running", "done": 3}\n\n'}
+        },
+    }
+}
+
+
+def started(job: runs.Job) -> StartedJob:
+    """The answer to a request that began a job."""
+    return StartedJob(job_id=job.id, job=given(Job, job))
+
+
+@router.get("")
+def list_jobs(product: Of, knowledge_base: str | None = None) -> Page[Job]:
+    """Newest first; `knowledge_base` is an id or a name."""
+    scope = product.catalogue.get(knowledge_base).id if knowledge_base else None
+    return page(Job, product.jobs.list(scope))
+
+
+@router.get("/{job_id}")
+def get_job(job_id: str, product: Of) -> Job:
+    """A job as it stands now."""
+    return given(Job, product.jobs.get(job_id))
+
+
+@router.delete("/{job_id}")
+def cancel_job(job_id: str, product: Of) -> Job:
+    """Stops the work; documents that are in stay in. Cancelling a job that has ended changes nothing."""
+    product.jobs.cancel(job_id)
+    return given(Job, product.jobs.get(job_id))
+
+
+@router.get("/{job_id}/events", response_class=EventStream, responses=_EVENTS)
+async def job_events(job_id: str, context: In) -> EventStream:
+    """Follow a job; leaving does not stop it."""
+    await run_in_threadpool(context.product.jobs.get, job_id)
+    return EventStream(_events(context.product, job_id), streams=context.streams, name=f"job:{job_id}")
+
+
+async def _events(product: Product, job_id: str) -> AsyncGenerator[bytes]:
+    async for job in product.jobs.events(job_id):
+        yield frame("job", given(Job, job).model_dump_json().encode())

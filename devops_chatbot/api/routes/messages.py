@@ -1,0 +1,120 @@
+"""Asking: a message into a conversation, its events out; and stopping."""
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+from devops_chatbot.api.context import Context, In, refuse_repositories
+from devops_chatbot.api.problems import status_of_name
+from devops_chatbot.api.sse import EventStream, encode
+from devops_chatbot.bootstrap import Product
+from devops_chatbot.chat import Answer, Failure, Progress, Question
+from devops_chatbot.schemas.wire import NewMessage
+from knowledge.text.language import language_of
+
+READING_POLL_S = 0.2
+
+router = APIRouter(prefix="/v1/threads", tags=["conversations"])
+
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The events `route`, `progress`, `evidence`, `token`, and last `answer` or `failure`. "
+        "Closing the connection stops the work; what was said is kept.",
+        "content": {
+            "text/event-stream": {
+                "example": 'event: route\ndata: {"scenario": "docs", "why": "…", "confidence": 0.9}\n\n'
+                'event: token\ndata: {"text": "First check the logs [1]"}\n\n'
+                'event: answer\ndata: {"text": "…", "citations": [{"number": 1, "ref": "…", "quote": "…"}]}\n\n'
+            }
+        },
+    }
+}
+
+
+class Stopped(BaseModel):
+    """Whether there was something to stop."""
+
+    stopped: bool
+
+
+@router.post("/{thread_id}/messages", response_class=EventStream, responses=_EVENTS)
+async def ask(thread_id: str, body: NewMessage, context: In) -> EventStream:
+    """Ask a question and read the answer while it is written."""
+    question = await run_in_threadpool(_question, context.product, thread_id, body)
+    return EventStream(_events(context, question), streams=context.streams, name=thread_id)
+
+
+@router.post("/{thread_id}/stop")
+async def stop(thread_id: str, context: In) -> Stopped:
+    """Stop what is being answered in this conversation, from anywhere; what was said is kept."""
+    return Stopped(stopped=context.streams.stop(thread_id))
+
+
+def _question(product: Product, thread_id: str, body: NewMessage) -> Question:
+    product.threads.load(thread_id)
+    refuse_repositories(body.repositories)
+    question = Question(
+        text=body.text,
+        thread_id=thread_id,
+        knowledge_bases=(*product.ids_of(body.knowledge_bases), *_attached(product, thread_id)),
+        scenario=body.route,
+        model=body.model,
+        mode=body.mode,
+        limit=body.limit,
+        score_threshold=body.score_threshold,
+        history_turns=body.history_turns,
+        regenerate=body.regenerate,
+    )
+    product.scheduler.check(question)
+    return question
+
+
+def _attached(product: Product, thread_id: str) -> tuple[str, ...]:
+    """The hidden knowledge base of the thread's files, when it has one."""
+    base = product.workbench.attachments.knowledge_base(thread_id)
+    return (base,) if base else ()
+
+
+async def _read_attachments(product: Product, question: Question) -> AsyncGenerator[Progress]:
+    """Returns once every attached file has been read; says which are waited for."""
+    said: list[str] = []
+    while question.thread_id is not None:
+        files = await run_in_threadpool(product.workbench.attachments.list, question.thread_id)
+        names = [each.name for each in files if each.state == "reading"]
+        if not names:
+            return
+        if names != said:
+            text = ", ".join(names)
+            chinese = language_of(question.text) == "zh"
+            yield Progress(stage="attachments", text=f"正在读取：{text}" if chinese else f"Reading {text}")
+        said = names
+        await asyncio.sleep(READING_POLL_S)
+
+
+async def _events(context: Context, question: Question) -> AsyncGenerator[bytes]:
+    begun, first, end = time.perf_counter(), True, "stopped"
+    context.metrics.streams.inc()
+    try:
+        async for progress in _read_attachments(context.product, question):
+            yield encode(progress)
+        async with aclosing(context.product.scheduler.ask(question)) as events:
+            async for event in events:
+                if first:
+                    context.metrics.first_event_seconds.observe(time.perf_counter() - begun)
+                    first = False
+                if isinstance(event, Failure):
+                    end = "failed"
+                    event = dataclasses.replace(event, status=status_of_name(event.error))
+                elif isinstance(event, Answer):
+                    end = "answered"
+                yield encode(event)
+    finally:
+        context.metrics.streams.dec()
+        context.metrics.questions.labels(end).inc()

@@ -1,0 +1,53 @@
+"""Routes of the sample knowledge base: the product's own guide and a few real runbooks."""
+
+import shutil
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from devops_chatbot.api.context import Of
+from devops_chatbot.api.routes.jobs import started
+from devops_chatbot.bootstrap import Product
+from devops_chatbot.errors import Conflict
+from devops_chatbot.schemas.wire import NewSamples, Samples, StartedJob
+from knowledge import samples
+from knowledge.catalog.catalog import KnowledgeBase
+
+router = APIRouter(prefix="/v1/samples", tags=["samples"])
+
+FOLDERS = ("guide", "runbooks")
+
+
+@router.get("")
+def get_samples(product: Of) -> Samples:
+    """The sample knowledge base, when it is built, and questions to try."""
+    built = _built(product)
+    return Samples(
+        knowledge_base=built.id if built else None,
+        questions={language: tuple(samples.questions(language)) for language in samples.NAME},
+    )
+
+
+@router.post("", status_code=202)
+def build_samples(product: Of, body: NewSamples | None = None) -> StartedJob:
+    """Build the sample knowledge base; again: bring it up to date, which costs next to nothing."""
+    base = _built(product)
+    if base is None:
+        language = body.language if body else "en"
+        try:
+            base = product.catalogue.create(samples.NAME[language], embedding=product.embeddings.known(None))
+        except Conflict:  # somebody else clicked at the same moment
+            base = product.catalogue.get(samples.NAME[language])
+    staged = product.jobs.new_staging()
+    for folder in FOLDERS:
+        shutil.copytree(samples.folder() / folder, staged / folder, ignore=_no_documents)
+    return started(product.jobs.ingest_upload(base.id, staged))
+
+
+def _built(product: Product) -> KnowledgeBase | None:
+    names = set(samples.NAME.values())
+    return next((base for base in product.catalogue.list() if base.name in names), None)
+
+
+def _no_documents(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if not (Path(folder) / name).is_dir() and not name.endswith(".md")]

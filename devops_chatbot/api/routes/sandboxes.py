@@ -1,0 +1,267 @@
+"""Routes of the sandbox: sessions, runs, files and the self-test. The API and the sandbox server serve the same ones."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+from urllib.parse import unquote
+
+import anyio
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Header, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from devops_chatbot.api.sse import EventStream, Streams, frame
+from devops_chatbot.errors import ChatbotError, TooLarge
+from devops_chatbot.schemas.code import Language
+from devops_chatbot.schemas.wire import Page
+from sandbox import languages
+from sandbox.http.wire import (
+    CALLER_HEADER,
+    ArtifactBody,
+    ExecutionBody,
+    FileBody,
+    NewRun,
+    NewSandbox,
+    ReadinessBody,
+    ResultBody,
+    SessionBody,
+    chunk_body,
+)
+from sandbox.model import Artifact, AttackResult, Chunk, Execution, Limits, Sandbox, Session
+
+RUNS_AT_ONCE = 64
+EVENT_STREAM = "text/event-stream"
+HELD_IN_MEMORY = 1 << 20
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+router = APIRouter(prefix="/v1/sandboxes", tags=["sandbox"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What the routes work on: the app puts one under `app.state.sandbox_door`.
+
+    `caller` is whom this request speaks for; None may see every session.
+    """
+
+    sandbox: Sandbox
+    usual: Limits
+    streams: Streams
+    caller: Callable[[Request], str | None]
+
+
+def _door(request: Request) -> Door:
+    door: Door = request.app.state.sandbox_door
+    return door
+
+
+Through = Annotated[Door, Depends(_door)]
+
+_RUN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": ExecutionBody,
+        "description": "How the run ended; with `Accept: text/event-stream`, first its `chunk` and `artifact` events "
+        "as they come, and last `execution` or `failure`. Leaving stops the run.",
+        "content": {
+            EVENT_STREAM: {
+                "example": 'event: chunk\ndata: {"stream": "stdout", "text": "42\\n"}\n\n'
+                'event: execution\ndata: {"exit_code": 0, "stdout": "42\\n", "stderr": "", "seconds": 0.001}\n\n'
+            }
+        },
+    }
+}
+
+
+@router.get("/readiness")
+def readiness(door: Through) -> ReadinessBody:
+    """What the sandbox can do now; 503 with the reason when it can do nothing."""
+    return ReadinessBody.model_validate(door.sandbox.ready())
+
+
+@router.get("/languages")
+def list_languages() -> Page[Language]:
+    """The languages that this product knows, with the other names that people use for them. Which of them can be run
+    here now is said by `readiness`.
+    """
+    rows = tuple(Language.model_validate(each) for each in languages.known())
+    return Page(items=rows, total=len(rows))
+
+
+@router.post("/selftest", response_class=EventStream)
+async def selftest(request: Request, door: Through) -> EventStream:
+    """Try to break out on the sandbox's own host: a `result` event for each attack. Takes a minute."""
+    return EventStream(_results(door.sandbox, limiter(request)), streams=door.streams, name="sandbox:selftest")
+
+
+@router.post("", status_code=201)
+def open_session(body: NewSandbox, request: Request, door: Through) -> SessionBody:
+    """Open a session: a container of its own, which goes when nobody uses it."""
+    limits = body.limits.over(door.usual, network=body.network)
+    session = door.sandbox.open(limits, language=body.language, caller=door.caller(request) or "local")
+    return SessionBody.model_validate(session.info())
+
+
+@router.get("")
+def list_sessions(request: Request, door: Through) -> Page[SessionBody]:
+    """Your sessions, oldest first."""
+    rows = tuple(SessionBody.model_validate(info) for info in door.sandbox.list(caller=door.caller(request)))
+    return Page(items=rows, total=len(rows))
+
+
+@router.get("/{sandbox_id}")
+def get_session(sandbox_id: str, request: Request, door: Through) -> SessionBody:
+    """What a session may use and what it does."""
+    return SessionBody.model_validate(_session(door, request, sandbox_id).info())
+
+
+@router.delete("/{sandbox_id}", status_code=204)
+def close_session(sandbox_id: str, request: Request, door: Through) -> None:
+    """End the session and everything in it."""
+    _session(door, request, sandbox_id).close()
+
+
+@router.post("/{sandbox_id}/runs", responses=_RUN, response_model=None)
+async def run(
+    sandbox_id: str, body: NewRun, request: Request, door: Through, accept: Annotated[str, Header()] = ""
+) -> ExecutionBody | EventStream:
+    """Run code. A program that fails is a result like any other: look at `exit_code`."""
+    session = await run_in_threadpool(_session, door, request, sandbox_id)
+    if EVENT_STREAM in accept:
+        return EventStream(_events(session, body, limiter(request)), streams=door.streams, name=f"sandbox:{sandbox_id}")
+    execution = await to_thread.run_sync(_run, session, body, lambda _: None, limiter=limiter(request))
+    return ExecutionBody.of(execution)
+
+
+@router.post("/{sandbox_id}/interrupt", status_code=204)
+def interrupt(sandbox_id: str, request: Request, door: Through) -> None:
+    """Stop what runs; variables stay when the code lets itself be stopped."""
+    _session(door, request, sandbox_id).interrupt()
+
+
+@router.post("/{sandbox_id}/reset", status_code=204)
+def reset(sandbox_id: str, request: Request, door: Through) -> None:
+    """Start again in a fresh container: no variables, no files."""
+    _session(door, request, sandbox_id).reset()
+
+
+@router.get("/{sandbox_id}/files")
+def list_files(sandbox_id: str, request: Request, door: Through) -> Page[FileBody]:
+    """The files of the session's folder, without hidden ones."""
+    rows = tuple(FileBody.model_validate(entry) for entry in _session(door, request, sandbox_id).files.list())
+    return Page(items=rows, total=len(rows))
+
+
+@router.put("/{sandbox_id}/files/{path:path}")
+async def put_file(sandbox_id: str, path: str, request: Request, door: Through) -> FileBody:
+    """Write a file; the body is its content, of type `application/octet-stream`."""
+    session = await run_in_threadpool(_session, door, request, sandbox_id)
+    most = (await run_in_threadpool(session.info)).limits.disk_mb << 20
+    size = 0
+    with tempfile.SpooledTemporaryFile(max_size=HELD_IN_MEMORY) as held:
+        async for piece in request.stream():
+            size += len(piece)
+            if size > most:
+                raise TooLarge(f"The file is larger than the session's folder, {most >> 20} MB (limits.disk_mb).")
+            await run_in_threadpool(held.write, piece)
+        held.seek(0)
+        pieces: Iterator[bytes] = iter(lambda: held.read(1 << 18), b"")
+        return FileBody.model_validate(await run_in_threadpool(session.files.put, path, pieces))
+
+
+@router.get("/{sandbox_id}/files/{path:path}", response_class=Response)
+def get_file(sandbox_id: str, path: str, request: Request, door: Through) -> StreamingResponse:
+    """The content of a file, never to be shown by a browser as a page of ours."""
+    pieces = _session(door, request, sandbox_id).files.get(path)
+    headers = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
+
+
+@router.delete("/{sandbox_id}/files/{path:path}", status_code=204)
+def delete_file(sandbox_id: str, path: str, request: Request, door: Through) -> None:
+    """Remove a file, or a folder with everything in it."""
+    _session(door, request, sandbox_id).files.delete(path)
+
+
+def told_caller(request: Request) -> str | None:
+    """Whom a trusted client says that it speaks for."""
+    said = request.headers.get(CALLER_HEADER)
+    return None if said is None else unquote(said)
+
+
+def _session(door: Door, request: Request, sandbox_id: str) -> Session:
+    return door.sandbox.get(sandbox_id, caller=door.caller(request))
+
+
+def limiter(request: Request) -> anyio.CapacityLimiter:
+    """Long runs must not take the threads that everything else needs."""
+    state = request.app.state
+    if not hasattr(state, "sandbox_runs"):
+        state.sandbox_runs = anyio.CapacityLimiter(RUNS_AT_ONCE)
+    held: anyio.CapacityLimiter = state.sandbox_runs
+    return held
+
+
+def _run(session: Session, body: NewRun, watch: Callable[[Chunk | Artifact], None]) -> Execution:
+    return session.run(body.code, language=body.language, timeout_s=body.timeout_s, watch=watch)
+
+
+async def _events(session: Session, body: NewRun, limiter: anyio.CapacityLimiter) -> AsyncGenerator[bytes]:
+    """What a run says, while it says it; when the reader leaves, the run is stopped."""
+    said: asyncio.Queue[bytes] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def watch(piece: Chunk | Artifact) -> None:
+        event = (
+            frame("chunk", chunk_body(piece).model_dump_json().encode())
+            if isinstance(piece, Chunk)
+            else frame("artifact", ArtifactBody.of(piece).model_dump_json().encode())
+        )
+        loop.call_soon_threadsafe(said.put_nowait, event)
+
+    async for event in while_working(lambda: _run(session, body, watch), said, session.interrupt, limiter):
+        yield (
+            event
+            if isinstance(event, bytes)
+            else frame("execution", ExecutionBody.of(event).model_dump_json().encode())
+        )
+
+
+async def _results(sandbox: Sandbox, limiter: anyio.CapacityLimiter) -> AsyncGenerator[bytes]:
+    said: asyncio.Queue[bytes] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def say(result: AttackResult) -> None:
+        event = frame("result", ResultBody.model_validate(result).model_dump_json().encode())
+        loop.call_soon_threadsafe(said.put_nowait, event)
+
+    async for event in while_working(lambda: sandbox.selftest(say), said, lambda: None, limiter):
+        if isinstance(event, bytes):
+            yield event
+
+
+async def while_working(
+    work: Callable[[], T], said: "asyncio.Queue[S]", give_up: Callable[[], None], limiter: anyio.CapacityLimiter
+) -> AsyncGenerator[S | T]:
+    """What is said while the work goes on in a thread of its own, and last its result."""
+    working = asyncio.ensure_future(to_thread.run_sync(work, limiter=limiter))
+    try:
+        while not working.done() or not said.empty():
+            waiting = asyncio.ensure_future(said.get())
+            await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                yield waiting.result()
+            else:
+                waiting.cancel()
+        yield working.result()
+    finally:
+        if not working.done():
+            with contextlib.suppress(ChatbotError):
+                await asyncio.shield(to_thread.run_sync(give_up))
+            with contextlib.suppress(ChatbotError):
+                await asyncio.shield(working)

@@ -1,0 +1,28 @@
+"""The route of the settings in force."""
+
+from fastapi import APIRouter
+
+from devops_chatbot.api.context import Of, given
+from devops_chatbot.bootstrap import Product
+from devops_chatbot.config.settings import in_force, settings_file
+from devops_chatbot.schemas.wire import Setting, SettingsInForce
+
+router = APIRouter(prefix="/v1/settings", tags=["settings"])
+
+
+@router.get("")
+def get_settings(product: Of) -> SettingsInForce:
+    """What is in force and where each value comes from; secrets are hidden."""
+    file = settings_file()
+    return SettingsInForce(
+        file=str(file) if file else None,
+        settings=tuple(_with_roles(given(Setting, setting), product) for setting in in_force(product.settings)),
+    )
+
+
+def _with_roles(setting: Setting, product: Product) -> Setting:
+    section, _, role = setting.key.partition(".")
+    if section != "roles" or role not in product.models.switched():
+        return setting
+    names = ", ".join(product.models.assigned(role))
+    return setting.model_copy(update={"value": names, "origin": "switched"})

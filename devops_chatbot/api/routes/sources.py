@@ -1,0 +1,37 @@
+"""Routes of the sources that a knowledge base follows: folders on the server's machine."""
+
+from fastapi import APIRouter
+
+from devops_chatbot.api.context import Named, Of, page
+from devops_chatbot.api.routes.jobs import started
+from devops_chatbot.errors import NotFound
+from devops_chatbot.schemas.wire import NewSource, Page, Source, StartedJob
+from knowledge.sources.folder import allowed_folder
+
+router = APIRouter(prefix="/v1/knowledge-bases/{kb}/sources", tags=["sources"])
+
+
+@router.get("")
+def list_sources(kb: Named, product: Of) -> Page[Source]:
+    """The folders that the knowledge base follows."""
+    return page(Source, product.catalogue.sources(product.catalogue.get(kb).id))
+
+
+@router.post("", status_code=202)
+def sync_source(kb: Named, body: NewSource, product: Of) -> StartedJob:
+    """Follow a folder, or sync it again: only what changed is read, and what is gone is removed.
+
+    The folder has to be below one that the setting `knowledge.folders` names.
+    """
+    found = product.catalogue.get(kb)
+    folder = allowed_folder(body.location, product.settings.knowledge.folders)
+    return started(product.jobs.ingest_folder(found.id, folder))
+
+
+@router.delete("", status_code=204)
+def forget_source(kb: Named, location: str, product: Of) -> None:
+    """Follow a folder no longer; the documents that it gave stay."""
+    found = product.catalogue.get(kb)
+    if location not in {source.location for source in product.catalogue.sources(found.id)}:
+        raise NotFound(f"{found.name} follows no folder {location!r}.")
+    product.catalogue.forget_source(found.id, location)

@@ -1,0 +1,180 @@
+"""The client's part for what conversations work with: runs of code, attached files, and the state of the sandbox."""
+
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, TypeVar
+from urllib.parse import quote, unquote
+
+import httpx
+from pydantic import BaseModel
+
+from devops_chatbot import errors
+from devops_chatbot.errors import ChatbotError
+from devops_chatbot.schemas import code as wire
+
+Upload = Path | tuple[str, Path | bytes | BinaryIO]
+"""A file of this machine, or a name (a relative path) with the content."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file as the server keeps it."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+    @classmethod
+    def of(cls, response: httpx.Response, *, otherwise: str) -> "Download":
+        """The file in a response; `otherwise` is its name when the response has none (RFC 6266)."""
+        disposition = response.headers.get("content-disposition", "")
+        encoded = disposition.partition("filename*=utf-8''")[2]
+        name = unquote(encoded) or disposition.partition('filename="')[2].rpartition('"')[0] or otherwise
+        kind = response.headers.get("content-type", "application/octet-stream")
+        return cls(name=name, media_type=kind, data=response.content)
+
+
+class Connection(Protocol):
+    """As much of `devops_chatbot.client.Client` as is needed here."""
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: BaseModel | None = None,
+        query: Mapping[str, str | int | None] | None = None,
+    ) -> httpx.Response: ...
+
+    def send_files(self, path: str, files: Sequence[Upload]) -> httpx.Response: ...
+
+    def stream(
+        self, method: str, path: str, *, body: BaseModel | None = None
+    ) -> AbstractContextManager[Iterator[tuple[str, str]]]: ...
+
+    def get(self, kind: type[M], path: str, **query: str | int | None) -> M: ...
+
+    def rows(self, kind: type[M], path: str, **query: str | int | None) -> list[M]: ...
+
+
+class Bench:
+    """Routes below `/v1/threads/{id}` and `/v1/sandboxes`. Raises as the client does."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._to = connection
+
+    # --- runs of code
+
+    def run(
+        self, thread: str, *, message: str, block: int, language: str, code: str, timeout_s: float | None = None
+    ) -> Generator[wire.RunChunk | wire.CodeRun]:
+        """Run code; its output as it comes, and last what was kept. Closing the generator stops the run."""
+        body = wire.NewCodeRun(message=message, block=block, language=language, code=code, timeout_s=timeout_s)
+        with self._to.stream("POST", f"{_thread(thread)}/runs", body=body) as events:
+            for name, data in events:
+                if name == "chunk":
+                    yield wire.RunChunk.model_validate_json(data)
+                elif name == "run":
+                    yield wire.CodeRun.model_validate_json(data)
+                elif name == "failure":
+                    raise error_of(json.loads(data))
+
+    def runs(self, thread: str) -> list[wire.CodeRun]:
+        """The newest run of each code block, oldest first."""
+        return self._to.rows(wire.CodeRun, f"{_thread(thread)}/runs")
+
+    def delete_run(self, thread: str, run: str) -> None:
+        self._to.send("DELETE", f"{_thread(thread)}/runs/{_quoted(run)}")
+
+    def artifact(self, thread: str, run: str, number: int) -> Download:
+        """The bytes of something that a run made."""
+        response = self._to.send("GET", f"{_thread(thread)}/runs/{_quoted(run)}/artifacts/{number}")
+        return Download.of(response, otherwise=str(number))
+
+    def export(self, thread: str) -> Download:
+        """The conversation as a zip archive."""
+        return Download.of(self._to.send("GET", f"{_thread(thread)}/export"), otherwise=f"{thread}.zip")
+
+    # --- the session that they run in
+
+    def sandbox(self, thread: str) -> wire.ThreadSandbox:
+        """The conversation's session and its auto-run switch."""
+        return self._to.get(wire.ThreadSandbox, f"{_thread(thread)}/sandbox")
+
+    def set_auto_run(self, thread: str, wanted: bool) -> wire.ThreadSandbox:
+        """Whether whoever shows the conversation runs the code of new answers by itself."""
+        body = wire.ThreadSandboxChange(auto_run=wanted)
+        response = self._to.send("PATCH", f"{_thread(thread)}/sandbox", body=body)
+        return wire.ThreadSandbox.model_validate_json(response.content)
+
+    def interrupt(self, thread: str) -> None:
+        """Stop what runs."""
+        self._to.send("POST", f"{_thread(thread)}/sandbox/interrupt")
+
+    def reset(self, thread: str) -> None:
+        """Start again in a fresh container."""
+        self._to.send("POST", f"{_thread(thread)}/sandbox/reset")
+
+    def close_session(self, thread: str) -> None:
+        """End the session; the next run opens another."""
+        self._to.send("DELETE", f"{_thread(thread)}/sandbox")
+
+    # --- attached files
+
+    def attachments(self, thread: str) -> list[wire.Attachment]:
+        """Oldest first."""
+        return self._to.rows(wire.Attachment, f"{_thread(thread)}/attachments")
+
+    def attach(self, thread: str, files: Sequence[Upload]) -> list[wire.Attachment]:
+        """Attach files; returns them, perhaps while they are still being read."""
+        rows = self._to.send_files(f"{_thread(thread)}/attachments", files).json()["items"]
+        return [wire.Attachment.model_validate(row) for row in rows]
+
+    def attachment(self, thread: str, attachment: str) -> Download:
+        """The file as it was sent."""
+        response = self._to.send("GET", f"{_thread(thread)}/attachments/{_quoted(attachment)}")
+        return Download.of(response, otherwise=attachment)
+
+    def detach(self, thread: str, attachment: str) -> None:
+        """Remove an attached file."""
+        self._to.send("DELETE", f"{_thread(thread)}/attachments/{_quoted(attachment)}")
+
+    # --- the sandbox
+
+    def state(self) -> wire.SandboxState:
+        """What the sandbox can do now. Raises `SandboxUnavailable` with the reason when it can do nothing."""
+        return self._to.get(wire.SandboxState, "/v1/sandboxes/readiness")
+
+    def languages(self) -> list[wire.Language]:
+        """The languages that the product knows."""
+        return self._to.rows(wire.Language, "/v1/sandboxes/languages")
+
+    def selftest(self) -> Generator[wire.AttackResult]:
+        """Try to break out on the sandbox's own host; a result an attack, as they come. Takes a minute."""
+        with self._to.stream("POST", "/v1/sandboxes/selftest") as events:
+            for name, data in events:
+                if name == "result":
+                    yield wire.AttackResult.model_validate_json(data)
+                elif name == "failure":
+                    raise error_of(json.loads(data))
+
+
+def error_of(problem: Mapping[str, object]) -> ChatbotError:
+    """A problem of the server as the class that it was there."""
+    kind = getattr(errors, str(problem.get("error")), ChatbotError)
+    if not (isinstance(kind, type) and issubclass(kind, ChatbotError)):
+        kind = ChatbotError
+    return kind(str(problem["detail"]))
+
+
+def _thread(thread: str) -> str:
+    return f"/v1/threads/{_quoted(thread)}"
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")

@@ -1,0 +1,365 @@
+"""What the operator can set: one file `chatbot.toml` and the environment `CHATBOT_…` (nested with `__`)."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from platformdirs import user_data_path
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from devops_chatbot.config.errors import below_a_value, mistakes, not_json
+from devops_chatbot.config.sandbox import Address, SandboxSettings
+from devops_chatbot.errors import ConfigError
+
+APP = "devops-chatbot"
+PREFIX = "CHATBOT_"
+FILE_VARIABLE = "CHATBOT_CONFIG"
+EXTRACTIVE = "extractive"
+BUNDLED = "bundled"
+LEAST_TO_READ = 512
+"""Tokens of a model's context that are left for our rules (about 300), a question and one passage."""
+
+Provider = Literal["openai-compatible", "openai", "azure", "anthropic", "ollama"]
+Origin = Literal["default", "file", "environment"]
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().resolve()
+
+
+def _named(path: object) -> object:
+    if isinstance(path, str) and not path.strip():
+        raise ValueError(f"is {path!r}; expected: a path that is not empty")
+    return path
+
+
+def _sendable(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not text.strip():
+        raise ValueError("is empty; expected: a long random text, or no key at all on loopback")
+    if text != text.strip() or not text.isascii() or not text.isprintable():
+        raise ValueError(
+            "is (hidden); expected: ASCII letters, digits and signs without blanks around them, which a header can hold"
+        )
+    return key
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError(f"is {text!r}; expected: text that is not empty")
+    return text
+
+
+AbsolutePath = Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)]
+HeaderKey = Annotated[SecretStr, AfterValidator(_sendable)]
+Text = Annotated[str, AfterValidator(_not_blank)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Section):
+    """Where the API and the web UI listen."""
+
+    host: Text = Field(
+        default="127.0.0.1", description="where API and web pages listen; beyond loopback only with a key"
+    )
+    port: int = Field(default=8600, ge=0, le=65535, description="0 picks a free port")
+    ui_port: int = Field(default=8601, ge=0, le=65535, description="0 picks a free port")
+    key: HeaderKey | None = Field(
+        default=None, description="required to listen beyond loopback; clients send it as a bearer token"
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="names accepted in the Host header besides loopback and `host`"
+    )
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> "ServerSettings":
+        if self.port == self.ui_port != 0:
+            raise ValueError(f"port and ui_port are both {self.port}; expected: two different ports")
+        return self
+
+
+class ModelSettings(_Section):
+    """One named language model."""
+
+    provider: Provider = Field(description="the kind of server behind it")
+    model: Text = Field(description="the provider's own name of the model (for azure: the deployment)")
+    base_url: Address | None = Field(default=None, description="address of the server; empty: the provider's own")
+    api_key: SecretStr | None = Field(default=None, description="sent to the provider")
+    api_version: str | None = Field(default=None, description="azure only")
+    context: int = Field(default=8192, ge=1024, description="tokens the model can read and write together")
+    max_output: int = Field(default=1024, ge=16, description="tokens of one answer")
+    temperature: float | None = Field(default=None, ge=0, le=2, description="0 to 2; empty: the provider's own")
+    timeout_s: float = Field(
+        default=60, gt=0, description="longest silence of the model before it counts as unavailable"
+    )
+    price_input: float = Field(default=0, ge=0, description="money for a million input tokens")
+    price_output: float = Field(default=0, ge=0, description="money for a million output tokens")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ModelSettings":
+        if self.provider in ("openai-compatible", "azure") and not self.base_url:
+            raise ValueError(f"base_url is missing; expected: an address, which provider {self.provider!r} needs")
+        if self.provider == "azure" and not self.api_version:
+            raise ValueError("api_version is needed with provider 'azure'")
+        if self.context - self.max_output < LEAST_TO_READ:
+            raise ValueError(
+                f"max_output is {self.max_output} and context {self.context}; expected: a max_output of at most "
+                f"{self.context - LEAST_TO_READ}, for the question and the passages need {LEAST_TO_READ} tokens as well"
+            )
+        return self
+
+
+class RoleSettings(_Section):
+    """Which models do which work: the first that is reachable is taken. Empty means: no language model."""
+
+    answer: tuple[str, ...] = Field(
+        default=(), description="models that write answers, tried in this order; empty: extracts"
+    )
+    route: tuple[str, ...] = Field(default=(), description="models that understand follow-up questions; empty: rules")
+    tools: tuple[str, ...] = Field(default=(), description="kept for tool-calling agents")
+    graph: tuple[str, ...] = Field(default=(), description="kept for graph building")
+
+
+class EmbeddingSettings(_Section):
+    """One named embedding model."""
+
+    provider: Literal["bundled", "sentence-transformers", "openai-compatible"] = Field(
+        description="the kind of embedding model"
+    )
+    model: str = Field(
+        default="", description="a folder or hub name (sentence-transformers), or the endpoint's name of the model"
+    )
+    base_url: Address | None = Field(default=None, description="address of the endpoint")
+    api_key: SecretStr | None = Field(default=None, description="sent to the endpoint")
+    batch: int = Field(default=64, ge=1, le=2048, description="texts a call")
+    timeout_s: float = Field(default=60, gt=0, description="longest silence before the endpoint counts as unavailable")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "EmbeddingSettings":
+        if self.provider != "bundled" and not self.model:
+            raise ValueError(f"model is needed with provider {self.provider!r}")
+        if self.provider == "openai-compatible" and not self.base_url:
+            raise ValueError("base_url is needed with provider 'openai-compatible'")
+        return self
+
+
+class KnowledgeSettings(_Section):
+    """How files become searchable, and how large they may be."""
+
+    embedding: str = Field(default=BUNDLED, description="the embedding model that a new knowledge base gets")
+    chunk_tokens: int = Field(default=220, ge=32, le=2048, description="size of a passage")
+    overlap_tokens: int = Field(default=30, ge=0, le=512, description="tokens that neighbouring passages share")
+    folders: tuple[AbsolutePath, ...] = Field(default=(), description="folders below which a folder source may be read")
+    resync_minutes: float = Field(
+        default=0, ge=0, description="how often followed folders are synced by themselves; 0: never"
+    )
+    max_file_mb: int = Field(default=64, ge=1, description="one file")
+    max_upload_mb: int = Field(default=1024, ge=1, description="all files of one upload, and an archive unpacked")
+    max_archive_files: int = Field(default=20_000, ge=1, description="files in one archive")
+    max_archive_ratio: int = Field(
+        default=200, ge=2, description="unpacked size over packed size; more is taken for a bomb"
+    )
+    parse_timeout_s: float = Field(default=60, gt=0, description="longest time for one file")
+    parse_memory_mb: int = Field(default=1024, ge=128, description="most memory of the process that reads files")
+
+    @model_validator(mode="after")
+    def _overlap_below_chunk(self) -> "KnowledgeSettings":
+        if self.overlap_tokens * 2 > self.chunk_tokens:
+            raise ValueError("overlap_tokens must be at most half of chunk_tokens")
+        return self
+
+
+class ConversationSettings(_Section):
+    """What a conversation may hold besides words."""
+
+    attachment_mb: int = Field(default=32, ge=1, description="one attached file")
+    attachments_mb: int = Field(default=96, ge=1, description="all attached files of a conversation")
+    run_mb: int = Field(default=32, ge=0, description="figures, tables and files that are kept of one run of code")
+    runs_mb: int = Field(default=256, ge=0, description="the same of all runs of a conversation")
+
+
+class UiSettings(_Section):
+    """The web pages."""
+
+    language: Literal["auto", "en", "zh"] = Field(default="auto", description="of the web pages; auto: the browser's")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Read with `load`, which turns mistakes into `ConfigError`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    data_dir: AbsolutePath = Field(
+        default_factory=lambda: user_data_path(APP, appauthor=False), description="where the product keeps everything"
+    )
+    server: ServerSettings = ServerSettings()
+    models: dict[str, ModelSettings] = {}
+    roles: RoleSettings = RoleSettings()
+    embeddings: dict[str, EmbeddingSettings] = {}
+    knowledge: KnowledgeSettings = KnowledgeSettings()
+    conversations: ConversationSettings = ConversationSettings()
+    ui: UiSettings = UiSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Settings":
+        for role in RoleSettings.model_fields:
+            for name in getattr(self.roles, role):
+                if name not in self.models and name != EXTRACTIVE:
+                    known = ", ".join([*self.models, EXTRACTIVE])
+                    raise ValueError(
+                        f"roles.{role} names the model {name!r}; there is no [models.{name}]. Known: {known}"
+                    )
+        if EXTRACTIVE in self.models:
+            raise ValueError(f"models.{EXTRACTIVE}: this name is kept for the built-in model; choose another")
+        if BUNDLED in self.embeddings and self.embeddings[BUNDLED].provider != BUNDLED:
+            raise ValueError(f"embeddings.{BUNDLED}: this name is kept for the built-in model; choose another")
+        if self.knowledge.embedding not in (BUNDLED, *self.embeddings):
+            known = ", ".join([BUNDLED, *self.embeddings])
+            raise ValueError(
+                f"knowledge.embedding is {self.knowledge.embedding!r}; there is no such embedding model. Known: {known}"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the signature is pydantic-settings' own
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = settings_file()
+        sources = (init_settings, env_settings)
+        return (*sources, TomlConfigSettingsSource(settings_cls, path)) if path else sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One value in force: its dotted key, the value as text (secrets hidden), and where it comes from."""
+
+    key: str
+    value: str
+    origin: Origin
+    description: str = ""
+
+
+def settings_file() -> Path | None:
+    """The file in force: `$CHATBOT_CONFIG`, else `chatbot.toml` in the working directory, else none."""
+    named = os.environ.get(FILE_VARIABLE)
+    if named:
+        path = _absolute(Path(named))
+        if not path.is_file():
+            raise ConfigError(f"{FILE_VARIABLE} is {named!r}; expected the path of a readable chatbot.toml")
+        return path
+    path = Path("chatbot.toml").resolve()
+    return path if path.is_file() else None
+
+
+def load() -> Settings:
+    """Read file and environment. Raises `ConfigError` naming each wrong key, its value and what was expected."""
+    _refuse_unknown_variables()
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigError("\n".join(mistakes(error, Settings, PREFIX))) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{settings_file()} is not valid TOML: {error}") from None
+    except SettingsError as error:  # a list or table in the environment that is not JSON
+        raise ConfigError(not_json(error, PREFIX, Settings)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{settings_file()} cannot be read: {error}") from None
+
+
+def in_force(settings: Settings) -> list[Setting]:
+    """Every leaf setting with its value and origin, in the order of declaration."""
+    path = settings_file()
+    from_file = set(_leaves(tomllib.loads(path.read_text("utf-8")))) if path else set()
+    from_environment = {name.removeprefix(PREFIX).lower().replace("__", ".") for name in _own_variables()}
+
+    def origin(key: str) -> Origin:
+        if any(key.lower() == name or key.lower().startswith(name + ".") for name in from_environment):
+            return "environment"
+        return "file" if any(key == name or key.startswith(name + ".") for name in from_file) else "default"
+
+    return [
+        Setting(key=key, value=value, origin=origin(key), description=description)
+        for key, value, description in _flatten(settings)
+    ]
+
+
+def _own_variables() -> Iterator[str]:
+    return (name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() != FILE_VARIABLE)
+
+
+def _refuse_unknown_variables() -> None:
+    """Raises `ConfigError` for a variable that pydantic-settings would not look at."""
+    known = set(Settings.model_fields)
+    for name in _own_variables():
+        path = name.upper().removeprefix(PREFIX).lower().split("__")
+        if path[0] not in known:
+            raise ConfigError(
+                f"{name}: unknown setting. Known: {', '.join(PREFIX + key.upper() for key in sorted(known))}"
+            )
+        value = below_a_value(path, Settings)
+        if value:
+            raise ConfigError(f"{name}: unknown setting; {value} is one value and has none below it")
+
+
+def _leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+def _flatten(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _flatten(value, f"{prefix}{name}.")
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                yield from _flatten(item, f"{prefix}{name}.{key}.")
+        else:
+            yield prefix + name, _shown(value), field.description or ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return "(set, hidden)"
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value)
+    return str(value)

@@ -1,0 +1,248 @@
+"""Files attached to a conversation: their bytes for the sandbox, their text for the retriever of this thread only."""
+
+import shutil
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from sqlalchemy import Engine, Row, insert, select, update
+from sqlalchemy import delete as delete_from
+
+from devops_chatbot.conversations.tables import attachments, knowledge_of
+from devops_chatbot.conversations.threads import METADATA
+from devops_chatbot.db.engine import reading, writing
+from devops_chatbot.errors import BadRequest, NotFound, TooLarge
+from knowledge.catalog.catalog import Catalogue, Document
+from knowledge.sources.archives import is_archive
+
+MEGABYTE = 1 << 20
+LONGEST_NAME = 200
+ARCHIVE = (
+    "Archives are for code only; add the files themselves, or an archive on the knowledge page, to ask about them."
+)
+
+AttachmentState = Literal["reading", "ready", "code only"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentLimits:
+    """How many bytes one file, and all files of a conversation, may have."""
+
+    of_file: int = 32 * MEGABYTE
+    of_thread: int = 96 * MEGABYTE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file of a conversation. Code sees it as `name` in its folder.
+
+    `reading`: it is being made searchable; `ready`: questions find it; `code only`: they do not, and `why` says why.
+    """
+
+    id: str
+    name: str
+    bytes: int
+    state: AttachmentState
+    why: str = ""
+    created_at: datetime
+
+
+class _Job(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def error(self) -> str | None: ...
+
+
+class _Jobs(Protocol):
+    """As much of the jobs as is needed here."""
+
+    def new_staging(self) -> Path: ...
+    def ingest_upload(self, knowledge_base: str, staged: Path) -> _Job: ...
+    def get(self, job_id: str) -> _Job: ...
+
+
+class _Ingest(Protocol):
+    """As much of the ingest as is needed here."""
+
+    def remove_document(self, knowledge_base: str, document: str) -> None: ...
+    def drop_knowledge_base(self, id_or_name: str) -> None: ...
+
+
+class Attachments:
+    """Keeps files below `folder` and has them read into a hidden knowledge base a thread, made with the first file.
+
+    Safe for concurrent use. Raises `StoreUnavailable`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        folder: Path,
+        *,
+        catalogue: Catalogue,
+        ingest: _Ingest,
+        jobs: _Jobs,
+        embedding: str,
+        limits: AttachmentLimits,
+    ) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._catalogue = catalogue
+        self._ingest = ingest
+        self._jobs = jobs
+        self._embedding = embedding
+        self._limits = limits
+        with writing(engine) as connection:
+            METADATA.create_all(connection)
+
+    @property
+    def limits(self) -> AttachmentLimits:
+        return self._limits
+
+    def list(self, thread: str) -> Sequence[Attachment]:
+        """Oldest first."""
+        found = select(attachments).where(attachments.c.thread == thread).order_by(attachments.c.created_at)
+        with reading(self._engine) as connection:
+            rows = connection.execute(found).all()
+        base = self.knowledge_base(thread) if rows else None
+        return [self._attachment(row, base) for row in rows]
+
+    def get(self, thread: str, attachment: str) -> tuple[Attachment, Path]:
+        """One of them, and the file that holds its bytes. Raises `NotFound`."""
+        for each in self.list(thread):
+            if each.id == attachment:
+                return each, self._of(thread) / each.id
+        raise NotFound("There is no such attachment in this conversation. It may have been removed.")
+
+    def add(self, thread: str, files: Sequence[Path]) -> Sequence[Attachment]:
+        """Attach these files (of which copies are kept) under their own names; one of a known name replaces that.
+
+        Raises `BadRequest` for a name, `TooLarge`, and attaches nothing then.
+        """
+        self._check(thread, files)
+        base = self.knowledge_base(thread) or self._new_knowledge_base(thread)
+        known = {each.name: each.id for each in self.list(thread)}
+        texts = [file for file in files if not is_archive(file.name)]
+        job = self._read(base, texts).id if texts else None
+        folder = self._of(thread)
+        folder.mkdir(parents=True, exist_ok=True)
+        ids = []
+        for file in files:
+            row = {
+                "id": known.get(file.name) or f"a{uuid.uuid4().hex}",
+                "thread": thread,
+                "name": file.name,
+                "bytes": file.stat().st_size,
+                "job": job if file in texts else None,
+                "created_at": time.time(),
+            }
+            ids.append(row["id"])
+            shutil.copyfile(file, folder / str(row["id"]))
+            with writing(self._engine) as connection:
+                if file.name in known:
+                    connection.execute(update(attachments).where(attachments.c.id == row["id"]).values(row))
+                else:
+                    connection.execute(insert(attachments).values(row))
+        return [each for each in self.list(thread) if each.id in ids]
+
+    def remove(self, thread: str, attachment: str) -> str:
+        """Neither code nor questions see it any more; returns its name. Raises `NotFound`."""
+        found, path = self.get(thread, attachment)
+        base = self.knowledge_base(thread)
+        document = self._document(base, found.name) if base else None
+        if base and document:
+            self._ingest.remove_document(base, document.id)
+        with writing(self._engine) as connection:
+            connection.execute(delete_from(attachments).where(attachments.c.id == attachment))
+        path.unlink(missing_ok=True)
+        return found.name
+
+    def knowledge_base(self, thread: str) -> str | None:
+        """The id of the hidden knowledge base in which this thread's files are found; None while it has none."""
+        known = knowledge_of.c
+        with reading(self._engine) as connection:
+            found = connection.execute(select(known.knowledge_base).where(known.thread == thread)).scalar()
+        return str(found) if found else None
+
+    def forget(self, thread: str) -> None:
+        """Remove everything of a thread that is gone."""
+        base = self.knowledge_base(thread)
+        if base is not None:
+            if self._catalogue.exists(base):
+                self._ingest.drop_knowledge_base(base)
+            with writing(self._engine) as connection:
+                connection.execute(delete_from(knowledge_of).where(knowledge_of.c.thread == thread))
+        shutil.rmtree(self._of(thread), ignore_errors=True)
+
+    def threads(self) -> set[str]:
+        """The threads that have a hidden knowledge base, living or not."""
+        with reading(self._engine) as connection:
+            return set(connection.execute(select(knowledge_of.c.thread)).scalars())
+
+    def _of(self, thread: str) -> Path:
+        return self._folder / thread / "attachments"
+
+    def _check(self, thread: str, files: Sequence[Path]) -> None:
+        sizes = {each.name: each.bytes for each in self.list(thread)}
+        for file in files:
+            name, size = file.name, file.stat().st_size
+            if len(name) > LONGEST_NAME or name.startswith(".") or any(ord(letter) < 32 for letter in name):
+                raise BadRequest(
+                    f"The file name {name!r} cannot be used here: at most {LONGEST_NAME} characters, no dot in front, no "
+                    "control characters. Rename it."
+                )
+            if size > self._limits.of_file:
+                raise TooLarge(
+                    f"{name} has {size / MEGABYTE:.1f} MB; an attachment may have {self._limits.of_file // MEGABYTE} MB "
+                    "(conversations.attachment_mb). Put large documents into a knowledge base."
+                )
+            sizes[name] = size
+        if sum(sizes.values()) > self._limits.of_thread:
+            raise TooLarge(
+                f"The attachments of this conversation would have {sum(sizes.values()) / MEGABYTE:.1f} MB together; "
+                f"{self._limits.of_thread // MEGABYTE} MB are allowed (conversations.attachments_mb). Remove some."
+            )
+
+    def _new_knowledge_base(self, thread: str) -> str:
+        base = self._catalogue.create(thread, embedding=self._embedding, hidden=True)
+        with writing(self._engine) as connection:
+            connection.execute(insert(knowledge_of).values(thread=thread, knowledge_base=base.id))
+        return base.id
+
+    def _read(self, base: str, files: Sequence[Path]) -> _Job:
+        staged = self._jobs.new_staging()
+        for file in files:
+            shutil.copyfile(file, staged / file.name)
+        return self._jobs.ingest_upload(base, staged)
+
+    def _attachment(self, row: Row[Any], base: str | None) -> Attachment:
+        state, why = self._state(row, base)
+        created_at = datetime.fromtimestamp(row.created_at, UTC)
+        return Attachment(id=row.id, name=row.name, bytes=row.bytes, state=state, why=why, created_at=created_at)
+
+    def _state(self, row: Row[Any], base: str | None) -> tuple[AttachmentState, str]:
+        if row.job is None or base is None:
+            return "code only", ARCHIVE
+        document = self._document(base, row.name)
+        try:
+            job = self._jobs.get(row.job)
+        except NotFound:  # long ago
+            job = None
+        if job is not None and job.state in ("queued", "running"):
+            return "reading", ""
+        if document is not None and document.state == "ready" and document.chunks:
+            return "ready", ""
+        if document is not None and document.error:
+            return "code only", document.error
+        return "code only", (job.error if job else None) or "Nothing to search was found in it."
+
+    def _document(self, base: str, name: str) -> Document | None:
+        rows = self._catalogue.documents(base, text=name, limit=1000).items
+        return next((row for row in rows if row.source_uri == name), None)

@@ -1,0 +1,308 @@
+"""Conversations: what was asked and answered, kept until somebody deletes it."""
+
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    inspect,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy import delete as delete_from
+from sqlalchemy import text as text_of
+
+from devops_chatbot.chat import Citation, MessageState, Role, Route, Usage
+from devops_chatbot.db.engine import reading, writing
+from devops_chatbot.errors import BadRequest, NotFound
+
+LONGEST_TITLE = 200
+LONGEST_AUTOMATIC_TITLE = 60
+
+METADATA = MetaData()
+threads_table = Table(
+    "threads",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False, index=True),
+)
+messages_table = Table(
+    "messages",
+    METADATA,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("thread", ForeignKey(threads_table.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("role", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("citations", Text, nullable=False),
+    Column("route", Text),
+    Column("model", String),
+    Column("usage", Text),
+    Column("state", String, nullable=False),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("created_at", Float, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a thread; `route`, `model` and `usage` belong to answers, `error` (what went wrong, for people) to
+    failed ones.
+    """
+
+    id: str
+    role: Role
+    text: str
+    citations: tuple[Citation, ...] = ()
+    route: Route | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    state: MessageState = "complete"
+    error: str = ""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSummary:
+    """A thread as it stands in a list."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread(ThreadSummary):
+    """A thread with its messages, oldest first."""
+
+    messages: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadPage:
+    """A part of a list of threads, and how long the list is in all."""
+
+    items: tuple[ThreadSummary, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """A message to be kept."""
+
+    role: Role
+    text: str
+    citations: tuple[Citation, ...] = ()
+    route: Route | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    state: MessageState = "complete"
+    error: str = ""
+
+
+class Threads(Protocol):
+    """Keeps conversations. Safe for concurrent use. Raises `StoreUnavailable`.
+
+    Every method that takes an id raises `NotFound` when there is no such thread; deleting twice is no error. A title
+    is stripped and has at most 200 characters, else `BadRequest`.
+    """
+
+    def create(self, title: str = "") -> ThreadSummary:
+        """A thread without a title gets one from its first question."""
+
+    def list(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> ThreadPage:
+        """Last used first; `text` is looked for in titles and messages, in any case of ASCII letters."""
+
+    def load(self, thread_id: str) -> Thread: ...
+
+    def rename(self, thread_id: str, title: str) -> None:
+        """An empty title is refused."""
+
+    def delete(self, thread_id: str) -> None: ...
+
+    def append(self, thread_id: str, message: NewMessage, *, instead_of: str | None = None) -> Message:
+        """Keep a message at the end. `instead_of` removes that message and all behind it in the same step."""
+
+
+class SqlThreads:
+    """`Threads` in the records."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._prepared = False
+        self._lock = threading.Lock()
+
+    def create(self, title: str = "") -> ThreadSummary:
+        now = time.time()
+        thread, named = f"t{uuid.uuid4().hex}", _title(title)
+        row = {"id": thread, "title": named, "created_at": now, "updated_at": now}
+        with writing(self._tables()) as connection:
+            connection.execute(insert(threads_table).values(row))
+        return ThreadSummary(id=thread, title=named, created_at=_time(now), updated_at=_time(now))
+
+    def list(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> ThreadPage:
+        statement = select(threads_table)
+        if text and text.strip():
+            wanted = text.strip()
+            said = select(messages_table.c.thread).where(messages_table.c.text.icontains(wanted, autoescape=True))
+            statement = statement.where(
+                or_(threads_table.c.title.icontains(wanted, autoescape=True), threads_table.c.id.in_(said))
+            )
+        newest = statement.order_by(threads_table.c.updated_at.desc(), threads_table.c.id).offset(offset).limit(limit)
+        with reading(self._tables()) as connection:
+            total = connection.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
+            rows = connection.execute(newest).all()
+        return ThreadPage(items=tuple(ThreadSummary(**_summary(row)) for row in rows), total=total)
+
+    def load(self, thread_id: str) -> Thread:
+        of_thread = (
+            select(messages_table).where(messages_table.c.thread == thread_id).order_by(messages_table.c.position)
+        )
+        with reading(self._tables()) as connection:
+            row = connection.execute(select(threads_table).where(threads_table.c.id == thread_id)).first()
+            messages = connection.execute(of_thread).all()
+        if row is None:
+            raise _missing(thread_id)
+        return Thread(**_summary(row), messages=tuple(_message(one) for one in messages))
+
+    def rename(self, thread_id: str, title: str) -> None:
+        named = _title(title)
+        if not named:
+            raise BadRequest("A conversation needs a title. Write a few words.")
+        with writing(self._tables()) as connection:
+            changed = connection.execute(
+                update(threads_table).where(threads_table.c.id == thread_id).values(title=named)
+            )
+        if not changed.rowcount:
+            raise _missing(thread_id)
+
+    def delete(self, thread_id: str) -> None:
+        with writing(self._tables()) as connection:
+            connection.execute(delete_from(messages_table).where(messages_table.c.thread == thread_id))
+            connection.execute(delete_from(threads_table).where(threads_table.c.id == thread_id))
+
+    def append(self, thread_id: str, message: NewMessage, *, instead_of: str | None = None) -> Message:
+        now = time.time()
+        row = {
+            "id": f"m{uuid.uuid4().hex}",
+            "thread": thread_id,
+            "role": message.role,
+            "text": message.text,
+            "citations": _dump(tuple[Citation, ...], message.citations),
+            "route": _dump(Route, message.route) if message.route else None,
+            "model": message.model,
+            "usage": _dump(Usage, message.usage) if message.usage else None,
+            "state": message.state,
+            "error": message.error,
+            "created_at": now,
+        }
+        with writing(self._tables()) as connection:
+            thread = connection.execute(select(threads_table).where(threads_table.c.id == thread_id)).first()
+            if thread is None:
+                raise _missing(thread_id)
+            if instead_of is not None:
+                old = select(messages_table.c.position).where(messages_table.c.id == instead_of).scalar_subquery()
+                gone = (messages_table.c.thread == thread_id) & (messages_table.c.position >= old)
+                connection.execute(delete_from(messages_table).where(gone))
+            connection.execute(insert(messages_table).values(row))
+            title = thread.title or (automatic_title(message.text) if message.role == "user" else "")
+            change = update(threads_table).where(threads_table.c.id == thread_id).values(updated_at=now, title=title)
+            connection.execute(change)
+            kept = connection.execute(select(messages_table).where(messages_table.c.id == row["id"])).one()
+        return _message(kept)
+
+    def _tables(self) -> Engine:
+        """The engine, with its tables made on first use."""
+        with self._lock:
+            if not self._prepared:
+                with writing(self._engine) as connection:
+                    METADATA.create_all(connection)
+                    _complete(connection)
+                self._prepared = True
+        return self._engine
+
+
+def _complete(connection: Connection) -> None:
+    """Add what records of an older version lack."""
+    if "error" not in {column["name"] for column in inspect(connection).get_columns(messages_table.name)}:
+        connection.execute(text_of("ALTER TABLE messages ADD COLUMN error TEXT NOT NULL DEFAULT ''"))
+
+
+def automatic_title(question: str) -> str:
+    """The first words of a question, on one line; cut at a word with an ellipsis when it is long."""
+    line = " ".join(question.split())
+    if len(line) <= LONGEST_AUTOMATIC_TITLE:
+        return line
+    cut = line[:LONGEST_AUTOMATIC_TITLE]
+    space = cut.rfind(" ")
+    return cut[: space if space > LONGEST_AUTOMATIC_TITLE // 2 else None].rstrip(" ,;:，。；：、") + "…"
+
+
+def _title(text: str) -> str:
+    title = " ".join(text.split())
+    if len(title) > LONGEST_TITLE:
+        raise BadRequest(f"The title has {len(title)} characters; the longest allowed is {LONGEST_TITLE}.")
+    return title
+
+
+def _missing(thread_id: str) -> NotFound:
+    return NotFound(f"There is no conversation {thread_id!r}. It may have been deleted.")
+
+
+def _summary(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "title": row.title,
+        "created_at": _time(row.created_at),
+        "updated_at": _time(row.updated_at),
+    }
+
+
+def _message(row: Row[Any]) -> Message:
+    return Message(
+        id=row.id,
+        role=row.role,
+        text=row.text,
+        citations=_adapter(tuple[Citation, ...]).validate_json(row.citations),
+        route=_adapter(Route).validate_json(row.route) if row.route else None,
+        model=row.model,
+        usage=_adapter(Usage).validate_json(row.usage) if row.usage else None,
+        state=row.state,
+        error=row.error,
+        created_at=_time(row.created_at),
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _dump(kind: Any, value: object) -> str:
+    return _adapter(kind).dump_json(value).decode()
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

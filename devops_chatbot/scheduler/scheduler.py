@@ -1,0 +1,259 @@
+"""One question, one way: understand, route, gather, write, remember; every step is an event of one stream."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
+from typing import Literal, cast
+
+from devops_chatbot.answer.writer import Brief, Cited, Writer, Written
+from devops_chatbot.chat import (
+    Agent,
+    Answer,
+    Citation,
+    Event,
+    Evidence,
+    Failure,
+    MessageState,
+    Question,
+    Route,
+    Task,
+    Token,
+    Turn,
+)
+from devops_chatbot.conversations.threads import Message, NewMessage, Thread, Threads
+from devops_chatbot.errors import BadQuestion, BadRequest, ChatbotError, LimitReached, Unavailable
+from devops_chatbot.llm import Models, NamedModel
+from devops_chatbot.routing.query_rewriting import standalone, understood
+from devops_chatbot.routing.router import CHAT, DOCS, Circumstances, Router
+
+LONGEST_QUESTION = 20_000
+
+_PURPOSE = {
+    DOCS: {"en": "Answers from your documents, with citations.", "zh": "根据你的文档回答，并附引用。"},
+    CHAT: {"en": "Talks without looking into documents.", "zh": "直接对话，不查阅文档。"},
+}
+_NO_DOCUMENTS = "No knowledge base has documents yet. Add some on the knowledge page."
+_NO_MODEL = "No language model is connected. Name one in chatbot.toml."
+
+log = logging.getLogger("devops_chatbot.scheduler")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A way that a question can take; `purpose` by language, `why` belongs to `state`."""
+
+    name: str
+    purpose: Mapping[str, str]
+    state: Literal["ready", "disabled"]
+    why: str
+
+
+class Scheduler:
+    """Answers questions. One instance serves many at once.
+
+    `team` holds the agents by scenario, in the order in which they gather.
+    """
+
+    def __init__(
+        self, *, threads: Threads, models: Models, router: Router, writer: Writer, team: Mapping[str, Sequence[Agent]]
+    ) -> None:
+        self._threads = threads
+        self._models = models
+        self._router = router
+        self._writer = writer
+        self._team = team
+
+    def scenarios(self) -> list[Scenario]:
+        """What a question can name as its route."""
+        has_sources, has_model = bool(self._router.sources()), self._has_model(None)
+        found = []
+        for name in self._team:
+            why = (
+                _NO_DOCUMENTS
+                if name == DOCS and not has_sources
+                else _NO_MODEL
+                if name == CHAT and not has_model
+                else ""
+            )
+            state: Literal["ready", "disabled"] = "disabled" if why else "ready"
+            found.append(Scenario(name=name, purpose=_PURPOSE[name], state=state, why=why))
+        return found
+
+    def check(self, question: Question) -> None:
+        """Refuse what cannot be asked, before anything begins. Raises `BadQuestion`."""
+        if len(question.text) > LONGEST_QUESTION:
+            raise BadQuestion(f"The question has {len(question.text)} characters; at most {LONGEST_QUESTION} are read.")
+        if not question.regenerate and not question.text.strip():
+            raise BadQuestion("The question is empty. Write a few words.")
+        self._router.check(question.scenario)
+        self._models.for_role("answer", named=question.model)
+
+    async def ask(self, question: Question) -> AsyncGenerator[Event]:
+        """The route first, an `Answer` or a `Failure` last. Closing the generator stops the work; what was said is
+        kept in the thread as stopped. With `regenerate` the thread's last question is answered again, and the new
+        answer takes the place of the old one.
+        """
+        turn = _Turn(question=question)
+        try:
+            async with aclosing(self._events(turn)) as events:
+                async for event in events:
+                    yield event
+        except ChatbotError as error:
+            message = await self._remember(turn, "failed", error=str(error))
+            yield Failure(
+                error=type(error).__name__,
+                detail=str(error),
+                status=_status(error),
+                message_id=message.id if message else None,
+            )
+        except (GeneratorExit, asyncio.CancelledError):
+            await asyncio.shield(self._remember_stopped(turn))
+            raise
+
+    async def _events(self, turn: "_Turn") -> AsyncGenerator[Event]:
+        await self._open(turn)
+        question = turn.question
+        models = self._models.for_role("answer", named=question.model)
+        query = standalone(question.text, question.history)
+        circumstances = Circumstances(language_model=self._has_model(question.model), follows=bool(question.history))
+        turn.route = await asyncio.to_thread(self._router.choose, question, query, circumstances)
+        yield turn.route
+        if turn.route.scenario != CHAT and not all(model.extractive for model in models):
+            query = await understood(question.text, question.history, self._models.for_role("route"))
+        turn.warming = asyncio.create_task(_warm(models[0]))
+        evidence: list[Evidence] = []
+        for agent in self._team[turn.route.scenario]:
+            task = Task(question=question, query=query, route=turn.route, evidence=tuple(evidence))
+            async with aclosing(cast("AsyncGenerator[Event]", agent.gather(task))) as found:
+                async for event in found:
+                    if isinstance(event, Evidence):
+                        evidence.append(event)
+                    yield event
+        brief = Brief(
+            question=question.text,
+            query=query,
+            history=question.history,
+            evidence=tuple(evidence),
+            grounded=turn.route.scenario != CHAT,
+        )
+        async with aclosing(self._writer.write(brief, models)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Written):
+                    yield await self._answered(turn, turn.route, piece)
+                    continue
+                if isinstance(piece, Cited):
+                    turn.cited = piece.citations
+                    continue
+                if isinstance(piece, Token):
+                    turn.said.append(piece.text)
+                yield piece
+
+    async def _open(self, turn: "_Turn") -> None:
+        """Check the question, load what was said before, and keep the question in its thread."""
+        question = turn.question
+        self.check(question)
+        if question.thread_id is None:
+            return
+        thread = await asyncio.to_thread(self._threads.load, question.thread_id)
+        if question.regenerate:
+            asked = _last_question(thread)
+            turn.instead_of = next((one.id for one in thread.messages[asked + 1 :]), None)
+            earlier, text = thread.messages[:asked], thread.messages[asked].text
+        else:
+            earlier, text = thread.messages, question.text
+        turn.question = replace(question, text=text, history=_history(earlier, question.history_turns))
+        turn.opened = True
+        if not question.regenerate:
+            message = NewMessage(role="user", text=text)
+            await asyncio.shield(asyncio.to_thread(self._threads.append, question.thread_id, message))
+
+    async def _answered(self, turn: "_Turn", route: Route, written: Written) -> Answer:
+        message = await self._remember(turn, "complete", written)
+        turn.ended = True
+        return Answer(
+            text=written.text,
+            citations=written.citations,
+            route=route,
+            model=written.model,
+            usage=written.usage,
+            extractive=written.extractive,
+            message_id=message.id if message else None,
+        )
+
+    async def _remember(
+        self, turn: "_Turn", state: MessageState, written: Written | None = None, *, error: str = ""
+    ) -> Message | None:
+        """Keep the answer, or what there is of it, in its thread; a thread that was deleted meanwhile stays so."""
+        thread_id = turn.question.thread_id
+        if not turn.opened or turn.ended or thread_id is None:
+            return None
+        turn.ended = True
+        text = written.text if written else "".join(turn.said)
+        if turn.instead_of is not None and not text:
+            return None  # the old answer is better than nothing
+        message = NewMessage(
+            role="assistant",
+            text=text,
+            citations=written.citations if written else turn.cited,
+            route=turn.route,
+            model=written.model if written else None,
+            usage=written.usage if written else None,
+            state=state,
+            error=error,
+        )
+        try:
+            return await asyncio.to_thread(self._threads.append, thread_id, message, instead_of=turn.instead_of)
+        except BadRequest:
+            return None
+
+    async def _remember_stopped(self, turn: "_Turn") -> None:
+        try:
+            await self._remember(turn, "stopped")
+        except ChatbotError as error:
+            log.warning("what was said before the stop could not be kept: %s", error)
+
+    def _has_model(self, named: str | None) -> bool:
+        return any(not model.extractive for model in self._models.for_role("answer", named=named))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Turn:
+    """A question on its way, and what there is of its answer."""
+
+    question: Question
+    route: Route | None = None
+    said: list[str] = field(default_factory=list)
+    cited: tuple[Citation, ...] = ()
+    instead_of: str | None = None
+    warming: asyncio.Task[None] | None = None
+    opened: bool = False
+    ended: bool = False
+
+
+async def _warm(model: NamedModel) -> None:
+    """Import the model's package while the agents search; what goes wrong is said when the model is asked."""
+    with suppress(ChatbotError):
+        await asyncio.to_thread(model.open)
+
+
+def _last_question(thread: Thread) -> int:
+    """The position of the last question in a thread."""
+    positions = [position for position, message in enumerate(thread.messages) if message.role == "user"]
+    if not positions:
+        raise BadQuestion("Nothing was asked in this conversation yet, so there is no answer to make anew.")
+    return positions[-1]
+
+
+def _history(messages: Sequence[Message], turns: int) -> tuple[Turn, ...]:
+    """The last messages as the models see them, empty ones left out."""
+    said = [message for message in messages if message.text.strip()]
+    latest = said[-turns:] if turns else []
+    return tuple(Turn(role=message.role, text=message.text, citations=message.citations) for message in latest)
+
+
+def _status(error: ChatbotError) -> int:
+    """Roughly; the doors have the whole table."""
+    kinds: tuple[tuple[type[ChatbotError], int], ...] = ((BadRequest, 400), (Unavailable, 503), (LimitReached, 429))
+    return next((status for kind, status in kinds if isinstance(error, kind)), 500)

@@ -1,0 +1,338 @@
+"""The catalogue: which knowledge bases and documents there are, and the text behind every chunk that may be found.
+
+It decides what is true: the stores may hold more (a version being written, or one not removed yet), but only chunks of
+a document's active version come back from here. `knowledge.catalog.versions` changes that, in one transaction a batch.
+"""
+
+import secrets
+import time
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, Literal, TypeVar
+
+from sqlalchemy import ColumnElement, Engine, Row, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from devops_chatbot.errors import BadRequest, Conflict, NotFound
+from knowledge.catalog import chunks, tables
+from knowledge.catalog.chunks import OpenedPassage, Passage
+from knowledge.catalog.tables import reading, writing
+
+__all__ = ["Catalogue", "Document", "KnowledgeBase", "OpenedPassage", "Page", "Passage", "Source"]
+
+DocumentState = Literal["waiting", "indexing", "ready", "failed", "removing"]
+
+LONGEST_NAME = 100
+HIDDEN = "h"
+"""What the ids of knowledge bases begin with that serve one conversation and stand in no list."""
+LONGEST_DESCRIPTION = 2000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnowledgeBase:
+    """A named set of documents with one embedding model; `bytes` counts the originals."""
+
+    id: str
+    name: str
+    description: str
+    embedding: str
+    created_at: datetime
+    documents: int
+    chunks: int
+    bytes: int
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it stands in no list, and is searched only when it is named."""
+        return self.id.startswith(HIDDEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A row of the file table.
+
+    `version` and `chunks` are those of the version that can be found now; `error` says why a newer one could not be
+    read.
+    """
+
+    id: str
+    knowledge_base: str
+    source_uri: str
+    title: str
+    state: DocumentState
+    loader: str
+    splitter: str
+    version: str
+    bytes: int
+    chunks: int
+    error: str | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A folder that a knowledge base follows; its documents' URIs begin with `prefix`."""
+
+    kind: Literal["folder"]
+    location: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A part of a list, and how long the whole list is."""
+
+    items: tuple[T, ...]
+    total: int
+
+
+class Catalogue:
+    """Knowledge bases, documents and passages on the records' engine. Safe for concurrent use.
+
+    Everything raises `StoreUnavailable` when the records cannot be used, and `NotFound` for what is not there.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        tables.create_tables(engine)
+
+    # --- knowledge bases
+
+    def create(self, name: str, *, description: str = "", embedding: str, hidden: bool = False) -> KnowledgeBase:
+        """A new, empty knowledge base. Raises `Conflict` for a taken name (case does not count), `BadRequest`."""
+        row = {
+            "id": (HIDDEN if hidden else "k") + secrets.token_hex(6),
+            "name": _checked_name(name),
+            "name_key": _name_key(name),
+            "description": _checked_description(description),
+            "embedding": embedding,
+            "created_at": time.time(),
+        }
+        try:
+            with writing(self.engine) as connection:
+                connection.execute(insert(tables.knowledge_bases).values(row))
+        except IntegrityError:
+            raise _taken(name) from None
+        return self.get(str(row["id"]))
+
+    def get(self, id_or_name: str) -> KnowledgeBase:
+        """By id, else by name (case does not count)."""
+        named = tables.knowledge_bases.c
+        found = self._knowledge_bases(or_(named.id == id_or_name, named.name_key == _name_key(id_or_name)))
+        if not found:
+            raise NotFound(f"There is no knowledge base {id_or_name!r}. List them to see their names.")
+        return next((base for base in found if base.id == id_or_name), found[0])
+
+    def list(self, *, hidden: bool = False) -> Sequence[KnowledgeBase]:
+        """All of them, oldest first; hidden ones only when asked."""
+        return [base for base in self._knowledge_bases(None) if hidden or not base.hidden]
+
+    def change(self, id: str, *, name: str | None = None, description: str | None = None) -> KnowledgeBase:  # noqa: A002
+        """Rename or describe anew. Raises `Conflict` for a taken name."""
+        values: dict[str, str] = {}
+        if name is not None:
+            values |= {"name": _checked_name(name), "name_key": _name_key(name)}
+        if description is not None:
+            values["description"] = _checked_description(description)
+        base = self.get(id)
+        if values:
+            try:
+                with writing(self.engine) as connection:
+                    found = tables.knowledge_bases.c.id == base.id
+                    connection.execute(update(tables.knowledge_bases).where(found).values(values))
+            except IntegrityError:
+                raise _taken(name or "") from None
+        return self.get(base.id)
+
+    def exists(self, knowledge_base: str) -> bool:
+        """Whether that id is (still) there."""
+        known = tables.knowledge_bases.c.id
+        with reading(self.engine) as connection:
+            return connection.execute(select(known).where(known == knowledge_base)).first() is not None
+
+    def _knowledge_bases(self, condition: ColumnElement[bool] | None) -> Sequence[KnowledgeBase]:
+        base, document = tables.knowledge_bases.c, tables.documents.c
+        statement = (
+            select(
+                base.id,
+                base.name,
+                base.description,
+                base.embedding,
+                base.created_at,
+                func.count(document.id),
+                func.coalesce(func.sum(document.chunks), 0),
+                func.coalesce(func.sum(document.bytes), 0),
+            )
+            .join_from(tables.knowledge_bases, tables.documents, isouter=True)
+            .group_by(base.id)
+            .order_by(base.created_at, base.id)
+        )
+        if condition is not None:
+            statement = statement.where(condition)
+        with reading(self.engine) as connection:
+            return [
+                KnowledgeBase(
+                    id=row[0],
+                    name=row[1],
+                    description=row[2],
+                    embedding=row[3],
+                    created_at=_moment(row[4]),
+                    documents=row[5],
+                    chunks=row[6],
+                    bytes=row[7],
+                )
+                for row in connection.execute(statement)
+            ]
+
+    # --- sources
+
+    def sources(self, knowledge_base: str) -> Sequence[Source]:
+        """The folders that a knowledge base follows."""
+        known = tables.sources.c
+        statement = select(known.location, known.prefix).where(known.knowledge_base == knowledge_base)
+        with reading(self.engine) as connection:
+            rows = connection.execute(statement.order_by(known.prefix))
+            return [Source(kind="folder", location=row.location, prefix=row.prefix) for row in rows]
+
+    def follow(self, knowledge_base: str, location: str, *, name: str) -> Source:
+        """Remember a folder; its prefix is `name`, with a number behind it when that is taken. Idempotent."""
+        with writing(self.engine) as connection:
+            known = tables.sources.c
+            rows = connection.execute(
+                select(known.location, known.prefix).where(known.knowledge_base == knowledge_base)
+            ).all()
+            prefixes = {row.location: row.prefix for row in rows}
+            if location not in prefixes:
+                taken = set(prefixes.values())
+                names = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
+                prefixes[location] = next(prefix for prefix in (f"{each}/" for each in names) if prefix not in taken)
+                connection.execute(
+                    insert(tables.sources).values(
+                        knowledge_base=knowledge_base, location=location, kind="folder", prefix=prefixes[location]
+                    )
+                )
+        return Source(kind="folder", location=location, prefix=prefixes[location])
+
+    def forget_source(self, knowledge_base: str, location: str) -> None:
+        """Follow a folder no longer; its documents stay."""
+        known = tables.sources.c
+        with writing(self.engine) as connection:
+            connection.execute(
+                delete(tables.sources).where(known.knowledge_base == knowledge_base, known.location == location)
+            )
+
+    # --- documents
+
+    def documents(
+        self,
+        knowledge_base: str,
+        *,
+        state: DocumentState | None = None,
+        text: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> Page[Document]:
+        """The file table in order of URI; `text` is looked for in URIs and titles, without case."""
+        document = tables.documents.c
+        conditions = [document.knowledge_base == knowledge_base]
+        if state is not None:
+            conditions.append(document.state == state)
+        if text:
+            conditions.append(
+                or_(
+                    document.source_uri.icontains(text, autoescape=True),
+                    document.title.icontains(text, autoescape=True),
+                )
+            )
+        rows = select(tables.documents).where(*conditions).order_by(document.source_uri).offset(offset).limit(limit)
+        count = select(func.count()).select_from(tables.documents).where(*conditions)
+        with reading(self.engine) as connection:
+            total = connection.execute(count).scalar_one()
+            return Page(items=tuple(_document(row) for row in connection.execute(rows)), total=total)
+
+    def document(self, knowledge_base: str, document_id: str) -> Document:
+        """One row of the file table."""
+        document = tables.documents.c
+        found = select(tables.documents).where(document.id == document_id, document.knowledge_base == knowledge_base)
+        with reading(self.engine) as connection:
+            row = connection.execute(found).first()
+        if row is None:
+            raise NotFound("There is no such document in this knowledge base. It may have been deleted.")
+        return _document(row)
+
+    # --- passages
+
+    def document_text(self, document_id: str) -> str:
+        """The whole text of the active version (empty when there is none yet)."""
+        return chunks.read_text(self.engine, document_id, 0, None)
+
+    def chunks(self, document_id: str) -> Sequence[Passage]:
+        """Every chunk of the active version, in reading order."""
+        return chunks.chunks_of(self.engine, document_id)
+
+    def short_document(self, document_id: str, *, longest: int) -> Sequence[Passage]:
+        """Every chunk of a document of at most `longest` characters, in reading order; nothing of a longer one."""
+        return chunks.short_document(self.engine, document_id, longest)
+
+    def passages(self, refs: Sequence[str]) -> dict[str, Passage]:
+        """Those refs that are chunks of an active version; the others are left out."""
+        return chunks.passages(self.engine, refs)
+
+    def open_passage(self, ref: str, quote: str = "") -> OpenedPassage:
+        """A citation opened: the passage, or the quote inside it, in its surroundings.
+
+        When the cited version is gone, the quote is looked up in the current text and `changed` is true. Raises
+        `NotFound` when the document is gone.
+        """
+        return chunks.open_passage(self.engine, ref, quote)
+
+
+def _document(row: Row[tuple[object, ...]]) -> Document:
+    return Document(
+        id=row.id,
+        knowledge_base=row.knowledge_base,
+        source_uri=row.source_uri,
+        title=row.title,
+        state=row.state,
+        loader=row.loader,
+        splitter=row.splitter,
+        version=row.version,
+        bytes=row.bytes,
+        chunks=row.chunks,
+        error=row.error,
+        updated_at=_moment(row.updated_at),
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def _name_key(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+def _checked_name(name: str) -> str:
+    clean = unicodedata.normalize("NFC", name).strip()
+    if not clean:
+        raise BadRequest("A knowledge base needs a name.")
+    if len(clean) > LONGEST_NAME:
+        raise BadRequest(f"The name has {len(clean)} characters; at most {LONGEST_NAME} are allowed.")
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in clean):
+        raise BadRequest("The name must be one line without control characters.")
+    return clean
+
+
+def _checked_description(description: str) -> str:
+    clean = description.strip()
+    if len(clean) > LONGEST_DESCRIPTION:
+        raise BadRequest(f"The description has {len(clean)} characters; at most {LONGEST_DESCRIPTION} are allowed.")
+    return clean
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"There is a knowledge base named {name.strip()!r} already. Choose another name.")

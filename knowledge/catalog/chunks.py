@@ -1,0 +1,236 @@
+"""Chunks as passages with their text and context, and a citation opened in its surroundings."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, Row, Select, func, select
+
+from devops_chatbot.chat import Location
+from devops_chatbot.errors import NotFound
+from knowledge.catalog import tables
+from knowledge.catalog.tables import BLOCK, reading
+from knowledge.model import document_of
+
+WINDOW = 2000
+"""Characters shown on each side of a passage that has no section of a readable size."""
+LONGEST_SECTION = 8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A chunk with its text, and its section's text as `context`; offsets count characters of the document."""
+
+    ref: str
+    document: str
+    knowledge_base: str
+    source_uri: str
+    title: str
+    heading_path: tuple[str, ...]
+    text: str
+    context: str
+    location: Location
+    start: int
+    end: int
+    context_start: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedPassage:
+    """A citation opened: `text` is the passage's surroundings, `text[start:end]` the passage or the quote in it.
+
+    `changed` says that the cited version is gone; then the words stand where they were found in the current text
+    (`start == end` when they were not).
+    """
+
+    document: str
+    title: str
+    source_uri: str
+    heading_path: tuple[str, ...]
+    location: Location
+    text: str
+    start: int
+    end: int
+    changed: bool = False
+
+
+def passages(engine: Engine, refs: Sequence[str]) -> dict[str, Passage]:
+    """Those refs that are chunks of an active version, in one query."""
+    if not refs:
+        return {}
+    chunk, block = tables.chunks.c, tables.texts.c
+    least, greatest = ("min", "max") if engine.dialect.name == "sqlite" else ("least", "greatest")
+    first = getattr(func, least)(chunk.section_start, chunk.char_start)
+    last = getattr(func, greatest)(chunk.section_end, chunk.char_end)
+    statement = (
+        _chunk_rows()
+        .add_columns(block.block, block.text)
+        .join(tables.texts, (block.document == chunk.document) & block.block.between(first // BLOCK, last // BLOCK))
+        .where(chunk.id.in_(refs))
+        .order_by(block.block)
+    )
+    found: dict[str, tuple[Row[tuple[object, ...]], int, list[str]]] = {}
+    with reading(engine) as connection:
+        for row in connection.execute(statement):
+            _, _, parts = found.setdefault(row.id, (row, row.block * BLOCK, []))
+            parts.append(row.text)
+    return {ref: _passage(row, "".join(parts), offset) for ref, (row, offset, parts) in found.items()}
+
+
+def chunks_of(engine: Engine, document: str) -> list[Passage]:
+    """Every chunk of a document's active version, in reading order."""
+    chunk = tables.chunks.c
+    with reading(engine) as connection:
+        rows = connection.execute(_chunk_rows().where(chunk.document == document).order_by(chunk.ordinal)).all()
+    text = read_text(engine, document, 0, None)
+    return [_passage(row, text, 0) for row in rows]
+
+
+def short_document(engine: Engine, document: str, longest: int) -> list[Passage]:
+    """See `Catalogue.short_document`."""
+    chunk = tables.chunks.c
+    with reading(engine) as connection:
+        length = connection.execute(select(func.max(chunk.char_end)).where(chunk.document == document)).scalar()
+    return chunks_of(engine, document) if length is not None and length <= longest else []
+
+
+def read_text(engine: Engine, document: str, start: int, end: int | None) -> str:
+    """`text[start:end]` of a document's active version; `start` is not negative."""
+    block = tables.texts.c
+    first = start // BLOCK
+    statement = select(block.text).where(block.document == document, block.block >= first)
+    if end is not None:
+        statement = statement.where(block.block <= end // BLOCK)
+    with reading(engine) as connection:
+        text = "".join(connection.execute(statement.order_by(block.block)).scalars())
+    return text[start - first * BLOCK : None if end is None else end - first * BLOCK]
+
+
+def open_passage(engine: Engine, ref: str, quote: str) -> OpenedPassage:
+    """See `Catalogue.open_passage`."""
+    cited = passages(engine, [ref]).get(ref)
+    if cited is not None:
+        start, end = _cited_words(cited, quote)
+        beside = not cited.start <= start < cited.end
+        holder = (_chunk_at(engine, cited.document, start) if beside else None) or cited
+        return _opened(engine, holder, start, end, changed=False)
+    document = document_of(ref)
+    text = read_text(engine, document, 0, None)
+    start, end = find_quote(text, quote) or (0, 0)
+    nearest = _chunk_at(engine, document, start)
+    if nearest is None:
+        raise NotFound("The cited document has been deleted.")
+    return _opened(engine, nearest, start, end, changed=True)
+
+
+def find_quote(text: str, quote: str) -> tuple[int, int] | None:
+    """Where `quote` stands in `text`: as it is, else with any white space between its words, else its longest line."""
+    words = quote.split()
+    if not words:
+        return None
+    whole = _whole_quote(text, quote)
+    if whole:
+        return whole
+    lines = [line.strip() for line in quote.splitlines() if line.strip()]
+    return find_quote(text, max(lines, key=len)) if len(lines) > 1 else None
+
+
+def _whole_quote(text: str, quote: str) -> tuple[int, int] | None:
+    start = text.find(quote)
+    if start >= 0:
+        return start, start + len(quote)
+    found = re.search(r"\s+".join(map(re.escape, quote.split())), text, re.IGNORECASE)
+    return found.span() if found else None
+
+
+def _cited_words(cited: Passage, quote: str) -> tuple[int, int]:
+    """Where the quote stands in the document: in the passage, else in the section around it (the writer has read both),
+    else the passage itself.
+    """
+    places = ((cited.text, cited.start), (cited.context, cited.context_start))
+    for find in (_whole_quote, find_quote):
+        for text, offset in places if quote.split() else ():
+            found = find(text, quote)
+            if found:
+                return offset + found[0], offset + found[1]
+    return cited.start, cited.end
+
+
+def _opened(engine: Engine, passage: Passage, start: int, end: int, *, changed: bool) -> OpenedPassage:
+    """The surroundings of `[start, end)`, which stands in `passage`: its section when that is of a readable size and
+    holds all of it, else a window cut at line ends.
+    """
+    first, text = passage.context_start, passage.context
+    if len(text) > LONGEST_SECTION or start < first or end > first + len(text):
+        first, text = _window(engine, passage.document, start, end)
+    return OpenedPassage(
+        document=passage.document,
+        title=passage.title,
+        source_uri=passage.source_uri,
+        heading_path=passage.heading_path,
+        location=passage.location,
+        text=text,
+        start=start - first,
+        end=end - first,
+        changed=changed,
+    )
+
+
+def _window(engine: Engine, document: str, start: int, end: int) -> tuple[int, str]:
+    """The text around `[start, end)` and the offset where it begins."""
+    low = max(0, start - WINDOW)
+    text = read_text(engine, document, low, end + WINDOW)
+    first = text.find("\n", 0, start - low) + 1 if low else 0
+    behind = text.rfind("\n", end - low)
+    complete = len(text) < end + WINDOW - low  # the document ends before the window does
+    return low + first, text[first : len(text) if complete or behind < 0 else behind]
+
+
+def _chunk_at(engine: Engine, document: str, offset: int) -> Passage | None:
+    """The last chunk that begins at or before `offset`, else the first one."""
+    chunk = tables.chunks.c
+    of_document = select(chunk.id).where(chunk.document == document)
+    before = of_document.where(chunk.char_start <= offset).order_by(chunk.ordinal.desc()).limit(1)
+    with reading(engine) as connection:
+        ref = connection.execute(before).scalar() or connection.execute(of_document.order_by(chunk.ordinal)).scalar()
+    return passages(engine, [ref]).get(ref) if ref else None
+
+
+def _chunk_rows() -> Select[tuple[object, ...]]:
+    chunk, document = tables.chunks.c, tables.documents.c
+    return select(
+        chunk.id,
+        chunk.document,
+        chunk.char_start,
+        chunk.char_end,
+        chunk.section_start,
+        chunk.section_end,
+        chunk.heading_path,
+        chunk.line_start,
+        chunk.line_end,
+        chunk.page,
+        document.knowledge_base,
+        document.source_uri,
+        document.title,
+    ).join_from(tables.chunks, tables.documents, chunk.document == document.id)
+
+
+def _passage(row: Row[tuple[object, ...]], text: str, offset: int) -> Passage:
+    """From a row of `_chunk_rows` and a part of the document's text that begins at `offset` and covers the section."""
+    start, end = row.char_start - offset, row.char_end - offset
+    first, last = min(row.section_start - offset, start), max(row.section_end - offset, end)
+    return Passage(
+        ref=row.id,
+        document=row.document,
+        knowledge_base=row.knowledge_base,
+        source_uri=row.source_uri,
+        title=row.title,
+        heading_path=tuple(json.loads(row.heading_path)),
+        text=text[start:end],
+        context=text[first:last],
+        location=Location(line_start=row.line_start, line_end=row.line_end, page=row.page),
+        start=row.char_start,
+        end=row.char_end,
+        context_start=offset + first,
+    )

@@ -1,5 +1,0 @@
-"""Documents, sections, chunks and what they name, with their relations."""
-
-from knowledge.graph.ladybug import LadybugGraph
-
-__all__ = ["LadybugGraph"]

@@ -1,0 +1,124 @@
+"""Changes the stores and the catalogue together, by the protocol of `knowledge.catalog.versions`."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, select
+
+from devops_chatbot.errors import NotFound
+from knowledge.catalog import tables, versions
+from knowledge.catalog.blobs import Originals
+from knowledge.catalog.tables import reading, writing
+from knowledge.catalog.versions import Flip
+from knowledge.ingest import job_items
+from knowledge.ingest.document_builder import Prepared
+from knowledge.ingest.job_items import Result
+from knowledge.model import Chunk
+from knowledge.stores.indexes import Stores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Chunks of one document with their vectors; the `first` one begins it, the `last` one completes it."""
+
+    prepared: Prepared
+    chunks: Sequence[Chunk]
+    vectors: Sequence[Sequence[float]]
+    first: bool
+    last: bool
+
+
+class Swap:
+    """Lets one thread at a time change what the stores hold. Raises `StoreUnavailable`; what it had begun then is put
+    right by `repair`.
+    """
+
+    def __init__(self, engine: Engine, stores: Stores, originals: Originals) -> None:
+        self._engine = engine
+        self._stores = stores
+        self._originals = originals
+        self._lock = threading.RLock()
+
+    def write(self, job: str, knowledge_base: str, pieces: Sequence[Piece], results: Sequence[Result]) -> None:
+        """Bring pieces into the stores, make the documents that are complete the active versions, and write down
+        what became of every file. Raises `NotFound` when the knowledge base is gone; then nothing is written.
+        """
+        begun = [piece.prepared.version for piece in pieces if piece.first]
+        complete = [piece.prepared for piece in pieces if piece.last]
+        with self._lock:
+            self._check(knowledge_base)
+            if begun:
+                versions.begin(self._engine, begun)
+            if pieces:
+                chunks = [chunk for piece in pieces for chunk in piece.chunks]
+                self._stores.vectors.add(knowledge_base, chunks, [v for piece in pieces for v in piece.vectors])
+                self._stores.words.add(knowledge_base, chunks)
+            if complete:
+                self._stores.graph.add([prepared.graph for prepared in complete])
+            originals = (*(prepared.data for prepared in complete), *(result.data for result in results))
+            self._originals.put(filter(None, originals))
+            with writing(self._engine) as connection:
+                flip = versions.activate(connection, [prepared.version for prepared in complete])
+                outcomes = [_outcome(prepared, flip) for prepared in complete]
+                job_items.settle(connection, job, knowledge_base, [*outcomes, *results])
+            self._clean_up(flip)
+
+    def remove(self, knowledge_base: str, documents: Sequence[str], *, job: str | None = None) -> int:
+        """Remove documents from everywhere; gives how many there were."""
+        with self._lock:
+            with writing(self._engine) as connection:
+                flip = versions.delete_documents(connection, knowledge_base, documents)
+                if job is not None:
+                    job_items.count_removed(connection, job, list(flip.active))
+            self._clean_up(flip)
+        return len(flip.active)
+
+    def drop(self, knowledge_base: str) -> None:
+        """Remove a knowledge base from everywhere."""
+        with self._lock:
+            contents = versions.delete_knowledge_base(self._engine, knowledge_base)
+            self._stores.drop(knowledge_base)
+            self._discard(contents)
+            versions.forget_dropped(self._engine, knowledge_base)
+
+    def repair(self, knowledge_base: str | None = None) -> None:
+        """Put right what was begun and not finished, everywhere or in one knowledge base. No job may be running
+        there.
+        """
+        with self._lock:
+            left = versions.leftovers(self._engine, knowledge_base)
+            for base in left.dropped:
+                self._stores.drop(base)
+            stale = (*left.pending, *left.retired)
+            if stale or left.dropped:
+                self._stores.remove(stale)
+                self._discard(self._originals.kept())
+                versions.forget(self._engine, stale)
+                for base in left.dropped:
+                    versions.forget_dropped(self._engine, base)
+
+    def _check(self, knowledge_base: str) -> None:
+        known = tables.knowledge_bases.c.id
+        with reading(self._engine) as connection:
+            if connection.execute(select(known).where(known == knowledge_base)).first() is None:
+                raise NotFound("The knowledge base was deleted.")
+
+    def _clean_up(self, flip: Flip) -> None:
+        """What is noted as left over goes first, its note last: so `repair` knows whether anything may be left."""
+        self._stores.remove(flip.leftover)
+        self._discard(flip.contents)
+        if flip.leftover:
+            versions.forget(self._engine, flip.leftover)
+
+    def _discard(self, contents: Iterable[str]) -> None:
+        found = list(contents)
+        if found:
+            self._originals.discard(versions.unused(self._engine, found))
+
+
+def _outcome(prepared: Prepared, flip: Flip) -> Result:
+    first = flip.active.get(prepared.version.document)
+    if first is None:
+        return Result(item=prepared.item, outcome="failed", reason="The document was deleted while the job ran.")
+    return Result(item=prepared.item, outcome="added" if first else "changed")

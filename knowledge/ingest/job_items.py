@@ -1,0 +1,277 @@
+"""The files of a job, and what became of each: written in the transaction that changes the document, so that a job
+which was killed takes up exactly where it was.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, delete, exists, func, insert, or_, select, update
+
+from knowledge.catalog import tables
+from knowledge.catalog.blobs import content_of
+from knowledge.catalog.tables import reading, writing
+from knowledge.model import document_id
+
+Outcome = Literal["added", "changed", "unchanged", "removed", "failed"]
+
+AT_ONCE = 400
+MOST_ERRORS = 1000
+"""Failures shown with a job; the others are in the file table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A file to take in. `mtime_ns` is 0 where it means nothing (uploads); `anew`: even when it did not change.
+
+    A `reason` says that the file was refused before anybody could read it.
+    """
+
+    source_uri: str
+    path: str
+    size: int = 0
+    mtime_ns: int = 0
+    source: str = ""
+    anew: bool = False
+    reason: str | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of an item. `data` is the original of one that failed, where it could be read."""
+
+    item: Item
+    outcome: Outcome
+    reason: str | None = None
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a job is: `done` of `total` files, by what became of them; `removed` counts documents, not files."""
+
+    total: int = 0
+    done: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: int = 0
+    errors: tuple[tuple[str, str], ...] = ()
+    """(source URI, reason), at most `MOST_ERRORS`."""
+
+
+def plan(engine: Engine, job: str, knowledge_base: str, files: Iterable[Item]) -> None:
+    """Write down the files of a job, in place of what was written for it before; of one URI the last file counts.
+
+    New documents appear in the file table as waiting. Uses the same memory for any number of files.
+    """
+    with writing(engine) as connection:
+        connection.execute(delete(tables.items).where(tables.items.c.job == job))
+    position = 0
+    for part in _parts(files):
+        latest = {item.source_uri: item for item in part}
+        with writing(engine) as connection:
+            known = tables.items.c
+            connection.execute(delete(tables.items).where(known.job == job, known.source_uri.in_(latest)))
+            rows = [_item_row(job, number, item) for number, item in enumerate(latest.values(), position)]
+            connection.execute(insert(tables.items), rows)
+            _announce(connection, knowledge_base, list(latest.values()))
+        position += len(latest)
+
+
+def settle_unchanged(engine: Engine, job: str, knowledge_base: str, shapes: Mapping[str, str]) -> None:
+    """Without reading them: files of the same size and time as when their document was read with these settings (by loader)."""
+    item, document = tables.items.c, tables.documents.c
+    same = exists().where(
+        document.knowledge_base == knowledge_base,
+        document.source_uri == item.source_uri,
+        document.state == "ready",
+        or_(*((document.loader == loader) & (document.shape == shape) for loader, shape in shapes.items())),
+        document.source == item.source,
+        document.bytes == item.size,
+        document.mtime_ns == item.mtime_ns,
+    )
+    todo = (item.job == job) & item.outcome.is_(None) & (item.mtime_ns != 0) & item.anew.is_(False)
+    with writing(engine) as connection:
+        connection.execute(update(tables.items).where(todo, same).values(outcome="unchanged"))
+
+
+def todo(engine: Engine, job: str, limit: int) -> list[Item]:
+    """The next files without an outcome, the small ones first: a huge log must not keep a hundred pages waiting."""
+    item = tables.items.c
+    statement = (
+        select(tables.items)
+        .where(item.job == job, item.outcome.is_(None))
+        .order_by(item.size, item.position)
+        .limit(limit)
+    )
+    with reading(engine) as connection:
+        return [
+            Item(
+                source_uri=row.source_uri,
+                path=row.path,
+                size=row.size,
+                mtime_ns=row.mtime_ns,
+                source=row.source,
+                anew=row.anew,
+                reason=row.reason,
+                position=row.position,
+            )
+            for row in connection.execute(statement)
+        ]
+
+
+def settle(connection: Connection, job: str, knowledge_base: str, results: Sequence[Result]) -> None:
+    """Write down what became of files; a failure is shown in the file table too, beside the version that stays."""
+    for result in results:
+        key = (tables.items.c.job == job) & (tables.items.c.position == result.item.position)
+        connection.execute(update(tables.items).where(key).values(outcome=result.outcome, reason=result.reason))
+        found = tables.documents.c.id == document_id(knowledge_base, result.item.source_uri)
+        if result.outcome == "unchanged":
+            row: dict[str, object] = {
+                "mtime_ns": result.item.mtime_ns,
+                "state": "ready",
+                "error": None,
+                "source": result.item.source,
+            }
+            connection.execute(update(tables.documents).where(found).values(row))
+        elif result.outcome == "failed":
+            failure: dict[str, object] = {"state": "failed", "error": result.reason, "updated_at": time.time()}
+            connection.execute(update(tables.documents).where(found).values(failure))
+            first = found & (tables.documents.c.version == "")
+            original = {"content": content_of(result.data) if result.data else "", "bytes": result.item.size}
+            connection.execute(update(tables.documents).where(first).values(original))
+
+
+def gone(engine: Engine, job: str, knowledge_base: str, source: str, limit: int) -> list[str]:
+    """Ids of documents of a folder whose file the job did not find. What lies below a folder that could not be read (its URI
+    ends in a slash) was not looked for.
+    """
+    item, document = tables.items.c, tables.documents.c
+    listed = exists().where(item.job == job, item.source_uri == document.source_uri)
+    folder = (item.job == job) & (item.outcome == "failed") & item.source_uri.endswith("/")
+    hidden = exists().where(
+        folder, func.substr(document.source_uri, 1, func.length(item.source_uri)) == item.source_uri
+    )
+    of_folder = (document.knowledge_base == knowledge_base) & (document.source == source)
+    statement = select(document.id).where(of_folder, ~listed, ~hidden)
+    with reading(engine) as connection:
+        return list(connection.execute(statement.limit(limit)).scalars())
+
+
+def count_removed(connection: Connection, job: str, documents: Sequence[str]) -> None:
+    """Write down documents that a job removed."""
+    last = connection.execute(select(func.max(tables.items.c.position)).where(tables.items.c.job == job)).scalar()
+    first = 0 if last is None else last + 1
+    rows = [
+        {**_item_row(job, number, Item(source_uri=f"//removed/{document}", path="")), "outcome": "removed"}
+        for number, document in enumerate(documents, first)
+    ]
+    if rows:
+        connection.execute(insert(tables.items), rows)
+
+
+def abandon(engine: Engine, job: str, knowledge_base: str, reason: str | None) -> None:
+    """What a job that stops early leaves undone: documents that were never read fail with `reason`, or, without one,
+    leave the file table; the others are as they were.
+    """
+    document = tables.documents.c
+    item = tables.items.c
+    undone = select(item.source_uri).where(item.job == job, item.outcome.is_(None))
+    of_job = (document.knowledge_base == knowledge_base) & document.source_uri.in_(undone)
+    with writing(engine) as connection:
+        never = of_job & (document.version == "") & document.state.in_(("waiting", "indexing"))
+        if reason is None:
+            connection.execute(delete(tables.documents).where(never))
+        else:
+            values = {"state": "failed", "error": reason, "updated_at": time.time()}
+            connection.execute(update(tables.documents).where(never).values(values))
+        before = of_job & document.state.in_(("waiting", "indexing"))
+        connection.execute(update(tables.documents).where(before).values(state="ready"))
+
+
+def progress(engine: Engine, job: str) -> Progress:
+    """How far a job is."""
+    item = tables.items.c
+    counts = select(item.outcome, func.count()).where(item.job == job).group_by(item.outcome)
+    failures = select(item.source_uri, item.reason).where(item.job == job, item.outcome == "failed")
+    with reading(engine) as connection:
+        by_outcome: dict[str | None, int] = dict(connection.execute(counts).all())
+        errors = connection.execute(failures.order_by(item.position).limit(MOST_ERRORS)).all()
+    removed = by_outcome.pop("removed", 0)
+    total = sum(by_outcome.values())
+    return Progress(
+        total=total,
+        done=total - by_outcome.get(None, 0),
+        added=by_outcome.get("added", 0),
+        changed=by_outcome.get("changed", 0),
+        unchanged=by_outcome.get("unchanged", 0),
+        removed=removed,
+        failed=by_outcome.get("failed", 0),
+        errors=tuple((row.source_uri, row.reason or "") for row in errors),
+    )
+
+
+def forget(engine: Engine, job: str, *, failures: bool = False) -> None:
+    """Drop the files of a job that ended; its failures only when asked."""
+    item = tables.items.c
+    ended = item.job == job if failures else (item.job == job) & (item.outcome.is_distinct_from("failed"))
+    with writing(engine) as connection:
+        connection.execute(delete(tables.items).where(ended))
+
+
+def _announce(connection: Connection, knowledge_base: str, files: Sequence[Item]) -> None:
+    """Rows in the file table for documents that are new."""
+    ids = {document_id(knowledge_base, item.source_uri): item for item in files}
+    known = set(connection.execute(select(tables.documents.c.id).where(tables.documents.c.id.in_(ids))).scalars())
+    now = time.time()
+    rows = [
+        {
+            "id": document,
+            "knowledge_base": knowledge_base,
+            "source_uri": item.source_uri,
+            "title": "",
+            "state": "waiting",
+            "loader": "",
+            "splitter": "",
+            "version": "",
+            "generation": 0,
+            "shape": "",
+            "content": "",
+            "bytes": item.size,
+            "mtime_ns": 0,
+            "chunks": 0,
+            "error": None,
+            "source": item.source,
+            "updated_at": now,
+        }
+        for document, item in ids.items()
+        if document not in known
+    ]
+    if rows:
+        connection.execute(insert(tables.documents), rows)
+
+
+def _item_row(job: str, position: int, item: Item) -> dict[str, object]:
+    return {
+        "job": job,
+        "position": position,
+        "source_uri": item.source_uri,
+        "path": item.path,
+        "size": item.size,
+        "mtime_ns": item.mtime_ns,
+        "source": item.source,
+        "anew": item.anew,
+        "outcome": None,
+        "reason": item.reason,
+    }
+
+
+def _parts(files: Iterable[Item]) -> Iterator[list[Item]]:
+    iterator = iter(files)
+    while part := list(islice(iterator, AT_ONCE)):
+        yield part

@@ -1,0 +1,161 @@
+"""One step of an ingest: three threads share the work, so that the embedding model never waits.
+
+One prepares files, the calling thread embeds, one writes. Chunks travel in pieces, so that a huge document needs no
+more memory than many small ones.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from knowledge.ingest.bounded_queue import Channel, Closed
+from knowledge.ingest.document_builder import Preparation, Prepared, TextEmbedder
+from knowledge.ingest.index_writer import Piece, Swap
+from knowledge.ingest.job_items import Item, Result
+from knowledge.model import Chunk, VectorStore
+
+PIECE = 256
+"""Chunks given to the embedding model at once: enough to sort them by length, little enough to show progress."""
+WRITE = 1024
+"""Chunks written at once, at most."""
+LINGER_S = 1.0
+"""How long a write waits to become larger; each costs a commit in every store."""
+PREPARED_BYTES = 64 * 1024 * 1024
+"""Bytes of files and texts that wait to be embedded, beyond one file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slice:
+    """Chunks `start` to `end` of a prepared document."""
+
+    prepared: Prepared
+    start: int
+    end: int
+
+    @property
+    def chunks(self) -> Sequence[Chunk]:
+        return self.prepared.version.chunks[self.start : self.end]
+
+
+class Pipeline:
+    """Takes files of one knowledge base in."""
+
+    def __init__(self, *, swap: Swap, vectors: VectorStore, preparation: Preparation, embedder: TextEmbedder) -> None:
+        self._swap = swap
+        self._vectors = vectors
+        self._preparation = preparation
+        self._embedder = embedder
+
+    def run(self, job: str, knowledge_base: str, items: Sequence[Item], *, stop: Callable[[], bool]) -> None:
+        """Every item is settled on return, except when `stop()` became true: then a document may be left half written,
+        for `Swap.repair`. Raises what any of the threads raised.
+        """
+        ready: Channel[Prepared | Result] = Channel(PREPARED_BYTES)
+        embedded: Channel[Piece | Result] = Channel(WRITE)
+        failures: list[BaseException] = []
+
+        def guarded(work: Callable[[], None]) -> None:
+            try:
+                work()
+            except Closed:
+                pass  # the thread that closed the channel says why
+            except BaseException as error:  # noqa: BLE001 it is raised again in the calling thread
+                failures.append(error)
+                ready.close()
+                embedded.close()
+
+        def prepare() -> None:
+            for item in items:
+                if stop():
+                    break
+                prepared = self._preparation.prepare(item, stop=stop)
+                if stop():
+                    break
+                ready.put(prepared, prepared.weight if isinstance(prepared, Prepared) else 1)
+            ready.finish()
+
+        def embed() -> None:
+            for batch in _batches(ready):
+                if stop():
+                    ready.close()
+                    break
+                for piece in self._embedded(knowledge_base, batch):
+                    embedded.put(piece, len(piece.chunks) if isinstance(piece, Piece) else 1)
+            embedded.finish()
+
+        def write() -> None:
+            while batch := embedded.take(WRITE, linger_s=LINGER_S):
+                pieces = [piece for piece in batch if isinstance(piece, Piece)]
+                self._swap.write(job, knowledge_base, pieces, [each for each in batch if isinstance(each, Result)])
+
+        threads = [
+            threading.Thread(target=guarded, args=(work,), name=f"ingest-{name}", daemon=True)
+            for name, work in (("prepare", prepare), ("write", write))
+        ]
+        for thread in threads:
+            thread.start()
+        guarded(embed)
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
+
+    def _embedded(self, knowledge_base: str, batch: Sequence[_Slice | Result]) -> Iterator[Piece | Result]:
+        """The batch with vectors: taken over from the stored version where the words are the same."""
+        slices = [each for each in batch if isinstance(each, _Slice)]
+        stored = self._vectors.vectors(
+            knowledge_base,
+            [
+                each.prepared.reuse[number]
+                for each in slices
+                for number in range(each.start, each.end)
+                if number in each.prepared.reuse
+            ],
+        )
+        known = {
+            chunk.id: stored[old]
+            for each in slices
+            for number, chunk in enumerate(each.chunks, each.start)
+            if (old := each.prepared.reuse.get(number)) in stored
+        }
+        new = [chunk for each in slices for chunk in each.chunks if chunk.id not in known]
+        if new:
+            vectors = self._embedder.embed_documents([chunk.embeddable for chunk in new])
+            known.update(zip((chunk.id for chunk in new), vectors, strict=True))
+        for each in batch:
+            if isinstance(each, Result):
+                yield each
+            else:
+                yield Piece(
+                    prepared=each.prepared,
+                    chunks=each.chunks,
+                    vectors=[known[chunk.id] for chunk in each.chunks],
+                    first=each.start == 0,
+                    last=each.end == len(each.prepared.version.chunks),
+                )
+
+
+def _batches(ready: Channel[Prepared | Result]) -> Iterator[list[_Slice | Result]]:
+    """Full pieces as long as there is enough; what is there when the next file takes long to prepare."""
+    batch: list[_Slice | Result] = []
+    size = 0
+    while taken := ready.take(1):
+        for thing in taken:
+            if isinstance(thing, Result):
+                batch.append(thing)
+                size += 1
+                continue
+            start, count = 0, len(thing.version.chunks)
+            while start < count:
+                end = min(count, start + PIECE - size)
+                batch.append(_Slice(prepared=thing, start=start, end=end))
+                size += end - start
+                start = end
+                if size >= PIECE:
+                    yield batch
+                    batch, size = [], 0
+        if batch and (size >= PIECE or ready.empty()):
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,233 @@
+"""Search over vectors, words and the graph, fused into one list of hits."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from devops_chatbot.chat import IndexName, SearchMode
+from devops_chatbot.errors import BadQuestion
+from knowledge.catalog.chunks import Passage
+from knowledge.embed.embedding_probe import cosine_scale, foreign_share, understanding
+from knowledge.entities import SPECIFIC, entities_in
+from knowledge.model import GraphStore, Hit, LexicalIndex, Match, Scope, VectorStore, document_of
+from knowledge.retrieval import fusion
+from knowledge.retrieval.fusion import Fused
+from knowledge.retrieval.lexical_rerank import Wording
+from knowledge.text.identifiers import in_words
+
+POOL = 60
+"""Chunks that each index gives, at least; enough for ten documents of several chunks each."""
+COMPARED = 32
+"""Best candidates whose sections are compared with the query."""
+SEEDS = 2
+"""Best chunks whose neighbours the graph is asked for."""
+A_DOCUMENT = 3
+"""Chunks of one document among the hits before the others have had their turn."""
+LONGEST_QUERY = 4000
+"""Characters of a query that are looked at."""
+
+T = TypeVar("T")
+
+
+class PassageSource(Protocol):
+    """Where the texts of chunks are; only chunks of active versions are given."""
+
+    def passages(self, refs: Sequence[str]) -> dict[str, Passage]: ...
+
+
+class QueryEmbedder(Protocol):
+    """What search needs of an embedding model; `shape` tells models apart."""
+
+    @property
+    def shape(self) -> str: ...
+
+    def embed_query(self, text: str) -> list[float]: ...
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]: ...
+
+
+class HybridRetriever:
+    """A `Retriever`; its legs run side by side. `embedder_of` gives the embedding model of a knowledge base."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: PassageSource,
+        vectors: VectorStore,
+        words: LexicalIndex,
+        graph: GraphStore,
+        embedder_of: Callable[[str], QueryEmbedder],
+    ) -> None:
+        self._catalogue = catalogue
+        self._vectors = vectors
+        self._words = words
+        self._graph = graph
+        self._embedder_of = embedder_of
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="search")
+        self._understanding: dict[str, float] = {}
+        self._scales: dict[str, tuple[float, float]] = {}
+
+    def search(
+        self, query: str, *, scope: Scope, limit: int, mode: SearchMode = "hybrid", score_threshold: float = 0.0
+    ) -> list[Hit]:
+        text = query.strip()[:LONGEST_QUERY]
+        if not text:
+            raise BadQuestion("The query is empty. Write what you are looking for.")
+        if not scope.knowledge_bases or limit < 1:
+            return []
+        found, known = self._hybrid(text, scope, limit) if mode == "hybrid" else self._single(mode, text, scope, limit)
+        kept = [one for one in found if one.chunk_id in known and one.score >= score_threshold]
+        return [
+            _hit(known[one.chunk_id], one) for one in spread(kept, of=lambda one: known[one.chunk_id].document)[:limit]
+        ]
+
+    def _single(self, mode: IndexName, text: str, scope: Scope, limit: int) -> tuple[list[Fused], dict[str, Passage]]:
+        """What one index alone finds, in its own order."""
+        pool = max(POOL, 2 * limit)
+        if mode == "vector":
+            matches = self._nearest(text, scope, pool)
+        elif mode == "lexical":
+            matches = self._words.search(text, scope=scope, limit=pool)
+        else:
+            naming = self._named(text, scope, pool)
+            matches = self._with_neighbours(
+                naming, naming or self._words.search(text, scope=scope, limit=SEEDS), scope, pool
+            )
+        known = self._catalogue.passages([match.chunk_id for match in matches])
+        legs: dict[IndexName, list[Match]] = {mode: [match for match in matches if match.chunk_id in known]}
+        scores = {match.chunk_id: match.score for match in legs[mode]}
+        most = max(scores.values(), default=1.0)
+        if mode != "vector" and most > 0:
+            scores = {chunk_id: score / most for chunk_id, score in scores.items()}
+        scores = {chunk_id: min(1.0, max(0.0, score)) for chunk_id, score in scores.items()}
+        return fusion.ranked(scores, legs=legs), known
+
+    def _hybrid(self, text: str, scope: Scope, limit: int) -> tuple[list[Fused], dict[str, Passage]]:
+        """All indexes together; the best candidates compared with the query once more."""
+        pool = max(POOL, 3 * limit)
+        nearest = self._pool.submit(self._nearest, text, scope, pool)
+        named = self._pool.submit(self._named, text, scope, pool)
+        lexical = self._words.search(text, scope=scope, limit=pool)
+        naming = named.result()
+        near = self._with_neighbours(naming, [*naming[:SEEDS], *lexical[:SEEDS]], scope, pool)
+        vector = nearest.result()
+        legs: dict[IndexName, list[Match]] = {"vector": vector, "lexical": lexical, "graph": near}
+        share = fusion.vectors_share(self._understood(text, scope), lexical=bool(lexical), vector=bool(vector))
+        rarity = self._words.rarity(text, scope=scope)
+        scores = fusion.combined(legs, share=share, sure=fusion.words_sureness(lexical, rarity))
+        bonus = fusion.naming_bonus(naming, titled={})
+        first = sorted(scores, key=lambda chunk_id: (-scores[chunk_id] - bonus.get(chunk_id, 0.0), chunk_id))
+        ordered = spread(first, of=document_of)
+        known = self._passages(ordered, max(COMPARED, 2 * limit))
+        scores = {chunk_id: scores[chunk_id] for chunk_id in known}
+        bonus = fusion.naming_bonus(
+            [match for match in naming if match.chunk_id in known], titled=_titled(_names(text), known)
+        )
+        best = [chunk_id for chunk_id in ordered if chunk_id in known][:COMPARED]
+        compared = Wording(rarity).compare([(known[chunk_id].title, known[chunk_id].context) for chunk_id in best])
+        worded = dict(zip(best, compared, strict=True))
+        return fusion.ranked(scores, worded=worded, bonus=bonus, legs=legs), known
+
+    def _nearest(self, text: str, scope: Scope, limit: int) -> list[Match]:
+        """By meaning; knowledge bases that share an embedding model share the query's vector. Where there are several
+        models, a score is not the cosine but where it lies between unrelated sentences (0) and paraphrases (1).
+        """
+        groups: dict[str, tuple[QueryEmbedder, list[str]]] = {}
+        for knowledge_base in scope.knowledge_bases:
+            embedder = self._embedder_of(knowledge_base)
+            groups.setdefault(embedder.shape, (embedder, []))[1].append(knowledge_base)
+        spoken = in_words(text)
+        found: list[Match] = []
+        for embedder, ids in groups.values():
+            vector = embedder.embed_query(spoken)
+            matches = self._vectors.search(vector, scope=Scope(knowledge_bases=tuple(ids)), limit=limit)
+            found += matches if len(groups) == 1 else self._rescaled(matches, embedder)
+        return sorted(found, key=lambda match: (-match.score, match.chunk_id))[:limit]
+
+    def _rescaled(self, matches: Sequence[Match], embedder: QueryEmbedder) -> list[Match]:
+        if embedder.shape not in self._scales:
+            self._scales[embedder.shape] = cosine_scale(embedder)
+        zero, width = self._scales[embedder.shape]
+        return [Match(chunk_id=match.chunk_id, score=(match.score - zero) / width) for match in matches]
+
+    def _named(self, text: str, scope: Scope, limit: int) -> list[Match]:
+        """Chunks that mention what the query names; a query of one word is a name."""
+        names = _names(text)
+        return self._graph.find_chunks(names, scope=scope, limit=limit) if names else []
+
+    def _with_neighbours(
+        self, naming: Sequence[Match], seeds: Sequence[Match], scope: Scope, limit: int
+    ) -> list[Match]:
+        """What names the query's things, then what is near the seeds."""
+        ids = list(dict.fromkeys(match.chunk_id for match in seeds))
+        near = self._graph.neighbours(ids, scope=scope, limit=limit) if ids else []
+        given = {match.chunk_id for match in naming}
+        most = max((match.score for match in near), default=1.0)
+        floor = naming[-1].score if naming else 1.0
+        later = [Match(chunk_id=m.chunk_id, score=floor * m.score / most / 2) for m in near if m.chunk_id not in given]
+        return [*naming, *later][:limit]
+
+    def _passages(self, ordered: Sequence[str], wanted: int) -> dict[str, Passage]:
+        """The first `wanted` chunks that are still active."""
+        known: dict[str, Passage] = {}
+        for start in range(0, len(ordered), wanted):
+            known |= self._catalogue.passages(ordered[start : start + wanted])
+            if len(known) >= wanted // 2:
+                break
+        return known
+
+    def _understood(self, text: str, scope: Scope) -> float:
+        """The share of the query that every embedding model of the scope understands."""
+        foreign = foreign_share(text)
+        if not foreign:
+            return 1.0
+        models = {model.shape: model for model in map(self._embedder_of, scope.knowledge_bases)}
+        for shape, model in models.items():
+            if shape not in self._understanding:
+                self._understanding[shape] = understanding(model)
+        return 1.0 - foreign * (1.0 - min(self._understanding[shape] for shape in models))
+
+
+def _names(text: str) -> list[str]:
+    """The names in a query that point at something; a query of one word is a name."""
+    words = text.split()
+    names = [entity.name for entity in entities_in(text) if entity.kind in SPECIFIC]
+    return list(dict.fromkeys([*names, *(words if len(words) == 1 else [])]))
+
+
+def _titled(names: Sequence[str], known: Mapping[str, Passage]) -> dict[str, float]:
+    """The share of the names that are the title of each chunk's document."""
+    wanted = {name.lower() for name in names}
+    return {
+        chunk_id: sum(passage.title.lower() in (name, name.rsplit("/", 1)[-1]) for name in wanted) / len(wanted)
+        for chunk_id, passage in known.items()
+        if wanted
+    }
+
+
+def spread(ordered: Sequence[T], *, of: Callable[[T], str]) -> list[T]:
+    """The same order with at most `A_DOCUMENT` chunks of a document before every other document has been seen."""
+    first: list[T] = []
+    later: list[T] = []
+    taken: dict[str, int] = {}
+    for one in ordered:
+        document = of(one)
+        taken[document] = taken.get(document, 0) + 1
+        (first if taken[document] <= A_DOCUMENT else later).append(one)
+    return first + later
+
+
+def _hit(passage: Passage, fused: Fused) -> Hit:
+    return Hit(
+        ref=passage.ref,
+        knowledge_base=passage.knowledge_base,
+        document=passage.document,
+        source_uri=passage.source_uri,
+        title=passage.title,
+        heading_path=passage.heading_path,
+        text=passage.text,
+        context=passage.context,
+        location=passage.location,
+        score=round(fused.score, 4),
+        found_by=fused.found_by,
+    )

@@ -1,0 +1,159 @@
+"""Words in tantivy: one index folder a knowledge base, BM25, a writer only while something is written."""
+
+import contextlib
+import math
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from knowledge.model import Chunk, Match, Scope
+from knowledge.stores.errors import translated
+from knowledge.text.tokens import is_single, words
+
+NAME = "word index"
+WRITER_BYTES = 30_000_000
+"""Memory of a writer, in bytes; tantivy wants at least 15 MB."""
+MOST_TERMS = 256
+"""Words of one query that are searched; the rest of a very long query is left out."""
+DROPPED = ".dropped-"
+"""A folder on its way out is renamed first, so that a crash leaves no half index."""
+
+
+class TantivyWords:
+    """A `LexicalIndex` below the folder `path`, opened on first use."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._indexes: dict[str, Any] = {}
+
+    def add(self, knowledge_base: str, chunks: Sequence[Chunk]) -> None:
+        if not chunks:
+            return
+        import tantivy
+
+        with self._writer(knowledge_base) as writer:
+            for chunk in {chunk.id: chunk for chunk in chunks}.values():
+                writer.delete_documents_by_term("id", chunk.id)
+                writer.add_document(tantivy.Document(id=[chunk.id], words=[" ".join(words(chunk.searchable))]))
+
+    def remove(self, knowledge_base: str, chunk_ids: Sequence[str]) -> None:
+        with translated(NAME, self._path):
+            if not chunk_ids or self._index(knowledge_base) is None:
+                return
+        with self._writer(knowledge_base) as writer:
+            for chunk_id in chunk_ids:
+                writer.delete_documents_by_term("id", chunk_id)
+
+    def search(self, text: str, *, scope: Scope, limit: int) -> list[Match]:
+        counted = Counter(words(text)).most_common(MOST_TERMS)
+        if not counted or limit < 1:
+            return []
+        with translated(NAME, self._path):
+            knowledge_bases = dict.fromkeys(scope.knowledge_bases)
+            matches = [match for one in knowledge_bases for match in self._search_one(one, counted, limit)]
+        return sorted(matches, key=lambda match: (-match.score, match.chunk_id))[:limit]
+
+    def rarity(self, text: str, *, scope: Scope) -> dict[str, float]:
+        wanted = list(dict.fromkeys(words(text)))[:MOST_TERMS]
+        total, counts = 0, dict.fromkeys(wanted, 0)
+        with translated(NAME, self._path):
+            for knowledge_base in dict.fromkeys(scope.knowledge_bases):
+                index = self._index(knowledge_base)
+                if index is None:
+                    continue
+                searcher = index.searcher()
+                total += searcher.num_docs
+                for word in wanted:
+                    counts[word] += searcher.doc_freq("words", word)
+        # a deleted chunk counts until its segment is merged, so a word may have more chunks than there are
+        return {word: math.log1p((max(total - n, 0) + 0.5) / (n + 0.5)) for word, n in counts.items()}
+
+    def ids(self, knowledge_base: str) -> set[str]:
+        import tantivy
+
+        with translated(NAME, self._path):
+            index = self._index(knowledge_base)
+            if index is None:
+                return set()
+            searcher = index.searcher()
+            if not searcher.num_docs:
+                return set()
+            found = searcher.search(tantivy.Query.all_query(), limit=searcher.num_docs)
+            return {searcher.doc(address)["id"][0] for _, address in found.hits}
+
+    def drop(self, knowledge_base: str) -> None:
+        with self._writing, translated(NAME, self._path):
+            self._sweep()
+            folder = self._path / knowledge_base
+            with self._lock:
+                self._indexes.pop(knowledge_base, None)
+                if folder.exists():
+                    folder.rename(self._path / f"{DROPPED}{knowledge_base}")
+            self._sweep()
+
+    def close(self) -> None:
+        with self._lock:
+            self._indexes.clear()
+
+    def _sweep(self) -> None:
+        for left in self._path.glob(f"{DROPPED}*"):
+            shutil.rmtree(left)
+
+    def _search_one(self, knowledge_base: str, counted: list[tuple[str, int]], limit: int) -> list[Match]:
+        import tantivy
+
+        index = self._index(knowledge_base)
+        if index is None:
+            return []
+        terms = []
+        for word, times in counted:
+            if is_single(word):
+                term = tantivy.Query.regex_query(index.schema, "words", f".?{word}.?")
+            else:
+                term = tantivy.Query.term_query(index.schema, "words", word, index_option="freq")
+            terms.append((tantivy.Occur.Should, term if times == 1 else tantivy.Query.boost_query(term, float(times))))
+        searcher = index.searcher()
+        found = searcher.search(tantivy.Query.boolean_query(terms), limit=limit, count=False)
+        return [Match(chunk_id=searcher.doc(address)["id"][0], score=float(score)) for score, address in found.hits]
+
+    @contextmanager
+    def _writer(self, knowledge_base: str) -> Iterator[Any]:
+        """A writer whose changes are on disk and seen by readers when the block ends; nothing is kept when it fails."""
+        with self._writing, translated(NAME, self._path):
+            index = self._index(knowledge_base, create=True)
+            writer = index.writer(heap_size=WRITER_BYTES, num_threads=1)
+            try:
+                yield writer
+                writer.commit()
+            except BaseException:
+                with contextlib.suppress(ValueError, OSError, RuntimeError):  # the first error is the one to tell
+                    writer.rollback()
+                raise
+            finally:
+                with contextlib.suppress(ValueError, OSError, RuntimeError):  # what counts is committed
+                    writer.wait_merging_threads()
+            index.reload()
+
+    def _index(self, knowledge_base: str, *, create: bool = False) -> Any:
+        with self._lock:
+            if knowledge_base in self._indexes:
+                return self._indexes[knowledge_base]
+            folder = self._path / knowledge_base
+            if not create and not (folder / "meta.json").exists():
+                return None
+            import tantivy
+
+            folder.mkdir(parents=True, exist_ok=True)
+            schema = tantivy.SchemaBuilder()
+            schema.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
+            schema.add_text_field("words", stored=False, tokenizer_name="whitespace", index_option="freq")
+            index = tantivy.Index(schema.build(), path=str(folder), reuse=True)
+            index.config_reader("manual")
+            self._indexes[knowledge_base] = index
+            return index
