@@ -285,19 +285,45 @@ def test_help_is_quick_and_says_the_exit_codes() -> None:
     assert "Exit codes" in done.stdout
 
 
-def test_ctrl_c_while_the_command_line_is_being_imported_leaves_no_traceback() -> None:
+MOMENTS = {
+    "while a module is looked for": "interrupt()",
+    "in a callback of the interpreter, which drops exceptions": (
+        "class Gone: pass\ngone = Gone()\nleft = weakref.ref(gone, lambda _: interrupt())\ndel gone"
+    ),
+    "when the command has begun": "sys.settrace(lambda frame, *_: interrupt() if frame.f_code.co_name == 'run' else None)",
+    "when the command has ended": "atexit.register(interrupt)",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_at_any_moment_of_the_start_is_130_without_a_traceback(moment: str) -> None:
     code = (
-        "import os, signal, sys\n"
+        "import atexit, signal, sys, weakref\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whoever runs these tests may have it ignored
+        "def interrupt(): signal.raise_signal(signal.SIGINT)\n"
+        "seen = []\n"
         "class Interrupted:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'devops_chatbot.config.settings':\n"
-        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name.startswith('devops_chatbot.cli.') and not seen: seen.append(name); exec(MOMENT, globals())\n"
         "sys.meta_path.insert(0, Interrupted())\n"
         "from devops_chatbot.cli import main\n"
+        f"MOMENT = {MOMENTS[moment]!r}\n"
         "main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_a_background_job_goes_on_when_its_shell_is_interrupted() -> None:
+    code = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from devops_chatbot.cli import main\n"
+        "import devops_chatbot.cli.commands as commands\n"
+        "commands.run = lambda _: signal.raise_signal(signal.SIGINT)\n"
+        "main()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_question_sets_its_own_search_and_history(cli, docs: Path) -> None:
