@@ -1,14 +1,50 @@
-"""Fixtures that every area of the tests shares."""
+"""Fixtures that every area of the tests shares, and the services that are made ready before the first test."""
 
+import contextlib
 import os
 import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import docker_engine
 import pytest
+from services import Missing, Service, end_all, needed
 
-CHROMIUM = "/usr/bin/chromium"
+from knowledge.embed.minilm import MiniLm
+
 WHOLE = {"url", "client", "asking", "jobs"}
 """Fixtures that start the whole product or its jobs, which takes a second or more each time."""
+
+
+@Service
+def embedding_graph(say: Callable[[str], None]) -> Iterator[Path]:
+    """A folder with the bundled model's graph."""
+    with tempfile.TemporaryDirectory(prefix="embedding-cache-") as folder:
+        say("Writing the embedding model's graph")
+        model = MiniLm(Path(folder))
+        model.embed_query("ready")
+        model.close()
+        yield Path(folder)
+
+
+@Service
+def browser_program(say: Callable[[str], None]) -> Iterator[Path]:
+    """The browser's executable."""
+    path = shutil.which("chromium")
+    if path is None:
+        raise Missing("chromium: apt-get install chromium")
+    yield Path(path)
+
+
+SERVICES: dict[str, Service[Any]] = {
+    "image": docker_engine.sandbox_image,
+    "offering": docker_engine.gvisor_engine,
+    "embedding_cache": embedding_graph,
+    "chromium": browser_program,
+}
+"""What is made ready for the tests that use these fixtures."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,27 +53,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.service)
 
 
-def missing(what: str, remedy: str) -> None:
-    """A service is not here: a failure in CI, a skip with the reason elsewhere."""
-    reason = f"{what} is not here; {remedy}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """No test's clock runs yet: what takes minutes on a slow machine may take them."""
+    if session.config.option.collectonly:
+        return
+    session.config.add_cleanup(end_all)
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    for name, service in SERVICES.items():
+        if name in wanted:
+            with contextlib.suppress(Missing):  # the tests that need it say so
+                service.get(reporter.write_line if reporter else lambda _: None)
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """The browser's executable."""
-    path = shutil.which("chromium") or CHROMIUM
-    if not Path(path).exists():
-        missing("chromium", "install it with: apt-get install chromium")
-    return Path(path)
+    return needed(browser_program)
 
 
 @pytest.fixture(scope="session")
-def embedding_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the bundled model's graph, built once per test run."""
-    return tmp_path_factory.mktemp("embedding-cache")
+def embedding_cache() -> Path:
+    """A folder with the bundled model's graph."""
+    return needed(embedding_graph)
 
 
 @pytest.fixture(autouse=True)

@@ -4,14 +4,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from docker_engine import engine, image
-from own_dockerd import Daemon
+from docker_engine import Daemon, engine, image, offering
 
 from sandbox.docker import image_build
 from sandbox.docker.engine import Engine
 from sandbox.docker.local import Keeping, LocalSandbox
 
-__all__ = ["engine", "image"]
+__all__ = ["engine", "image", "offering"]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from own_dockerd import Daemon
+from docker_engine import Daemon
 
 from devops_chatbot.errors import BadRequest, LimitReached, NotFound, SandboxUnavailable
 from sandbox.docker.engine import Engine
