@@ -1,13 +1,22 @@
-"""The words of the sandbox: what may be used, what came out, and the seams behind which code runs."""
+"""The words of the sandbox: what may be used, what came out, and the seams behind which code runs.
 
+The values cross HTTP as they are.
+"""
+
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
+
+from pydantic import ConfigDict, PlainSerializer
 
 Stream = Literal["stdout", "stderr"]
 ArtifactKind = Literal["figure", "table", "file"]
 SessionState = Literal["idle", "running", "closed"]
 DEFAULT_LANGUAGE = "python"
+Base64 = Annotated[
+    bytes, PlainSerializer(lambda data: b64encode(data).decode("ascii"), return_type=str, when_used="json")
+]
 TABLE_MIME = "application/vnd.devops-chatbot.table+json"
 
 
@@ -31,7 +40,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
+class OutputChunk:
     """A piece of output as it came. A character cut in two by the pipe is held back until it is whole."""
 
     stream: Stream
@@ -43,14 +52,16 @@ class Artifact:
     """Something that a run made besides text.
 
     A figure or a table carries its `data` (a table is JSON: columns, index, rows, total_rows, total_columns). A file
-    lies in the session's folder under `name` and is fetched from there; its `data` is empty.
+    lies in the session's folder under `name` and is fetched from there; its `data` is empty. In JSON it is base64.
     """
+
+    __pydantic_config__: ClassVar = ConfigDict(val_json_bytes="base64")
 
     kind: ArtifactKind
     name: str
     mime: str
     size: int
-    data: bytes = field(default=b"", repr=False)
+    data: Base64 = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +83,15 @@ class Execution:
     state_lost: bool = False
     why: str = ""
     artifacts: tuple[Artifact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """A language that code may be in; `aliases` mean the same."""
+
+    name: str
+    title: str
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +118,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionInfo:
-    """What is known about a session without asking its container."""
+    """What is known about a session without asking its container. Times are seconds since 1970."""
 
     id: str
     language: str
@@ -115,7 +135,7 @@ class SessionInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
+class SandboxReadiness:
     """What this sandbox can do now. `sessions` counts those in use, `warm` those that wait."""
 
     engine: str
@@ -140,7 +160,7 @@ class AttackResult:
     seconds: float
 
 
-Watch = Callable[[Chunk | Artifact], None]
+Watch = Callable[[OutputChunk | Artifact], None]
 
 
 class Files(Protocol):
@@ -192,7 +212,7 @@ class Sandbox(Protocol):
     no longer, there; a `caller` sees its own sessions only, `None` sees all. `selftest` takes a minute.
     """
 
-    def ready(self) -> Readiness: ...
+    def ready(self) -> SandboxReadiness: ...
 
     def open(
         self, limits: Limits | None = None, *, language: str = DEFAULT_LANGUAGE, caller: str = "local"

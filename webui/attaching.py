@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from devops_chatbot.code import Attachment
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.schemas.code import Attachment
 from webui.session import client, plain, shown_errors, t, told
 from webui.words import size
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from devops_chatbot.chat import Failure
+from devops_chatbot.code import Attachment
 from devops_chatbot.errors import ChatbotError, NotFound
-from devops_chatbot.schemas.code import Attachment
 from devops_chatbot.schemas.wire import Message, NewMessage, Thread
 from webui import attaching, codecell, composer, conversation, passage, session_menu, welcome
 from webui.live import Asked, LiveAnswer, View

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import dedent
 
-from devops_chatbot.schemas.code import Language
+from sandbox.model import Language
 
 _OPEN = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<label>[^\s`{]*)[^`\n]*$")
 _PROMPT = re.compile(r"^[ \t]*(?:[\w.@:~/-]*[$%]|[\w.@:~/-]+#|>)[ \t]+(.*)$")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from devops_chatbot.client.client import Client
+from devops_chatbot.code import CodeRun
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.schemas.code import CodeRun, Language
+from sandbox.model import Language
 from webui import results
 from webui.codeblocks import HIGHLIGHT, Code, names_of, runnable, to_run
 from webui.liverun import Cell, LiveRun

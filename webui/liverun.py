@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from devops_chatbot.client.client import Client
+from devops_chatbot.code import CodeRun
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.schemas.code import CodeRun, RunChunk
+from sandbox.model import OutputChunk
 
 LONGEST_SHOWN = 60_000
 """Characters of a run's output that are shown while it runs; the newest."""
@@ -29,7 +30,7 @@ class RunView:
 
     version: int = 0
     cell: Cell
-    said: tuple[RunChunk, ...] = ()
+    said: tuple[OutputChunk, ...] = ()
     failure: ChatbotError | None = None
     ended: bool = False
     stopping: bool = False
@@ -120,10 +121,10 @@ class LiveRuns:
                 del self._by_thread[thread]
 
 
-def _shortened(said: tuple[RunChunk, ...]) -> tuple[RunChunk, ...]:
+def _shortened(said: tuple[OutputChunk, ...]) -> tuple[OutputChunk, ...]:
     """Neighbours of one stream joined, and the oldest dropped when it gets long."""
     if len(said) > 1 and said[-1].stream == said[-2].stream:
-        said = (*said[:-2], RunChunk(stream=said[-1].stream, text=(said[-2].text + said[-1].text)[-LONGEST_SHOWN:]))
+        said = (*said[:-2], OutputChunk(stream=said[-1].stream, text=(said[-2].text + said[-1].text)[-LONGEST_SHOWN:]))
     while len(said) > 1 and sum(len(each.text) for each in said) > LONGEST_SHOWN:
         said = said[1:]
     return said

@@ -11,8 +11,9 @@ from typing import TypedDict
 
 import streamlit as st
 
+from devops_chatbot.code import CodeRun, RunArtifact
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.schemas.code import CodeRun, RunArtifact, RunChunk
+from sandbox.model import OutputChunk
 from webui.liverun import RunView
 from webui.session import client, plain, t, told
 from webui.words import size
@@ -79,10 +80,10 @@ def _head(run: CodeRun) -> str:
 
 
 def _said(text: str, stream: str) -> str:
-    return _output((RunChunk(stream="stderr" if stream == "stderr" else "stdout", text=text),) if text else ())
+    return _output((OutputChunk(stream="stderr" if stream == "stderr" else "stdout", text=text),) if text else ())
 
 
-def _output(said: Sequence[RunChunk]) -> str:
+def _output(said: Sequence[OutputChunk]) -> str:
     if not said:
         return ""
     spans = "".join(f'<span class="cb-{each.stream}">{escape(each.text)}</span>' for each in said)

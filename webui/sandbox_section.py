@@ -9,7 +9,7 @@ import streamlit as st
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.schemas.code import AttackResult, SandboxState
+from sandbox.model import AttackResult, SandboxReadiness
 from webui.jobs import state_badge
 from webui.session import client, opener, show_error, t, told
 
@@ -62,7 +62,7 @@ def _absent(error: ChatbotError) -> None:
         st.code("apt-get install docker.io debootstrap\ndevops-chatbot sandbox build", language="bash")
 
 
-def _state(state: SandboxState) -> None:
+def _state(state: SandboxReadiness) -> None:
     st.html(f'<div class="cb-banner cb-ready">{escape(t("sandbox.ready"))}</div>')
     digest = state.digest.removeprefix("sha256:")
     rows = {

@@ -4,8 +4,8 @@ from html import escape
 
 import streamlit as st
 
+from devops_chatbot.code import ThreadSandbox
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.schemas.code import ThreadSandbox
 from webui import codecell
 from webui.places import place
 from webui.session import client, show_error, shown_errors, t, told

@@ -15,6 +15,7 @@ from devops_chatbot.errors import NotFound
 from devops_chatbot.schemas.wire import Page, Problem
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,11 @@ def refuse_repositories(names: Sequence[str]) -> None:
         raise NotFound(
             f"There is no repository {names[0]!r}. Knowledge bases can be searched; leave repositories empty."
         )
+
+
+def whole(values: Sequence[T]) -> Page[T]:
+    """A list of values that cross HTTP as they are, all on one page."""
+    return Page(items=tuple(values), total=len(values))
 
 
 def page(kind: type[M], rows: Sequence[object], total: int | None = None) -> Page[M]:

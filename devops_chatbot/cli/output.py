@@ -1,23 +1,23 @@
 """How results and errors look in a terminal: results on standard output, everything else on standard error."""
 
+import json
 import sys
 from collections.abc import Sequence
 
-from pydantic import BaseModel, TypeAdapter
+from devops_chatbot.values import to_json
 
 Cell = str | int | float | None
 
 
-def print_json(result: BaseModel) -> None:
+def print_json(result: object) -> None:
     """One result as the route returned it."""
-    print(result.model_dump_json(indent=2))
+    print(to_json(result, indent=2).decode())
 
 
-def print_json_rows(rows: Sequence[BaseModel], total: int | None = None) -> None:
+def print_json_rows(rows: Sequence[object], total: int | None = None) -> None:
     """Many results as the route returned them."""
-    items = [row.model_dump(mode="json") for row in rows]
-    body = {"items": items, "total": len(items) if total is None else total}
-    print(TypeAdapter(dict[str, object]).dump_json(body, indent=2).decode())
+    body = {"items": [json.loads(to_json(row)) for row in rows], "total": len(rows) if total is None else total}
+    print(json.dumps(body, indent=2, ensure_ascii=False))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:

@@ -1,5 +1,6 @@
 """The group sandbox: build the image, test the walls, run code, serve, look and clean."""
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,7 @@ from devops_chatbot.cli.output import error, note, print_json, print_json_rows, 
 from devops_chatbot.config import settings as settings_module
 from devops_chatbot.errors import BadRequest
 from sandbox.http.remote import RemoteSandbox
-from sandbox.http.wire import ExecutionBody, ReadinessBody, ResultBody, SessionBody
-from sandbox.model import Artifact, AttackResult, Chunk
+from sandbox.model import Artifact, AttackResult, OutputChunk
 
 app = typer.Typer(help="Run code in containers that it cannot leave.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print what the route returned.")]
@@ -51,7 +51,7 @@ def build(
         say=lambda line: note(line.rstrip()),
     )
     if as_json:
-        print_json(image_build.ImageBody(name=image.name, digest=image.digest, version=image.version, base=image.base))
+        print_json(image)
     else:
         print(f"{image.name}  version {image.version}  {image.digest}  on {image.base}")
 
@@ -62,7 +62,7 @@ def selftest(context: typer.Context, as_json: Json = False) -> int:
     with _sandbox(context) as sandbox:
         if as_json:
             results = sandbox.selftest()
-            print_json_rows([ResultBody.model_validate(result) for result in results])
+            print_json_rows(results)
         else:
             results = sandbox.selftest(lambda result: note(f"{_verdict(result)}  {result.attack}"))
             rows = [(_verdict(r), r.attack, r.detail, r.control, round(r.seconds, 1)) for r in results]
@@ -91,8 +91,6 @@ def run(
     code = sys.stdin.read() if file == "-" else _read(Path(file))
     limits = usual_limits(settings_module.load().sandbox)
     if network or timeout:
-        import dataclasses
-
         limits = dataclasses.replace(limits, network=tuple(network or ()), seconds=max(limits.seconds, timeout or 0))
     if out is not None:
         _make(out)
@@ -112,7 +110,7 @@ def run(
         finally:
             session.close()
     if as_json:
-        print_json(ExecutionBody.of(execution))
+        print_json(execution)
     elif execution.why or execution.timed_out or execution.truncated:
         said = ["ran out of time"] * execution.timed_out + ["output was cut"] * execution.truncated
         error("; ".join([*said, *([execution.why] if execution.why else [])]))
@@ -135,7 +133,7 @@ def list_sessions(context: typer.Context, as_json: Json = False) -> None:
         infos = sandbox.list()
         ready = sandbox.ready()
     if as_json:
-        print_json_rows([SessionBody.model_validate(info) for info in infos])
+        print_json_rows(infos)
         return
     note(
         f"{ready.engine}: image {ready.image} version {ready.version}, runs {', '.join(ready.languages)}; "
@@ -162,11 +160,11 @@ def clean(context: typer.Context) -> None:
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Whether code can be run here, and with what."""
     with _sandbox(context) as sandbox:
-        ready = ReadinessBody.model_validate(sandbox.ready())
+        ready = sandbox.ready()
     if as_json:
         print_json(ready)
     else:
-        print_table(("what", "value"), [(name, str(value)) for name, value in ready.model_dump().items()])
+        print_table(("what", "value"), [(name, str(value)) for name, value in dataclasses.asdict(ready).items()])
 
 
 _ENDINGS = {".py": "python", ".sh": "shell", ".bash": "shell", ".js": "node", ".mjs": "node", ".java": "java"}
@@ -193,8 +191,8 @@ def _make(folder: Path) -> None:
         raise BadRequest(f"--out {folder} cannot be a folder: {wrong.strerror}") from wrong
 
 
-def _print(piece: Chunk | Artifact) -> None:
-    if isinstance(piece, Chunk):
+def _print(piece: OutputChunk | Artifact) -> None:
+    if isinstance(piece, OutputChunk):
         stream = sys.stderr if piece.stream == "stderr" else sys.stdout
         stream.write(piece.text)
         stream.flush()

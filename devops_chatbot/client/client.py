@@ -23,12 +23,13 @@ from devops_chatbot.client.outgoing import FileOnDemand
 from devops_chatbot.errors import BadRequest, ChatbotError, Unavailable
 from devops_chatbot.schemas import wire
 from devops_chatbot.schemas.taken import body_of
+from devops_chatbot.values import from_json, from_page
 
 __all__ = ["Client", "Download", "Upload"]
 
 UPLOAD_TIMEOUT_S = 600
 
-M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 class Client:
@@ -332,16 +333,15 @@ class Client:
             response = self._http.post(path, files=parts, timeout=UPLOAD_TIMEOUT_S)
         return self._check(response)
 
-    def get(self, kind: type[M], path: str, **query: str | int | None) -> M:
+    def get(self, kind: type[T], path: str, **query: str | int | None) -> T:
         return self.got(kind, self.send("GET", path, query=query))
 
-    def rows(self, kind: type[M], path: str, **query: str | int | None) -> list[M]:
-        rows = self.send("GET", path, query=query).json()["items"]
-        return [kind.model_validate(row) for row in rows]
+    def rows(self, kind: type[T], path: str, **query: str | int | None) -> list[T]:
+        return from_page(kind, self.send("GET", path, query=query).content)
 
     @staticmethod
-    def got(kind: type[M], response: httpx.Response) -> M:
-        return kind.model_validate_json(response.content)
+    def got(kind: type[T], response: httpx.Response) -> T:
+        return from_json(kind, response.content)
 
     @contextmanager
     def stream(self, method: str, path: str, *, body: BaseModel | None = None) -> Iterator[Iterator[tuple[str, str]]]:

@@ -12,13 +12,16 @@ import httpx
 from pydantic import BaseModel
 
 from devops_chatbot import errors
+from devops_chatbot.code import Attachment, CodeRun, ThreadSandbox
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.schemas import code as wire
+from devops_chatbot.schemas.code import RunRequest, ThreadSandboxChange
+from devops_chatbot.values import from_json, from_page
+from sandbox.model import AttackResult, Language, OutputChunk, SandboxReadiness
 
 Upload = Path | tuple[str, Path | bytes | BinaryIO]
 """A file of this machine, or a name (a relative path) with the content."""
 
-M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +60,9 @@ class Connection(Protocol):
         self, method: str, path: str, *, body: BaseModel | None = None
     ) -> AbstractContextManager[Iterator[tuple[str, str]]]: ...
 
-    def get(self, kind: type[M], path: str, **query: str | int | None) -> M: ...
+    def get(self, kind: type[T], path: str, **query: str | int | None) -> T: ...
 
-    def rows(self, kind: type[M], path: str, **query: str | int | None) -> list[M]: ...
+    def rows(self, kind: type[T], path: str, **query: str | int | None) -> list[T]: ...
 
 
 class Bench:
@@ -72,21 +75,21 @@ class Bench:
 
     def run(
         self, thread: str, *, message: str, block: int, language: str, code: str, timeout_s: float | None = None
-    ) -> Generator[wire.RunChunk | wire.CodeRun]:
+    ) -> Generator[OutputChunk | CodeRun]:
         """Run code; its output as it comes, and last what was kept. Closing the generator stops the run."""
-        body = wire.NewCodeRun(message=message, block=block, language=language, code=code, timeout_s=timeout_s)
+        body = RunRequest(message=message, block=block, language=language, code=code, timeout_s=timeout_s)
         with self._to.stream("POST", f"{_thread(thread)}/runs", body=body) as events:
             for name, data in events:
                 if name == "chunk":
-                    yield wire.RunChunk.model_validate_json(data)
+                    yield from_json(OutputChunk, data)
                 elif name == "run":
-                    yield wire.CodeRun.model_validate_json(data)
+                    yield from_json(CodeRun, data)
                 elif name == "failure":
                     raise error_of(json.loads(data))
 
-    def runs(self, thread: str) -> list[wire.CodeRun]:
+    def runs(self, thread: str) -> list[CodeRun]:
         """The newest run of each code block, oldest first."""
-        return self._to.rows(wire.CodeRun, f"{_thread(thread)}/runs")
+        return self._to.rows(CodeRun, f"{_thread(thread)}/runs")
 
     def delete_run(self, thread: str, run: str) -> None:
         self._to.send("DELETE", f"{_thread(thread)}/runs/{_quoted(run)}")
@@ -102,15 +105,15 @@ class Bench:
 
     # --- the session that they run in
 
-    def sandbox(self, thread: str) -> wire.ThreadSandbox:
+    def sandbox(self, thread: str) -> ThreadSandbox:
         """The conversation's session and its auto-run switch."""
-        return self._to.get(wire.ThreadSandbox, f"{_thread(thread)}/sandbox")
+        return self._to.get(ThreadSandbox, f"{_thread(thread)}/sandbox")
 
-    def set_auto_run(self, thread: str, wanted: bool) -> wire.ThreadSandbox:
+    def set_auto_run(self, thread: str, wanted: bool) -> ThreadSandbox:
         """Whether whoever shows the conversation runs the code of new answers by itself."""
-        body = wire.ThreadSandboxChange(auto_run=wanted)
+        body = ThreadSandboxChange(auto_run=wanted)
         response = self._to.send("PATCH", f"{_thread(thread)}/sandbox", body=body)
-        return wire.ThreadSandbox.model_validate_json(response.content)
+        return from_json(ThreadSandbox, response.content)
 
     def interrupt(self, thread: str) -> None:
         """Stop what runs."""
@@ -126,14 +129,13 @@ class Bench:
 
     # --- attached files
 
-    def attachments(self, thread: str) -> list[wire.Attachment]:
+    def attachments(self, thread: str) -> list[Attachment]:
         """Oldest first."""
-        return self._to.rows(wire.Attachment, f"{_thread(thread)}/attachments")
+        return self._to.rows(Attachment, f"{_thread(thread)}/attachments")
 
-    def attach(self, thread: str, files: Sequence[Upload]) -> list[wire.Attachment]:
+    def attach(self, thread: str, files: Sequence[Upload]) -> list[Attachment]:
         """Attach files; returns them, perhaps while they are still being read."""
-        rows = self._to.send_files(f"{_thread(thread)}/attachments", files).json()["items"]
-        return [wire.Attachment.model_validate(row) for row in rows]
+        return from_page(Attachment, self._to.send_files(f"{_thread(thread)}/attachments", files).content)
 
     def attachment(self, thread: str, attachment: str) -> Download:
         """The file as it was sent."""
@@ -146,20 +148,20 @@ class Bench:
 
     # --- the sandbox
 
-    def state(self) -> wire.SandboxState:
+    def state(self) -> SandboxReadiness:
         """What the sandbox can do now. Raises `SandboxUnavailable` with the reason when it can do nothing."""
-        return self._to.get(wire.SandboxState, "/v1/sandboxes/readiness")
+        return self._to.get(SandboxReadiness, "/v1/sandboxes/readiness")
 
-    def languages(self) -> list[wire.Language]:
+    def languages(self) -> list[Language]:
         """The languages that the product knows."""
-        return self._to.rows(wire.Language, "/v1/sandboxes/languages")
+        return self._to.rows(Language, "/v1/sandboxes/languages")
 
-    def selftest(self) -> Generator[wire.AttackResult]:
+    def selftest(self) -> Generator[AttackResult]:
         """Try to break out on the sandbox's own host; a result an attack, as they come. Takes a minute."""
         with self._to.stream("POST", "/v1/sandboxes/selftest") as events:
             for name, data in events:
                 if name == "result":
-                    yield wire.AttackResult.model_validate_json(data)
+                    yield from_json(AttackResult, data)
                 elif name == "failure":
                     raise error_of(json.loads(data))
 

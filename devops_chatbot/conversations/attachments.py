@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy import delete as delete_from
 
+from devops_chatbot.code import Attachment, AttachmentState
 from devops_chatbot.conversations.tables import attachments, knowledge_of
 from devops_chatbot.conversations.threads import METADATA
 from devops_chatbot.db.engine import reading, writing
@@ -25,8 +26,6 @@ ARCHIVE = (
     "Archives are for code only; add the files themselves, or an archive on the knowledge page, to ask about them."
 )
 
-AttachmentState = Literal["reading", "ready", "code only"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentLimits:
@@ -34,21 +33,6 @@ class AttachmentLimits:
 
     of_file: int = 32 * MEGABYTE
     of_thread: int = 96 * MEGABYTE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """A file of a conversation. Code sees it as `name` in its folder.
-
-    `reading`: it is being made searchable; `ready`: questions find it; `code only`: they do not, and `why` says why.
-    """
-
-    id: str
-    name: str
-    bytes: int
-    state: AttachmentState
-    why: str = ""
-    created_at: datetime
 
 
 class _Job(Protocol):

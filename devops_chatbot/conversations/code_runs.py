@@ -6,7 +6,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from typing import Any
 from sqlalchemy import Engine, Row, func, insert, select
 from sqlalchemy import delete as delete_from
 
+from devops_chatbot.code import CodeRun, RunArtifact
 from devops_chatbot.conversations.tables import code_runs
 from devops_chatbot.conversations.threads import METADATA
 from devops_chatbot.db.engine import reading, writing
 from devops_chatbot.errors import ChatbotError, NotFound
-from sandbox.model import Artifact, ArtifactKind, Execution
+from devops_chatbot.values import from_object, to_json
+from sandbox.model import Artifact, Execution
 
 MEGABYTE = 1 << 20
 LONGEST_OUTPUT = 200_000
@@ -33,55 +35,6 @@ class RunLimits:
 
     of_run: int = 32 * MEGABYTE
     of_thread: int = 256 * MEGABYTE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunArtifact:
-    """Something that a run made; `number` names its bytes. Not `kept`: it was over a limit and only its name is left."""
-
-    number: int
-    kind: ArtifactKind
-    name: str
-    mime: str
-    size: int
-    kept: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeRun:
-    """The newest run of one code block: `message` and `block` (from 0) say which; the fields of the end are those of
-    `sandbox.model.Execution`.
-    """
-
-    id: str
-    message: str
-    block: int
-    language: str
-    code: str
-    exit_code: int
-    stdout: str
-    stderr: str
-    seconds: float
-    timed_out: bool = False
-    interrupted: bool = False
-    truncated: bool = False
-    state_lost: bool = False
-    why: str = ""
-    artifacts: tuple[RunArtifact, ...] = ()
-    created_at: datetime
-
-
-_OUTCOME = (
-    "exit_code",
-    "stdout",
-    "stderr",
-    "seconds",
-    "timed_out",
-    "interrupted",
-    "truncated",
-    "state_lost",
-    "why",
-)
 
 
 class CodeRuns:
@@ -138,7 +91,9 @@ class CodeRuns:
         into.mkdir(parents=True)
         try:
             artifacts, size = self._save(thread, into, execution.artifacts, fetch)
-            outcome = {name: getattr(execution, name) for name in _OUTCOME}
+            outcome = {
+                each.name: getattr(execution, each.name) for each in fields(Execution) if each.name != "artifacts"
+            }
             for stream in ("stdout", "stderr"):
                 outcome["truncated"] |= len(outcome[stream]) > LONGEST_OUTPUT
                 outcome[stream] = outcome[stream][:LONGEST_OUTPUT]
@@ -150,7 +105,7 @@ class CodeRuns:
                 "language": language,
                 "code": code,
                 "outcome": json.dumps(outcome, ensure_ascii=False),
-                "artifacts": json.dumps([asdict(each) for each in artifacts], ensure_ascii=False),
+                "artifacts": json.dumps([json.loads(to_json(each)) for each in artifacts], ensure_ascii=False),
                 "bytes": size,
                 "created_at": time.time(),
             }
@@ -242,7 +197,7 @@ def _run(row: Row[Any]) -> CodeRun:
         block=row.block,
         language=row.language,
         code=row.code,
-        artifacts=tuple(RunArtifact(**each) for each in json.loads(row.artifacts)),
+        artifacts=tuple(from_object(RunArtifact, each) for each in json.loads(row.artifacts)),
         created_at=datetime.fromtimestamp(row.created_at, UTC),
         **json.loads(row.outcome),
     )

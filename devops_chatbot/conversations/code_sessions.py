@@ -6,36 +6,26 @@ import logging
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, insert, select
 from sqlalchemy import delete as delete_from
 
-from devops_chatbot.conversations.attachments import Attachment, Attachments
-from devops_chatbot.conversations.code_runs import CodeRun, CodeRuns
+from devops_chatbot.code import Attachment, CodeRun, ThreadSandbox
+from devops_chatbot.conversations.attachments import Attachments
+from devops_chatbot.conversations.code_runs import CodeRuns
 from devops_chatbot.conversations.tables import options
 from devops_chatbot.conversations.threads import Threads
 from devops_chatbot.db.engine import reading, writing
-from devops_chatbot.errors import BadRequest, ChatbotError, LimitReached, NotFound, TooLarge
-from sandbox.model import Execution, Limits, Sandbox, Session, SessionInfo, Watch
+from devops_chatbot.errors import ChatbotError, LimitReached, NotFound, TooLarge
+from devops_chatbot.schemas.code import RunRequest
+from sandbox.model import Execution, Limits, Sandbox, Session, Watch
 
 CALLER = "local"
 PIECE = 1 << 18
 
 log = logging.getLogger("devops_chatbot.conversations")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What to run: the code of a block (from 0) of an answer, as it stands there or edited."""
-
-    message: str
-    block: int
-    language: str
-    code: str
-    timeout_s: float | None = None
 
 
 class Workbench:
@@ -68,40 +58,39 @@ class Workbench:
         self._stopping: set[str] = set()
         self._opening = threading.Lock()
 
-    def run(self, thread: str, order: Order, *, watch: Watch | None = None) -> CodeRun:
+    def run(self, thread: str, request: RunRequest, *, watch: Watch | None = None) -> CodeRun:
         """Run it in the thread's session, and keep what became of it. Raises `NotFound` for a message that is not there."""
-        message = next((each for each in self._threads.load(thread).messages if each.id == order.message), None)
+        message = next((each for each in self._threads.load(thread).messages if each.id == request.message), None)
         if message is None or message.role != "assistant":
             raise NotFound("There is no such answer in this conversation. It may have been replaced.")
-        if order.block < 0:
-            raise BadRequest("Code blocks are counted from 0.")
         self._stopping.discard(thread)
-        session, news = self._session(thread, order.language)
+        session, news = self._session(thread, request.language)
         self._place(thread, session)
         if thread in self._stopping:
             execution = Execution(exit_code=130, stdout="", stderr="", seconds=0.0, interrupted=True)
         else:
-            execution = session.run(order.code, language=order.language, timeout_s=order.timeout_s, watch=watch)
+            execution = session.run(request.code, language=request.language, timeout_s=request.timeout_s, watch=watch)
         if news:
             why = "; ".join(filter(None, (execution.why, news)))
             execution = dataclasses.replace(execution, state_lost=True, why=why)
         return self.runs.keep(
             thread,
-            message=order.message,
-            block=order.block,
-            language=order.language,
-            code=order.code,
+            message=request.message,
+            block=request.block,
+            language=request.language,
+            code=request.code,
             execution=execution,
             fetch=session.files.get,
         )
 
-    def session(self, thread: str) -> SessionInfo | None:
-        """The thread's session as it is now; None when it has none."""
+    def state(self, thread: str) -> ThreadSandbox:
+        """The thread's session as it is now, when it has one, and the auto-run switch."""
+        with reading(self._engine) as connection:
+            wanted = connection.execute(select(options.c.auto_run).where(options.c.thread == thread)).scalar()
         session = self._living(thread)
-        try:
-            return session.info() if session else None
-        except NotFound:
-            return None
+        with contextlib.suppress(NotFound):
+            return ThreadSandbox(auto_run=bool(wanted), session=session.info() if session else None)
+        return ThreadSandbox(auto_run=bool(wanted))
 
     def interrupt(self, thread: str) -> None:
         """Stop what runs; does nothing when nothing does."""
@@ -135,14 +124,8 @@ class Workbench:
             with contextlib.suppress(NotFound):  # code may have removed it
                 session.files.delete(name)
 
-    def auto_run(self, thread: str) -> bool:
-        """Whether whoever shows this conversation should run the code of new answers by itself."""
-        with reading(self._engine) as connection:
-            found = connection.execute(select(options.c.auto_run).where(options.c.thread == thread)).scalar()
-        return bool(found)
-
     def set_auto_run(self, thread: str, wanted: bool) -> None:
-        """Raises `NotFound`."""
+        """Whether whoever shows this conversation should run the code of new answers by itself. Raises `NotFound`."""
         self._threads.load(thread)
         with writing(self._engine) as connection:
             connection.execute(delete_from(options).where(options.c.thread == thread))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from devops_chatbot.chat import Citation, Location
-from devops_chatbot.conversations.code_runs import CodeRun
+from devops_chatbot.code import CodeRun
 from devops_chatbot.conversations.code_sessions import Workbench
 from devops_chatbot.conversations.threads import Message, Thread
 

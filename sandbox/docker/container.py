@@ -10,10 +10,10 @@ from devops_chatbot.errors import SandboxUnavailable, TooLarge
 from sandbox.docker import frames
 from sandbox.docker.engine import Engine, Stream
 from sandbox.docker.frames import BrokenFrames, Header
-from sandbox.docker.hardening import ContainerOptions, Shape
-from sandbox.docker.supervisor_client import Conversation, Gone, SupervisorClient
+from sandbox.docker.hardening import ContainerOptions
+from sandbox.docker.supervisor_client import Gone, SupervisorClient
 from sandbox.docker.transcript import Transcript, entries, number
-from sandbox.model import Execution, FileEntry, Watch
+from sandbox.model import Execution, FileEntry, Limits, Watch
 
 START_TIMEOUT_S = 30.0
 BEGIN_MARGIN_S = 40.0
@@ -32,9 +32,9 @@ class Outlet(Protocol):
 class Container:
     """A started container. `Gone` from any method means that it has ended; `close` may be called at any time."""
 
-    def __init__(self, engine: Engine, *, shape: Shape, options: ContainerOptions) -> None:
+    def __init__(self, engine: Engine, *, limits: Limits, options: ContainerOptions) -> None:
         """Start it and wait until it speaks. Raises `SandboxUnavailable`."""
-        self.shape = shape
+        self._limits = limits
         self._engine = engine
         self._outlet: Outlet | None = None
         self._closing = threading.Lock()
@@ -89,7 +89,7 @@ class Container:
     ) -> Execution:
         """Run code to its end or to its deadline. Raises `Gone` with what was said until then lost."""
         said = Transcript(output_bytes, artifact_bytes, watch)
-        with Conversation(self._channel) as conversation:
+        with self._channel.conversation() as conversation:
             request: Header = {
                 "op": "run",
                 "id": conversation.number,
@@ -110,29 +110,26 @@ class Container:
                         return said.ended(header["done"])
                     else:
                         said.take(header, body)
-            except TimeoutError:
-                self.close("it did not answer after its deadline and was ended")
+            except (TimeoutError, BrokenFrames, Gone) as error:
+                late = isinstance(error, TimeoutError)
+                if late:
+                    self.close("it did not answer after its deadline and was ended")
+                elif isinstance(error, BrokenFrames):
+                    self.close(f"its supervisor was misused ({error}) and the container ended")
                 return said.cut_off(
-                    time.monotonic() - started, timed_out=True, why=f"the container has gone: {self.gone}"
+                    time.monotonic() - started, timed_out=late, why=f"the container has gone: {self.gone or error}"
                 )
-            except BrokenFrames as error:
-                self.close(f"its supervisor was misused ({error}) and the container ended")
-                return said.cut_off(
-                    time.monotonic() - started, timed_out=False, why=f"the container has gone: {self.gone}"
-                )
-            except Gone as error:
-                return said.cut_off(time.monotonic() - started, timed_out=False, why=f"the container has gone: {error}")
 
     def put(self, path: str, data: Iterable[bytes]) -> FileEntry:
         """Write a file; it appears when it is whole."""
         size, first, whole = 0, True, False
-        most = self.shape.disk_mb << 20
+        most = self._limits.disk_mb << 20
         try:
-            for piece, last in _with_last(_cut(data)):
+            for piece, last in _cut(data):
                 size += len(piece)
                 if size > most:
                     raise TooLarge(
-                        f"{path} is larger than the session's folder: {self.shape.disk_mb} MB (disk_mb of its limits)."
+                        f"{path} is larger than the session's folder: {self._limits.disk_mb} MB (disk_mb of its limits)."
                     )
                 self._channel.call("put", piece, path=path, first=first, last=last)
                 first, whole = False, last
@@ -182,17 +179,12 @@ class Container:
             self._outlet.from_box(header, body)
 
 
-def _cut(data: Iterable[bytes]) -> Iterator[bytes]:
+def _cut(data: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """In pieces that fit a frame, each with whether it is the last; one empty piece when there is nothing."""
+    waiting: bytes | None = None
     for piece in data:
         for start in range(0, len(piece), frames.CHUNK):
-            yield piece[start : start + frames.CHUNK]
-
-
-def _with_last(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Each piece and whether it is the last; one empty piece when there is none."""
-    waiting: bytes | None = None
-    for piece in pieces:
-        if waiting is not None:
-            yield waiting, False
-        waiting = piece
+            if waiting is not None:
+                yield waiting, False
+            waiting = piece[start : start + frames.CHUNK]
     yield waiting or b"", True

@@ -223,16 +223,13 @@ class Engine:
         try:
             yield
         except (DockerException, RequestException, OSError) as error:
-            raise SandboxUnavailable(f"{self.address} {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    text = str(getattr(error, "explanation", None) or error)
-    if "FileNotFoundError" in text or "ConnectionRefused" in text or "Connection refused" in text:
-        return (
-            "does not answer. Install and start it (on Debian: apt-get install docker.io), or name another one in "
-            "sandbox.engine or sandbox.servers."
-        )
-    if "PermissionError" in text or "Permission denied" in text:
-        return "may not be used by this user. Run the sandbox server as a user who may, and name it in sandbox.servers."
-    return f"refused: {text.strip()}"
+            text = str(getattr(error, "explanation", None) or error)
+            reason = f"refused: {text.strip()}"
+            if "FileNotFoundError" in text or "ConnectionRefused" in text or "Connection refused" in text:
+                reason = (
+                    "does not answer. Install and start it (on Debian: apt-get install docker.io), or name another one in "
+                    "sandbox.engine or sandbox.servers."
+                )
+            elif "PermissionError" in text or "Permission denied" in text:
+                reason = "may not be used by this user. Run the sandbox server as a user who may, and name it in sandbox.servers."
+            raise SandboxUnavailable(f"{self.address} {reason}") from error

@@ -1,11 +1,11 @@
 """The one place that turns limits into the options of a container."""
 
-from dataclasses import dataclass
 from typing import TypedDict
 
 from sandbox.docker.seccomp import profile
 from sandbox.model import Limits
 
+OF_A_CONTAINER = ("memory_mb", "cpus", "processes", "disk_mb", "open_files")
 GROUP = 10_001
 FIRST_USER, USERS = 20_000, 1_024
 """Users that the image knows. What the kernel counts by user (watches, timers, queues, descriptors under way) would be one
@@ -15,30 +15,6 @@ SHARED_MB = 16
 INODES = 16_384
 GVISOR, GVISOR_TASKS = "runsc", 64
 NO_LINKS_OUT = "nosuid,nodev"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """The part of the limits that a container is made with; a run's own limits need no other container.
-
-    Only sessions of one shape can come from the same pool.
-    """
-
-    memory_mb: int
-    cpus: float
-    processes: int
-    disk_mb: int
-    open_files: int
-
-    @classmethod
-    def of(cls, limits: Limits) -> "Shape":
-        return cls(
-            memory_mb=limits.memory_mb,
-            cpus=limits.cpus,
-            processes=limits.processes,
-            disk_mb=limits.disk_mb,
-            open_files=limits.open_files,
-        )
 
 
 class Ulimit(TypedDict):
@@ -99,8 +75,13 @@ class ContainerOptions(TypedDict, total=False):
     HostConfig: HostOptions
 
 
+def same_container(one: Limits, other: Limits) -> bool:
+    """Whether a container made with the one serves the other: limits of a run need no other container."""
+    return all(getattr(one, name) == getattr(other, name) for name in OF_A_CONTAINER)
+
+
 def container_options(
-    shape: Shape,
+    limits: Limits,
     *,
     image: str,
     folder: str,
@@ -114,7 +95,7 @@ def container_options(
     """
     gvisor = (runtime or "").startswith(GVISOR)
     user = f"{FIRST_USER + number % USERS}:{GROUP}"
-    memory = shape.memory_mb << 20
+    memory = limits.memory_mb << 20
     host: HostOptions = {
         # The container goes when its process ends, and its process ends when the stream to us does.
         "AutoRemove": True,
@@ -129,19 +110,21 @@ def container_options(
         "Binds": [],
         "Devices": [],
         "Tmpfs": {
-            folder: _tmpfs(shape.disk_mb, "0700", INODES, owner=user),
+            folder: _tmpfs(limits.disk_mb, "0700", INODES, owner=user),
             "/tmp": _tmpfs(TMP_MB, "1777", INODES // 4),  # noqa: S108 - a path inside the container
             "/dev/shm": _tmpfs(SHARED_MB, "1777", 1024) + ",noexec",  # noqa: S108
         },
         "Memory": memory,
         "MemorySwap": memory,  # the same number: no swap
         "CpuPeriod": 100_000,
-        "CpuQuota": round(shape.cpus * 100_000),
-        "PidsLimit": _host_tasks(shape.processes, gvisor=gvisor),
+        "CpuQuota": round(limits.cpus * 100_000),
+        # The engine counts tasks of the host. gVisor needs some of its own and up to eight for each process inside, and
+        # ends with everything in it when it does not get one.
+        "PidsLimit": 8 * limits.processes + GVISOR_TASKS if gvisor else limits.processes,
         "OomScoreAdj": 500,
         "Ulimits": [
-            _ulimit("nofile", shape.open_files),
-            _ulimit("fsize", shape.disk_mb << 20),
+            _ulimit("nofile", limits.open_files),
+            _ulimit("fsize", limits.disk_mb << 20),
             _ulimit("core", 0),
             _ulimit("memlock", 0),
             _ulimit("msgqueue", 65_536),
@@ -171,12 +154,6 @@ def container_options(
         "StopSignal": "SIGKILL",
         "HostConfig": host,
     }
-
-
-def _host_tasks(processes: int, *, gvisor: bool) -> int:
-    """The engine counts tasks of the host. gVisor needs some of its own and up to eight for each process inside, and ends with
-    everything in it when it does not get one."""
-    return 8 * processes + GVISOR_TASKS if gvisor else processes
 
 
 def _tmpfs(size_mb: int, mode: str, inodes: int, *, owner: str = "") -> str:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from devops_chatbot.errors import ConfigError, SandboxUnavailable
 from sandbox.docker.engine import LABEL, Engine
 from sandbox.docker.hardening import FIRST_USER, GROUP, USERS
+from sandbox.languages import known
 
 TAG = "devops-chatbot-sandbox:latest"
 BASE_REPOSITORY, BASE_TAG = "devops-chatbot-sandbox-base", "bookworm"
@@ -40,19 +39,10 @@ class Image:
     folder: str
 
 
-class ImageBody(BaseModel):
-    """An image's record, for programs."""
-
-    name: str
-    digest: str
-    version: str
-    base: str
-
-
 def languages() -> tuple[str, ...]:
     """The languages that there are, in the order of their layers: what changes least comes first."""
-    folders = [path.parent.name for path in (SOURCES / "languages").glob("*/language.json")]
-    return tuple(sorted(folders, key=lambda name: (name != "python", name != "shell", name)))
+    names = (language.name for language in known())
+    return tuple(sorted(names, key=lambda name: (name != "python", name != "shell", name)))
 
 
 def version() -> str:

@@ -13,13 +13,13 @@ from devops_chatbot.errors import LimitReached, NotFound, SandboxUnavailable
 from sandbox.docker import image_build
 from sandbox.docker.container import Container
 from sandbox.docker.engine import INSTANCE_LABEL, OWNER_LABEL, Engine
-from sandbox.docker.hardening import USERS, Shape, container_options
+from sandbox.docker.hardening import USERS, container_options
 from sandbox.docker.image_build import Image
 from sandbox.docker.pool import Pool
 from sandbox.docker.session import LocalSession
 from sandbox.egress import Egress, Network
 from sandbox.limits import Bounds
-from sandbox.model import DEFAULT_LANGUAGE, AttackResult, Limits, Readiness, SessionInfo
+from sandbox.model import DEFAULT_LANGUAGE, AttackResult, Limits, SandboxReadiness, SessionInfo
 
 log = logging.getLogger(__name__)
 
@@ -75,15 +75,15 @@ class LocalSandbox:
         self._reaper: threading.Thread | None = None
         self._pool = Pool(
             self._make,
-            Shape.of(self._bounds.usual),
+            self._bounds.usual,
             least=self._keeping.warm_least,
             most=self._keeping.warm_most,
         )
 
-    def ready(self) -> Readiness:
+    def ready(self) -> SandboxReadiness:
         """See `Sandbox`."""
         image = self._checked(fresh=True)
-        return Readiness(
+        return SandboxReadiness(
             engine=self._engine.address,
             image=image.name,
             digest=image.digest,
@@ -107,7 +107,7 @@ class LocalSandbox:
         rules = self._network.rules(wanted.network)
         with self._reserved(caller):
             session = LocalSession(
-                lambda: self._pool.take(Shape.of(wanted)),
+                lambda: self._pool.take(wanted),
                 outlet=(lambda: Egress(rules, self._network)) if rules else None,
                 limits=wanted,
                 language=language,
@@ -119,7 +119,10 @@ class LocalSandbox:
             )
             with self._lock:
                 self._sessions[session.id] = session
-                self._watch()
+                if self._reaper is None:
+                    self._reaper = threading.Thread(target=self._reap, name="sandbox-reaper", daemon=True)
+                    self._reaper.start()
+                self._changed.notify_all()
         return session
 
     def get(self, session_id: str, *, caller: str | None = None) -> "LocalSession":
@@ -161,18 +164,18 @@ class LocalSandbox:
         self._pool.close()
         self._engine.close()
 
-    def _make(self, shape: Shape) -> Container:
+    def _make(self, limits: Limits) -> Container:
         image = self._checked()
         try:
             options = container_options(
-                shape,
+                limits,
                 image=image.digest,
                 folder=image.folder,
                 number=next(self._numbers),
                 runtime=self._runtime,
                 labels={OWNER_LABEL: self._owner, INSTANCE_LABEL: self._instance},
             )
-            box = Container(self._engine, shape=shape, options=options)
+            box = Container(self._engine, limits=limits, options=options)
         except SandboxUnavailable:
             self._image = None  # the engine may be another one now, or the image gone: look again next time
             raise
@@ -224,14 +227,8 @@ class LocalSandbox:
         with self._lock:
             self._sessions.pop(session_id, None)
 
-    def _watch(self) -> None:
-        """Have somebody close sessions that nobody uses; the lock is held."""
-        if self._reaper is None:
-            self._reaper = threading.Thread(target=self._reap, name="sandbox-reaper", daemon=True)
-            self._reaper.start()
-        self._changed.notify_all()
-
     def _reap(self) -> None:
+        """Close sessions that nobody uses."""
         while True:
             with self._changed:
                 if self._closed:

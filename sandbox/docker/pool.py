@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from devops_chatbot.errors import SandboxUnavailable
 from sandbox.docker.container import Container
-from sandbox.docker.hardening import Shape
+from sandbox.docker.hardening import same_container
+from sandbox.model import Limits
 
 WINDOW_S = 120.0
 PATIENCE_S = 600.0
@@ -19,16 +20,22 @@ log = logging.getLogger(__name__)
 
 
 class Pool:
-    """Keeps as many boxes of one shape ready as were asked for at once of late, between `least` and `most`.
+    """Keeps as many containers with these limits ready as were asked for at once of late, between `least` and `most`.
 
     Its thread sleeps until something is taken or the pool has to shrink.
     """
 
     def __init__(
-        self, make: Callable[[Shape], Container], shape: Shape, *, least: int, most: int, patience_s: float = PATIENCE_S
+        self,
+        make: Callable[[Limits], Container],
+        limits: Limits,
+        *,
+        least: int,
+        most: int,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._make = make
-        self._shape = shape
+        self._limits = limits
         self._least = least
         self._most = most
         self._patience_s = patience_s
@@ -45,11 +52,11 @@ class Pool:
         """How many boxes wait."""
         return len(self._ready)
 
-    def take(self, shape: Shape) -> Container:
-        """A box that nobody has used: a waiting one where the shape fits, otherwise a new one."""
+    def take(self, limits: Limits) -> Container:
+        """A box that nobody has used: a waiting one where the limits fit, otherwise a new one."""
         box = None
         dead: list[Container] = []
-        if shape == self._shape and self._most > 0:
+        if self._most > 0 and same_container(limits, self._limits):
             with self._changed:
                 now = time.monotonic()
                 self._last_use = now
@@ -63,7 +70,7 @@ class Pool:
                 self._work()
         for each in dead:
             each.close()
-        return box if box is not None else self._make(shape)
+        return box if box is not None else self._make(limits)
 
     def warm(self) -> None:
         """Somebody is likely to ask soon."""
@@ -114,22 +121,22 @@ class Pool:
                     surplus.append(self._ready.pop())
                     missing += 1
                 if not surplus and (missing == 0 or now < self._pause_until):
-                    self._changed.wait(self._until_change(now))
+                    if now < self._pause_until:
+                        pause: float | None = self._pause_until - now
+                    elif len(self._ready) > self._least:
+                        pause = min(LOOK_S, self._patience_s)
+                    else:
+                        pause = None  # nothing can change without a call
+                    self._changed.wait(pause)
                     continue
             for box in surplus:
                 box.close()
             if missing > 0 and now >= self._pause_until:
                 self._add()
 
-    def _until_change(self, now: float) -> float | None:
-        """How long the thread may sleep; None when nothing can change without a call."""
-        if now < self._pause_until:
-            return self._pause_until - now
-        return min(LOOK_S, self._patience_s) if len(self._ready) > self._least else None
-
     def _add(self) -> None:
         try:
-            box = self._make(self._shape)
+            box = self._make(self._limits)
         except SandboxUnavailable as error:
             log.info("no session is kept ready: %s", error)
             self._pause_until = time.monotonic() + RETRY_S

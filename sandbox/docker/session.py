@@ -112,7 +112,10 @@ class LocalSession:
             self._used_at = time.time()
             self._busy.release()
         self._runs += 1
-        return _noted(execution, replaced) if replaced else execution
+        if not replaced:
+            return execution
+        news = f"this ran in a fresh container, without the earlier variables and files: the one before has gone ({replaced})"
+        return dataclasses.replace(execution, state_lost=True, why="; ".join(filter(None, (execution.why, news))))
 
     def interrupt(self) -> None:
         """See `Session`."""
@@ -253,9 +256,3 @@ def _encoded(code: str) -> bytes:
     if b"\0" in text:
         raise BadRequest("The code holds a NUL character.")
     return text
-
-
-def _noted(execution: Execution, gone: str) -> Execution:
-    """The execution with the news that it ran in a fresh box."""
-    news = f"this ran in a fresh container, without the earlier variables and files: the one before has gone ({gone})"
-    return dataclasses.replace(execution, state_lost=True, why="; ".join(filter(None, (execution.why, news))))

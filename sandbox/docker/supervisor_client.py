@@ -1,10 +1,12 @@
 """One container's stream, shared by requests, a running program and the tunnel of the proxy."""
 
+import contextlib
 import itertools
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from devops_chatbot.errors import BadRequest, ChatbotError, Conflict, NotFound, TooLarge
 from sandbox.docker import frames
@@ -75,7 +77,7 @@ class SupervisorClient:
 
         A container that does not answer in time has gone: it is ended.
         """
-        with Conversation(self) as conversation:
+        with self.conversation() as conversation:
             self.send({"op": operation, "id": conversation.number, **arguments}, body)
             try:
                 return conversation.next(self._patience_s)
@@ -83,34 +85,30 @@ class SupervisorClient:
                 self.close(f"it did not answer within {self._patience_s:g} seconds")
                 raise Gone(self.reason) from None
 
-    def expect(self) -> "tuple[int, queue.SimpleQueue[Frame | None]]":
-        """A new number and the queue of its answers."""
+    @contextlib.contextmanager
+    def conversation(self) -> "Iterator[Conversation]":
+        """A request with a number of its own, whose answers are waited for until the block ends."""
         number = next(self._numbers)
         answers: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         with self._lock:
             if self.gone.is_set():
                 answers.put(None)
             self._waiting[number] = answers
-        return number, answers
-
-    def forget(self, number: int) -> None:
-        """Nobody waits for this number any more."""
-        with self._lock:
-            self._waiting.pop(number, None)
+        try:
+            yield Conversation(self, number, answers)
+        finally:
+            with self._lock:
+                del self._waiting[number]
 
     def close(self, reason: str = "it was closed") -> None:
         """End the stream, and with it the container's process."""
-        self._end(reason)
-        self._stream.close()
-
-    def _end(self, reason: str) -> None:
         with self._lock:
-            if self.gone.is_set():
-                return
-            self.reason = reason
-            self.gone.set()
-            for answers in (*self._waiting.values(), self._hello):
-                answers.put(None)
+            if not self.gone.is_set():
+                self.reason = reason
+                self.gone.set()
+                for answers in (*self._waiting.values(), self._hello):
+                    answers.put(None)
+        self._stream.close()
 
     def _read(self) -> None:
         unpacker = frames.Unpacker()
@@ -141,29 +139,24 @@ class SupervisorClient:
             answers.put((header, body))
 
 
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A request whose answers are still to come."""
 
-    def __init__(self, channel: SupervisorClient) -> None:
-        self._channel = channel
-        self.number, self._answers = channel.expect()
+    client: SupervisorClient
+    number: int
+    answers: "queue.SimpleQueue[Frame | None]"
 
     def next(self, timeout: float) -> Frame:
         """The next answer. Raises `TimeoutError`, `Gone`, and the error that a refusal stands for."""
         try:
-            frame = self._answers.get(timeout=max(0.0, timeout))
+            frame = self.answers.get(timeout=max(0.0, timeout))
         except queue.Empty:
             raise TimeoutError from None
         if frame is None:
-            raise Gone(self._channel.reason)
+            raise Gone(self.client.reason)
         refusal = frame[0].get("refused")
         if refusal is not None:
             error = _REFUSALS.get(str(refusal), BadRequest)
             raise error(f"In the sandbox: {frame[0].get('detail', refusal)}.")
         return frame
-
-    def __enter__(self) -> "Conversation":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._channel.forget(self.number)

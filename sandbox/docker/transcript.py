@@ -8,8 +8,9 @@ from typing import cast
 
 from pydantic import BaseModel, ValidationError, model_validator
 
+from devops_chatbot.values import from_object
 from sandbox.docker.frames import BrokenFrames, Header
-from sandbox.model import TABLE_MIME, Artifact, ArtifactKind, Chunk, Execution, FileEntry, Stream, Watch
+from sandbox.model import TABLE_MIME, Artifact, ArtifactKind, Execution, FileEntry, OutputChunk, Stream, Watch
 
 MAX_ARTIFACTS = 132
 MAX_ROWS, MAX_COLUMNS = 1000, 100
@@ -48,52 +49,28 @@ class Transcript:
         for entry in entries(done.get("files")):
             mime = mimetypes.guess_type(entry.path)[0] or "application/octet-stream"
             self._show(Artifact(kind="file", name=entry.path, mime=mime, size=entry.size))
-        seconds = done.get("seconds")
-        return self._execution(
-            exit_code=number(done.get("exit_code")),
-            seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
-            timed_out=done.get("timed_out") is True,
-            interrupted=done.get("interrupted") is True,
-            truncated=done.get("truncated") is True,
-            state_lost=done.get("state_lost") is True,
-            why=str(done.get("why", ""))[:500],
-        )
+        try:
+            return self._execution({**done, "why": str(done.get("why", ""))[:500]})
+        except ValidationError as error:
+            raise BrokenFrames("an end that is none") from error
 
     def cut_off(self, seconds: float, *, timed_out: bool, why: str) -> Execution:
         """What there is of it, when the box went in the middle."""
-        return self._execution(exit_code=137, seconds=seconds, timed_out=timed_out, state_lost=True, why=why)
+        return self._execution(
+            {"exit_code": 137, "seconds": seconds, "timed_out": timed_out, "state_lost": True, "why": why}
+        )
 
-    def _execution(
-        self,
-        *,
-        exit_code: int,
-        seconds: float,
-        timed_out: bool,
-        state_lost: bool,
-        why: str,
-        interrupted: bool = False,
-        truncated: bool = False,
-    ) -> Execution:
+    def _execution(self, outcome: dict[str, object]) -> Execution:
         for stream in self._text:
             self._say(stream, self._decoders[stream].decode(b"", final=True))
-        return Execution(
-            exit_code=exit_code,
-            stdout="".join(self._text["stdout"]),
-            stderr="".join(self._text["stderr"]),
-            seconds=seconds,
-            timed_out=timed_out,
-            interrupted=interrupted,
-            truncated=truncated,
-            state_lost=state_lost,
-            why=why,
-            artifacts=tuple(self._artifacts),
-        )
+        said: dict[str, object] = {stream: "".join(text) for stream, text in self._text.items()}
+        return from_object(Execution, {**outcome, **said, "artifacts": tuple(self._artifacts)})
 
     def _say(self, stream: Stream, text: str) -> None:
         if text:
             self._text[stream].append(text)
             if self._watch is not None:
-                self._watch(Chunk(stream=stream, text=text))
+                self._watch(OutputChunk(stream=stream, text=text))
 
     def _show(self, artifact: Artifact) -> None:
         self._artifacts.append(artifact)

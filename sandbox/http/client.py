@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel
 
 from devops_chatbot import errors
 from devops_chatbot.errors import ChatbotError, SandboxUnavailable
-from sandbox.http.wire import CALLER_HEADER
+from devops_chatbot.values import from_json, from_page
+from sandbox.http import CALLER_HEADER
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Also between two pieces of a stream, in which a server that lives says something every 15 seconds."""
-M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +38,17 @@ class Server:
         self.url = str(http.base_url).rstrip("/")
         self.http = http
 
-    def one(self, kind: type[M], method: str, path: str, *, caller: str | None, **options: Any) -> M:
+    def one(self, kind: type[T], method: str, path: str, *, caller: str | None, **options: Any) -> T:
         """The one thing that a route gives."""
         response = self.call(method, path, caller=caller, **options)
         with self.understood():
-            return kind.model_validate_json(response.content)
+            return from_json(kind, response.content)
 
-    def many(self, kind: type[M], path: str, *, caller: str | None) -> list[M]:
+    def many(self, kind: type[T], path: str, *, caller: str | None) -> list[T]:
         """The rows of a list."""
         response = self.call("GET", path, caller=caller)
         with self.understood():
-            return [kind.model_validate(item) for item in response.json()["items"]]
+            return from_page(kind, response.content)
 
     def call(self, method: str, path: str, *, caller: str | None, **options: Any) -> httpx.Response:
         """One request. Raises `ServerGone`, and the error that the server answers with."""

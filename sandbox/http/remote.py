@@ -2,9 +2,10 @@
 
 import contextlib
 import itertools
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -12,32 +13,24 @@ import httpx
 
 from devops_chatbot import errors
 from devops_chatbot.errors import ChatbotError, NotFound, SandboxUnavailable
+from devops_chatbot.values import from_json
 from sandbox.http.client import Server, ServerAddress, ServerGone, connected, failure
-from sandbox.http.wire import (
-    ArtifactBody,
-    ChunkBody,
-    ExecutionBody,
-    FileBody,
-    ReadinessBody,
-    ResultBody,
-    SessionBody,
-)
 from sandbox.model import (
     DEFAULT_LANGUAGE,
     Artifact,
     AttackResult,
-    Chunk,
     Execution,
     FileEntry,
     Limits,
-    Readiness,
+    OutputChunk,
+    SandboxReadiness,
     SessionInfo,
     Watch,
 )
 
 READY_TIMEOUT = httpx.Timeout(5.0)
 """A server that hangs holds up whoever opens a session no longer than this."""
-_Rooms: TypeAlias = "tuple[list[tuple[Server, ReadinessBody]], list[str]]"
+_Rooms: TypeAlias = "tuple[list[tuple[Server, SandboxReadiness]], list[str]]"
 
 
 class RemoteSandbox:
@@ -57,13 +50,13 @@ class RemoteSandbox:
         self._turn = itertools.count()
         self._lock = threading.Lock()
 
-    def ready(self) -> Readiness:
+    def ready(self) -> SandboxReadiness:
         """See `Sandbox`; the numbers are those of all servers together."""
         found, problems = self._rooms()
         if not found:
             raise SandboxUnavailable("; ".join(problems) or "No sandbox server is named in sandbox.servers.")
         first = found[0][1]
-        return Readiness(
+        return SandboxReadiness(
             engine=", ".join([*(server.url for server, _ in found), *(f"not there: {each}" for each in problems)]),
             image=first.image,
             digest=first.digest,
@@ -81,15 +74,15 @@ class RemoteSandbox:
         """See `Sandbox`."""
         body: dict[str, Any] = {"language": language}
         if limits is not None:
-            values = {name: getattr(limits, name) for name in Limits.__dataclass_fields__ if name != "network"}
-            if not all(isinstance(value, int | float) and abs(value) < float("inf") for value in values.values()):
+            values = asdict(limits)
+            body |= {"network": values.pop("network"), "limits": values}
+            if not all(isinstance(value, int | float) and math.isfinite(value) for value in values.values()):
                 raise errors.BadRequest("A limit has to be a number.")
-            body |= {"limits": values, "network": list(limits.network)}
         order, problems = self._by_room()
         full: errors.LimitReached | None = None
         for server in order:
             try:
-                session = server.one(SessionBody, "POST", "/v1/sandboxes", caller=caller, json=body)
+                session = server.one(SessionInfo, "POST", "/v1/sandboxes", caller=caller, json=body)
             except SandboxUnavailable as error:
                 problems = [*problems, str(error)]
                 continue
@@ -108,7 +101,7 @@ class RemoteSandbox:
         missing = NotFound(f"There is no sandbox session {session_id!r}: it was closed, it expired, or it never was.")
         for server in [home] if (home := self._homes.get(session_id)) else self._servers:
             try:
-                info = server.one(SessionBody, "GET", f"/v1/sandboxes/{quote(session_id, safe='')}", caller=caller)
+                info = server.one(SessionInfo, "GET", f"/v1/sandboxes/{quote(session_id, safe='')}", caller=caller)
             except SandboxUnavailable as error:
                 missing = NotFound(f"The sandbox session {session_id!r} was on a server that is gone: {error}")
                 continue
@@ -125,9 +118,8 @@ class RemoteSandbox:
         infos: list[SessionInfo] = []
         for server in self._servers:
             with contextlib.suppress(SandboxUnavailable):
-                infos += [
-                    row.value(engine=server.url) for row in server.many(SessionBody, "/v1/sandboxes", caller=caller)
-                ]
+                rows = server.many(SessionInfo, "/v1/sandboxes", caller=caller)
+                infos += [replace(info, engine=server.url) for info in rows]
         return sorted(infos, key=lambda info: info.created_at)
 
     def selftest(self, say: Callable[[AttackResult], None] = lambda _: None) -> Sequence[AttackResult]:
@@ -138,7 +130,7 @@ class RemoteSandbox:
                 with server.understood():
                     if event == "failure":
                         raise failure(data)
-                    result = AttackResult(**ResultBody.model_validate_json(data).model_dump())
+                    result = from_json(AttackResult, data)
                 say(result)
                 results = (*results, result)
         return results
@@ -167,7 +159,9 @@ class RemoteSandbox:
         found, problems = [], []
         for server in self._servers:
             try:
-                ready = server.one(ReadinessBody, "GET", "/v1/sandboxes/readiness", caller=None, timeout=READY_TIMEOUT)
+                ready = server.one(
+                    SandboxReadiness, "GET", "/v1/sandboxes/readiness", caller=None, timeout=READY_TIMEOUT
+                )
                 found.append((server, ready))
             except SandboxUnavailable as error:
                 problems.append(str(error))
@@ -195,9 +189,8 @@ class RemoteSession:
     def info(self) -> SessionInfo:
         """See `Session`."""
         with self._known():
-            return self._server.one(SessionBody, "GET", self._path(), caller=self._caller).value(
-                engine=self._server.url
-            )
+            info = self._server.one(SessionInfo, "GET", self._path(), caller=self._caller)
+            return replace(info, engine=self._server.url)
 
     def run(
         self, code: str, *, language: str | None = None, timeout_s: float | None = None, watch: Watch | None = None
@@ -211,11 +204,19 @@ class RemoteSession:
         with self._known():
             for event, data in self._server.events(self._path("runs"), caller=self._caller, json_body=body):
                 with self._server.understood():
-                    said = _said(event, data)
-                if isinstance(said, Execution):
-                    return said
-                if watch is not None and said is not None:
-                    watch(said)
+                    match event:
+                        case "execution":
+                            return from_json(Execution, data)
+                        case "failure":
+                            raise failure(data)
+                        case "chunk" | "artifact":
+                            piece: OutputChunk | Artifact = (
+                                from_json(OutputChunk, data) if event == "chunk" else from_json(Artifact, data)
+                            )
+                        case _:
+                            continue
+                if watch is not None:
+                    watch(piece)
             raise SandboxUnavailable(f"The sandbox server {self._server.url} broke off in the middle of a run.")
 
     def interrupt(self) -> None:
@@ -242,10 +243,10 @@ class RemoteSession:
         with self._known():
             yield from self._server.stream(self._path(below), caller=self._caller)
 
-    def rows(self, below: str) -> list[FileBody]:
+    def rows(self, below: str) -> list[FileEntry]:
         """The files below this session."""
         with self._known():
-            return self._server.many(FileBody, self._path(below), caller=self._caller)
+            return self._server.many(FileEntry, self._path(below), caller=self._caller)
 
     def understood(self) -> contextlib.AbstractContextManager[None]:
         """Around the reading of what its server said."""
@@ -275,7 +276,7 @@ class RemoteFiles:
             "PUT", _file(path), content=iter(data), headers={"Content-Type": "application/octet-stream"}
         )
         with self.session.understood():
-            return FileBody.model_validate_json(response.content).value()
+            return from_json(FileEntry, response.content)
 
     def get(self, path: str) -> Iterator[bytes]:
         """See `Files`. Errors come before the first piece."""
@@ -285,27 +286,11 @@ class RemoteFiles:
 
     def list(self) -> list[FileEntry]:
         """See `Files`."""
-        return [row.value() for row in self.session.rows("files")]
+        return self.session.rows("files")
 
     def delete(self, path: str) -> None:
         """See `Files`."""
         self.session.call("DELETE", _file(path))
-
-
-def _said(event: str, data: str) -> Execution | Chunk | Artifact | None:
-    """What an event of a run says; None for one that we do not know. Raises the error that a failure stands for."""
-    match event:
-        case "execution":
-            return ExecutionBody.model_validate_json(data).value()
-        case "failure":
-            raise failure(data)
-        case "chunk":
-            chunk = ChunkBody.model_validate_json(data)
-            return Chunk(stream=chunk.stream, text=chunk.text)
-        case "artifact":
-            return ArtifactBody.model_validate_json(data).value()
-        case _:
-            return None
 
 
 def _file(path: str) -> str:

@@ -9,22 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
-from sandbox.docker.hardening import SHARED_MB, ContainerOptions, HostOptions, Shape
+from sandbox.docker.hardening import SHARED_MB, ContainerOptions, HostOptions
 from sandbox.model import Limits
 
 Relax = Callable[[ContainerOptions], ContainerOptions]
 LIMITS = Limits(seconds=20, memory_mb=256, cpus=1, processes=40, disk_mb=48, open_files=256, output_bytes=1_000_000)
-SHAPE = Shape.of(LIMITS)
 TOUCHES_HOST = "lifting this protection would touch the host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:
-    """One attack. `control_shape` and `relax` say how its control's container differs."""
+    """One attack. `control_limits` and `relax` say how its control's container differs."""
 
     name: str
     code: str
-    control_shape: Shape | None = None
+    control_limits: Limits | None = None
     relax: Relax | None = None
     no_control: str = ""
     ends_by_force: bool = False
@@ -114,12 +113,12 @@ else:
     print('broke')
 for pid in children: os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
 """,
-        control_shape=replace(SHAPE, processes=220),
+        control_limits=replace(LIMITS, processes=220),
     ),
     Attack(
         name="memory flood",
         code="print('tried', flush=True)\nx = bytearray(400 << 20)\nprint('broke')",
-        control_shape=replace(SHAPE, memory_mb=640),
+        control_limits=replace(LIMITS, memory_mb=640),
         ends_by_force=True,
     ),
     Attack(
@@ -132,7 +131,7 @@ def flood():
             for _ in range(24): file.write(bytes(1 << 20))
 attempt(flood)
 """,
-        control_shape=replace(SHAPE, disk_mb=120, memory_mb=400),
+        control_limits=replace(LIMITS, disk_mb=120, memory_mb=400),
     ),
     Attack(
         name="inode flood",
@@ -153,7 +152,7 @@ attempt(flood)
     Attack(
         name="file-descriptor flood",
         code=_TRY + "import os\nattempt(lambda: [os.open('/dev/null', os.O_RDONLY) for _ in range(1000)])",
-        control_shape=replace(SHAPE, open_files=2048),
+        control_limits=replace(LIMITS, open_files=2048),
     ),
     Attack(
         name="network: the host",

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from devops_chatbot.errors import ChatbotError, SandboxUnavailable
 from sandbox.docker.container import Container
 from sandbox.docker.engine import Engine
-from sandbox.docker.hardening import ContainerOptions, Shape, container_options
+from sandbox.docker.hardening import ContainerOptions, container_options
 from sandbox.docker.image_build import Image
 from sandbox.docker.supervisor_client import Gone
-from sandbox.model import AttackResult, Execution
-from sandbox.selftest.attacks import ATTACKS, LIMITS, SHAPE, Attack
+from sandbox.model import AttackResult, Execution, Limits
+from sandbox.selftest.attacks import ATTACKS, LIMITS, Attack
 
 
 def run(
@@ -71,20 +71,20 @@ class _Field:
     @contextlib.contextmanager
     def box(
         self,
-        shape: Shape = SHAPE,
+        limits: Limits = LIMITS,
         relax: Callable[[ContainerOptions], ContainerOptions] = lambda options: options,
         *,
         number: int | None = None,
     ) -> Iterator[Container]:
         options = container_options(
-            shape,
+            limits,
             image=self._image.digest,
             folder=self._image.folder,
             number=self.number() if number is None else number,
             runtime=self._runtime,
             labels=self._labels,
         )
-        box = Container(self._engine, shape=shape, options=relax(options))
+        box = Container(self._engine, limits=limits, options=relax(options))
         try:
             box.open("python")
             yield box
@@ -138,7 +138,7 @@ class _Try:
         if attack.no_control:
             return f"not shown: {attack.no_control}"
         try:
-            with self.field.box(attack.control_shape or SHAPE, attack.relax or (lambda options: options)) as box:
+            with self.field.box(attack.control_limits or LIMITS, attack.relax or (lambda options: options)) as box:
                 control = _execute(box, attack.code)
         except ChatbotError as error:
             return f"could not run: {error}"
@@ -187,9 +187,9 @@ print('tried'); print((own.user + own.system + own.children_user + own.children_
 
 
 def _cpu_flood(field: _Field) -> tuple[bool, str, str]:
-    with field.box(replace(SHAPE, cpus=0.5)) as box:
+    with field.box(replace(LIMITS, cpus=0.5)) as box:
         used = float(_execute(box, _BURN).stdout.split()[-1])
-    with field.box(replace(SHAPE, cpus=2)) as box:
+    with field.box(replace(LIMITS, cpus=2)) as box:
         free = float(_execute(box, _BURN).stdout.split()[-1])
     return (
         used < 0.7,
@@ -291,7 +291,7 @@ print(libc.inotify_init1(0) >= 0 and libc.timer_create(0, None, ctypes.byref(cty
 
 def _using_up_what_is_counted_by_user(field: _Field) -> tuple[bool, str, str]:
     number = field.number()
-    with field.box(replace(SHAPE, open_files=4096), number=number) as taker:
+    with field.box(replace(LIMITS, open_files=4096), number=number) as taker:
         taken = _execute(taker, _EXHAUST).stdout.split()
         with field.box() as neighbour:
             left = _execute(neighbour, _ANY_LEFT).stdout

@@ -9,12 +9,13 @@ from docker_engine import engine, image
 
 from devops_chatbot.chat import Answer, Evidence, Progress
 from devops_chatbot.client.client import Client
+from devops_chatbot.code import Attachment, CodeRun
 from devops_chatbot.errors import BadRequest, NotFound, SandboxUnavailable, TooLarge
 from devops_chatbot.sandbox_bootstrap import owner
-from devops_chatbot.schemas.code import Attachment, CodeRun, RunChunk
 from devops_chatbot.schemas.wire import NewMessage
 from sandbox.docker.engine import Engine
 from sandbox.docker.image_build import Image
+from sandbox.model import OutputChunk
 
 __all__ = ["engine", "image"]
 
@@ -161,7 +162,7 @@ class TestRuns:
             "import pandas; pandas.DataFrame({'n': [1]})"
         )
         events = list(client.bench.run(thread, message=message, block=0, language="python", code=code))
-        assert isinstance(events[0], RunChunk)
+        assert isinstance(events[0], OutputChunk)
         assert events[0].text == "ERROR\n"
         kept = events[-1]
         assert isinstance(kept, CodeRun)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from devops_chatbot.errors import BadRequest, Conflict, NotFound, TooLarge
-from sandbox.model import Artifact, Chunk, Limits, Sandbox, Session
+from sandbox.model import Artifact, Limits, OutputChunk, Sandbox, Session
 
 
 class SandboxContract:
@@ -63,8 +63,8 @@ class SandboxContract:
     def test_output_comes_as_it_is_written(self, session: Session) -> None:
         moments: list[tuple[float, str]] = []
 
-        def watch(piece: Chunk | Artifact) -> None:
-            assert isinstance(piece, Chunk)
+        def watch(piece: OutputChunk | Artifact) -> None:
+            assert isinstance(piece, OutputChunk)
             moments.append((time.monotonic(), f"{piece.stream}:{piece.text}"))
 
         code = "import sys, time\nfor i in range(3):\n    print(i)\n    time.sleep(0.2)\nprint('e', file=sys.stderr)"

@@ -327,12 +327,10 @@ def test_nothing_stays_when_the_process_is_killed(engine: Engine, image: Image) 
 def test_what_an_earlier_process_left_is_swept_and_nothing_else(engine: Engine, image: Image) -> None:
     owner, other = f"tests-swept-{os.getpid()}", f"tests-other-{os.getpid()}"
     from sandbox.docker.engine import OWNER_LABEL
-    from sandbox.docker.hardening import Shape, container_options
+    from sandbox.docker.hardening import container_options
 
     for name in (owner, other):
-        engine.create(
-            container_options(Shape.of(Limits()), image=image.digest, folder="/work", labels={OWNER_LABEL: name})
-        )
+        engine.create(container_options(Limits(), image=image.digest, folder="/work", labels={OWNER_LABEL: name}))
     sandbox = LocalSandbox(engine, owner=owner, keeping=Keeping(warm_most=0))
     try:
         sandbox.ready()

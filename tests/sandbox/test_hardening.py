@@ -6,14 +6,14 @@ from typing import Any, cast
 import pytest
 
 from devops_chatbot.errors import BadRequest
-from sandbox.docker.hardening import ContainerOptions, Shape, container_options
+from sandbox.docker.hardening import ContainerOptions, container_options
 from sandbox.limits import Bounds
 from sandbox.model import Limits
 
 
 def options(**changes: Any) -> ContainerOptions:
     limits = Limits(**changes)
-    return container_options(Shape.of(limits), image="image", folder="/work", labels={"owner": "me"})
+    return container_options(limits, image="image", folder="/work", labels={"owner": "me"})
 
 
 def profile() -> dict[str, Any]:
@@ -60,9 +60,7 @@ def test_limits_are_set_as_asked() -> None:
 
 
 def test_sessions_are_different_users_whose_folders_are_theirs() -> None:
-    made = [
-        container_options(Shape.of(Limits()), image="image", folder="/work", number=number) for number in (0, 5, 1029)
-    ]
+    made = [container_options(Limits(), image="image", folder="/work", number=number) for number in (0, 5, 1029)]
     assert [each["User"] for each in made] == ["20000:10001", "20005:10001", "20005:10001"]
     assert [each["HostConfig"]["Tmpfs"]["/work"].partition(",uid=")[2] for each in made] == [
         "20000,gid=10001",
@@ -100,15 +98,15 @@ def test_some_calls_are_allowed_in_their_harmless_form_only() -> None:
 
 
 def test_a_runtime_is_passed_on() -> None:
-    made = container_options(Shape.of(Limits()), image="i", folder="/w", runtime="runsc")
+    made = container_options(Limits(), image="i", folder="/w", runtime="runsc")
     assert made["HostConfig"]["Runtime"] == "runsc"
 
 
 def test_gvisor_gets_tasks_for_itself_and_nobody_else_does() -> None:
     limits = {
-        runtime: container_options(Shape.of(Limits(processes=64)), image="i", folder="/w", runtime=runtime)[
-            "HostConfig"
-        ]["PidsLimit"]
+        runtime: container_options(Limits(processes=64), image="i", folder="/w", runtime=runtime)["HostConfig"][
+            "PidsLimit"
+        ]
         for runtime in (None, "crun", "runsc")
     }
     assert limits == {None: 64, "crun": 64, "runsc": 576}

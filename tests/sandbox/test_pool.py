@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from devops_chatbot.errors import SandboxUnavailable
-from sandbox.docker.hardening import Shape
 from sandbox.docker.pool import Pool
 from sandbox.model import Limits
 
@@ -33,7 +32,7 @@ class Maker:
         self.asked = 0
         self._lock = threading.Lock()
 
-    def __call__(self, shape: Shape) -> Container:
+    def __call__(self, limits: Limits) -> Container:
         self.asked += 1
         if self.away:
             raise SandboxUnavailable("no engine")
@@ -42,7 +41,7 @@ class Maker:
             return self.made[-1]
 
 
-SHAPE = Shape.of(Limits())
+LIMITS = Limits()
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def pool(maker: Maker) -> Iterator[Callable[..., Pool]]:
     pools: list[Pool] = []
 
     def build(*, least: int = 0, most: int = 4, patience_s: float = 60.0) -> Pool:
-        pools.append(Pool(maker, SHAPE, least=least, most=most, patience_s=patience_s))  # type: ignore[arg-type]
+        pools.append(Pool(maker, LIMITS, least=least, most=most, patience_s=patience_s))  # type: ignore[arg-type]
         return pools[-1]
 
     yield build
@@ -81,16 +80,16 @@ def test_nothing_is_started_before_somebody_asks(pool: Callable[..., Pool], make
 def test_no_box_is_handed_out_twice(pool: Callable[..., Pool], maker: Maker) -> None:
     busy = pool(most=3)
     with ThreadPoolExecutor(16) as threads:
-        taken = list(threads.map(lambda _: busy.take(SHAPE), range(200)))
+        taken = list(threads.map(lambda _: busy.take(LIMITS), range(200)))
     assert len({id(box) for box in taken}) == 200
 
 
 def test_it_grows_with_use_and_not_beyond_its_bound(pool: Callable[..., Pool]) -> None:
     growing = pool(most=3)
-    growing.take(SHAPE)
+    growing.take(LIMITS)
     assert until(lambda: growing.waiting == 1)
     for _ in range(5):
-        growing.take(SHAPE)
+        growing.take(LIMITS)
     assert until(lambda: growing.waiting == 3)
     time.sleep(0.1)
     assert growing.waiting == 3
@@ -98,7 +97,7 @@ def test_it_grows_with_use_and_not_beyond_its_bound(pool: Callable[..., Pool]) -
 
 def test_it_shrinks_when_nobody_asks_any_more(pool: Callable[..., Pool], maker: Maker) -> None:
     resting = pool(least=0, most=3, patience_s=0.5)
-    used = [resting.take(SHAPE) for _ in range(4)]
+    used = [resting.take(LIMITS) for _ in range(4)]
     assert until(lambda: resting.waiting == 3)
     assert until(lambda: resting.waiting == 0)
     waited = [box for box in maker.made if not any(box is one for one in used)]
@@ -111,7 +110,7 @@ def test_a_box_that_died_while_it_waited_is_not_handed_out(pool: Callable[..., P
     patient.warm()
     assert until(lambda: patient.waiting == 1)
     maker.made[0].gone = "killed from outside"
-    assert patient.take(SHAPE) is not maker.made[0]
+    assert patient.take(LIMITS) is not maker.made[0]
     assert maker.made[0].closed  # its stream and its container are let go of
 
 
@@ -119,7 +118,7 @@ def test_other_limits_get_a_box_of_their_own(pool: Callable[..., Pool], maker: M
     some = pool(most=1)
     some.warm()
     assert until(lambda: some.waiting == 1)
-    assert some.take(Shape.of(Limits(memory_mb=300))) is not maker.made[0]
+    assert some.take(Limits(memory_mb=300)) is not maker.made[0]
     assert some.waiting == 1
 
 
@@ -130,5 +129,5 @@ def test_an_engine_that_is_away_is_not_asked_again_and_again(pool: Callable[...,
     time.sleep(0.3)
     assert maker.asked == 1
     with pytest.raises(SandboxUnavailable):
-        lonely.take(SHAPE)
+        lonely.take(LIMITS)
     assert lonely.waiting == 0

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.docker.container import Container
 from sandbox.docker.engine import OWNER_LABEL, Engine
-from sandbox.docker.hardening import Shape, container_options
+from sandbox.docker.hardening import container_options
 from sandbox.docker.image_build import Image
 from sandbox.docker.local import Keeping, LocalSandbox
 from sandbox.docker.pool import Pool
@@ -74,15 +74,15 @@ class Relay:
 def pool(engine: Engine, image: Image, owner: str, *, most: int, patience_s: float) -> Iterator[Pool]:
     """A pool of real containers."""
 
-    def make(shape: Shape) -> Container:
+    def make(limits: Limits) -> Container:
         labels = {OWNER_LABEL: owner}
         return Container(
             engine,
-            shape=shape,
-            options=container_options(shape, image=image.digest, folder=image.folder, labels=labels),
+            limits=limits,
+            options=container_options(limits, image=image.digest, folder=image.folder, labels=labels),
         )
 
-    made = Pool(make, Shape.of(Limits()), least=0, most=most, patience_s=patience_s)
+    made = Pool(make, Limits(), least=0, most=most, patience_s=patience_s)
     try:
         yield made
     finally:
@@ -99,7 +99,7 @@ def test_the_pool_grows_with_use_and_is_empty_again_when_nobody_asks(engine: Eng
         time.sleep(0.5)
         assert boxes.waiting == 1  # one waits for the one that is used; more would be for nobody
         taken: list[Container] = []
-        askers = [threading.Thread(target=lambda: taken.append(boxes.take(Shape.of(Limits())))) for _ in range(3)]
+        askers = [threading.Thread(target=lambda: taken.append(boxes.take(Limits()))) for _ in range(3)]
         for asker in askers:
             asker.start()
         for asker in askers:
@@ -122,7 +122,7 @@ def test_a_box_that_died_while_it_waited_is_not_handed_out(engine: Engine, image
         engine.remove(dead)
         assert becomes(lambda: engine.containers(owner) == [])
         time.sleep(0.2)  # the end of its stream has to be seen
-        box = boxes.take(Shape.of(Limits()))
+        box = boxes.take(Limits())
         assert box.container != dead
         assert box.gone is None
         box.close()

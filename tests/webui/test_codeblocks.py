@@ -1,6 +1,6 @@
 """Which code blocks of an answer can be run, and what of them is code."""
 
-from devops_chatbot.schemas.code import Language
+from sandbox.model import Language
 from webui.codeblocks import Code, fenced, names_of, parts, runnable, to_run
 
 NAMES = names_of(

@@ -8,13 +8,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import In, Of, page
+from devops_chatbot.api.context import In, Of, whole
 from devops_chatbot.api.routes.documents import UPLOAD
 from devops_chatbot.api.routes.thread_code import download
 from devops_chatbot.api.uploads import receive_files
 from devops_chatbot.bootstrap import Product
-from devops_chatbot.conversations import Attachment as Attached
-from devops_chatbot.schemas.code import Attachment
+from devops_chatbot.code import Attachment
 from devops_chatbot.schemas.wire import Page
 
 router = APIRouter(prefix="/v1/threads/{thread_id}/attachments", tags=["conversations"])
@@ -24,7 +23,7 @@ router = APIRouter(prefix="/v1/threads/{thread_id}/attachments", tags=["conversa
 def list_attachments(thread_id: str, product: Of) -> Page[Attachment]:
     """The files of the conversation, oldest first, and what can be done with each."""
     product.threads.load(thread_id)
-    return page(Attachment, product.workbench.attachments.list(thread_id))
+    return whole(product.workbench.attachments.list(thread_id))
 
 
 @router.post("", status_code=201, openapi_extra=UPLOAD)
@@ -44,7 +43,7 @@ async def attach_files(thread_id: str, request: Request, context: In) -> Page[At
             max_mb=product.settings.conversations.attachments_mb,
             setting="conversations.attachments_mb",
         )
-        return page(Attachment, await run_in_threadpool(_attach, product, thread_id, folder))
+        return whole(await run_in_threadpool(_attach, product, thread_id, folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -62,6 +61,6 @@ def remove_attachment(thread_id: str, attachment_id: str, product: Of) -> None:
     product.workbench.detach(thread_id, attachment_id)
 
 
-def _attach(product: Product, thread_id: str, folder: Path) -> Sequence[Attached]:
+def _attach(product: Product, thread_id: str, folder: Path) -> Sequence[Attachment]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return product.workbench.attach(thread_id, files)

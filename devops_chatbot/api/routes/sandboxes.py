@@ -14,24 +14,27 @@ from fastapi import APIRouter, Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from devops_chatbot.api.context import whole
 from devops_chatbot.api.sse import EventStream, Streams, frame
 from devops_chatbot.errors import ChatbotError, TooLarge
-from devops_chatbot.schemas.code import Language
+from devops_chatbot.schemas.sandboxes import NewRun, NewSandbox
 from devops_chatbot.schemas.wire import Page
+from devops_chatbot.values import to_json
 from sandbox import languages
-from sandbox.http.wire import (
-    CALLER_HEADER,
-    ArtifactBody,
-    ExecutionBody,
-    FileBody,
-    NewRun,
-    NewSandbox,
-    ReadinessBody,
-    ResultBody,
-    SessionBody,
-    chunk_body,
+from sandbox.http import CALLER_HEADER
+from sandbox.model import (
+    Artifact,
+    AttackResult,
+    Execution,
+    FileEntry,
+    Language,
+    Limits,
+    OutputChunk,
+    Sandbox,
+    SandboxReadiness,
+    Session,
+    SessionInfo,
 )
-from sandbox.model import Artifact, AttackResult, Chunk, Execution, Limits, Sandbox, Session
 
 RUNS_AT_ONCE = 64
 EVENT_STREAM = "text/event-stream"
@@ -65,7 +68,7 @@ Through = Annotated[Door, Depends(_door)]
 
 _RUN: dict[int | str, dict[str, Any]] = {
     200: {
-        "model": ExecutionBody,
+        "model": Execution,
         "description": "How the run ended; with `Accept: text/event-stream`, first its `chunk` and `artifact` events "
         "as they come, and last `execution` or `failure`. Leaving stops the run.",
         "content": {
@@ -79,9 +82,9 @@ _RUN: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/readiness")
-def readiness(door: Through) -> ReadinessBody:
+def readiness(door: Through) -> SandboxReadiness:
     """What the sandbox can do now; 503 with the reason when it can do nothing."""
-    return ReadinessBody.model_validate(door.sandbox.ready())
+    return door.sandbox.ready()
 
 
 @router.get("/languages")
@@ -89,8 +92,7 @@ def list_languages() -> Page[Language]:
     """The languages that this product knows, with the other names that people use for them. Which of them can be run
     here now is said by `readiness`.
     """
-    rows = tuple(Language.model_validate(each) for each in languages.known())
-    return Page(items=rows, total=len(rows))
+    return whole(languages.known())
 
 
 @router.post("/selftest", response_class=EventStream)
@@ -100,24 +102,22 @@ async def selftest(request: Request, door: Through) -> EventStream:
 
 
 @router.post("", status_code=201)
-def open_session(body: NewSandbox, request: Request, door: Through) -> SessionBody:
+def open_session(body: NewSandbox, request: Request, door: Through) -> SessionInfo:
     """Open a session: a container of its own, which goes when nobody uses it."""
     limits = body.limits.over(door.usual, network=body.network)
-    session = door.sandbox.open(limits, language=body.language, caller=door.caller(request) or "local")
-    return SessionBody.model_validate(session.info())
+    return door.sandbox.open(limits, language=body.language, caller=door.caller(request) or "local").info()
 
 
 @router.get("")
-def list_sessions(request: Request, door: Through) -> Page[SessionBody]:
+def list_sessions(request: Request, door: Through) -> Page[SessionInfo]:
     """Your sessions, oldest first."""
-    rows = tuple(SessionBody.model_validate(info) for info in door.sandbox.list(caller=door.caller(request)))
-    return Page(items=rows, total=len(rows))
+    return whole(door.sandbox.list(caller=door.caller(request)))
 
 
 @router.get("/{sandbox_id}")
-def get_session(sandbox_id: str, request: Request, door: Through) -> SessionBody:
+def get_session(sandbox_id: str, request: Request, door: Through) -> SessionInfo:
     """What a session may use and what it does."""
-    return SessionBody.model_validate(_session(door, request, sandbox_id).info())
+    return _session(door, request, sandbox_id).info()
 
 
 @router.delete("/{sandbox_id}", status_code=204)
@@ -129,13 +129,13 @@ def close_session(sandbox_id: str, request: Request, door: Through) -> None:
 @router.post("/{sandbox_id}/runs", responses=_RUN, response_model=None)
 async def run(
     sandbox_id: str, body: NewRun, request: Request, door: Through, accept: Annotated[str, Header()] = ""
-) -> ExecutionBody | EventStream:
+) -> Response:
     """Run code. A program that fails is a result like any other: look at `exit_code`."""
     session = await run_in_threadpool(_session, door, request, sandbox_id)
     if EVENT_STREAM in accept:
         return EventStream(_events(session, body, limiter(request)), streams=door.streams, name=f"sandbox:{sandbox_id}")
     execution = await to_thread.run_sync(_run, session, body, lambda _: None, limiter=limiter(request))
-    return ExecutionBody.of(execution)
+    return Response(to_json(execution), media_type="application/json")
 
 
 @router.post("/{sandbox_id}/interrupt", status_code=204)
@@ -151,14 +151,13 @@ def reset(sandbox_id: str, request: Request, door: Through) -> None:
 
 
 @router.get("/{sandbox_id}/files")
-def list_files(sandbox_id: str, request: Request, door: Through) -> Page[FileBody]:
+def list_files(sandbox_id: str, request: Request, door: Through) -> Page[FileEntry]:
     """The files of the session's folder, without hidden ones."""
-    rows = tuple(FileBody.model_validate(entry) for entry in _session(door, request, sandbox_id).files.list())
-    return Page(items=rows, total=len(rows))
+    return whole(_session(door, request, sandbox_id).files.list())
 
 
 @router.put("/{sandbox_id}/files/{path:path}")
-async def put_file(sandbox_id: str, path: str, request: Request, door: Through) -> FileBody:
+async def put_file(sandbox_id: str, path: str, request: Request, door: Through) -> FileEntry:
     """Write a file; the body is its content, of type `application/octet-stream`."""
     session = await run_in_threadpool(_session, door, request, sandbox_id)
     most = (await run_in_threadpool(session.info)).limits.disk_mb << 20
@@ -171,7 +170,7 @@ async def put_file(sandbox_id: str, path: str, request: Request, door: Through) 
             await run_in_threadpool(held.write, piece)
         held.seek(0)
         pieces: Iterator[bytes] = iter(lambda: held.read(1 << 18), b"")
-        return FileBody.model_validate(await run_in_threadpool(session.files.put, path, pieces))
+        return await run_in_threadpool(session.files.put, path, pieces)
 
 
 @router.get("/{sandbox_id}/files/{path:path}", response_class=Response)
@@ -207,7 +206,7 @@ def limiter(request: Request) -> anyio.CapacityLimiter:
     return held
 
 
-def _run(session: Session, body: NewRun, watch: Callable[[Chunk | Artifact], None]) -> Execution:
+def _run(session: Session, body: NewRun, watch: Callable[[OutputChunk | Artifact], None]) -> Execution:
     return session.run(body.code, language=body.language, timeout_s=body.timeout_s, watch=watch)
 
 
@@ -216,20 +215,12 @@ async def _events(session: Session, body: NewRun, limiter: anyio.CapacityLimiter
     said: asyncio.Queue[bytes] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
-    def watch(piece: Chunk | Artifact) -> None:
-        event = (
-            frame("chunk", chunk_body(piece).model_dump_json().encode())
-            if isinstance(piece, Chunk)
-            else frame("artifact", ArtifactBody.of(piece).model_dump_json().encode())
-        )
-        loop.call_soon_threadsafe(said.put_nowait, event)
+    def watch(piece: OutputChunk | Artifact) -> None:
+        name = "chunk" if isinstance(piece, OutputChunk) else "artifact"
+        loop.call_soon_threadsafe(said.put_nowait, frame(name, to_json(piece)))
 
     async for event in while_working(lambda: _run(session, body, watch), said, session.interrupt, limiter):
-        yield (
-            event
-            if isinstance(event, bytes)
-            else frame("execution", ExecutionBody.of(event).model_dump_json().encode())
-        )
+        yield event if isinstance(event, bytes) else frame("execution", to_json(event))
 
 
 async def _results(sandbox: Sandbox, limiter: anyio.CapacityLimiter) -> AsyncGenerator[bytes]:
@@ -237,8 +228,7 @@ async def _results(sandbox: Sandbox, limiter: anyio.CapacityLimiter) -> AsyncGen
     loop = asyncio.get_running_loop()
 
     def say(result: AttackResult) -> None:
-        event = frame("result", ResultBody.model_validate(result).model_dump_json().encode())
-        loop.call_soon_threadsafe(said.put_nowait, event)
+        loop.call_soon_threadsafe(said.put_nowait, frame("result", to_json(result)))
 
     async for event in while_working(lambda: sandbox.selftest(say), said, lambda: None, limiter):
         if isinstance(event, bytes):

@@ -8,19 +8,20 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Request
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import In, Of, given, page
+from devops_chatbot.api.context import In, Of, whole
 from devops_chatbot.api.routes.sandboxes import EVENT_STREAM, limiter, while_working
 from devops_chatbot.api.sse import EventStream, frame
 from devops_chatbot.bootstrap import Product
-from devops_chatbot.conversations import CodeRun as Kept
-from devops_chatbot.conversations import Order, write_archive
-from devops_chatbot.schemas.code import CodeRun, NewCodeRun, RunChunk, ThreadSandbox, ThreadSandboxChange
+from devops_chatbot.code import CodeRun, ThreadSandbox
+from devops_chatbot.conversations import write_archive
+from devops_chatbot.schemas.code import RunRequest, ThreadSandboxChange
 from devops_chatbot.schemas.wire import Page
-from sandbox.model import Artifact, Chunk
+from devops_chatbot.values import to_json
+from sandbox.model import Artifact, OutputChunk
 
 router = APIRouter(prefix="/v1/threads/{thread_id}", tags=["conversations"])
 
@@ -43,13 +44,13 @@ _RUN: dict[int | str, dict[str, Any]] = {
 def list_runs(thread_id: str, product: Of) -> Page[CodeRun]:
     """The newest run of each code block of the conversation's answers, oldest first."""
     product.threads.load(thread_id)
-    return page(CodeRun, product.workbench.runs.list(thread_id))
+    return whole(product.workbench.runs.list(thread_id))
 
 
 @router.post("/runs", responses=_RUN, response_model=None)
 async def run_code(
-    thread_id: str, body: NewCodeRun, request: Request, context: In, accept: Annotated[str, Header()] = ""
-) -> CodeRun | EventStream:
+    thread_id: str, body: RunRequest, request: Request, context: In, accept: Annotated[str, Header()] = ""
+) -> Response:
     """Run code in the conversation's session, which keeps variables and files from run to run and sees the attachments."""
     events = _events(context.product, thread_id, body, request)
     if EVENT_STREAM in accept:
@@ -57,13 +58,13 @@ async def run_code(
     last = None
     async for event in events:
         last = event
-    return given(CodeRun, last)
+    return Response(to_json(last), media_type="application/json")
 
 
 @router.get("/runs/{run_id}")
 def get_run(thread_id: str, run_id: str, product: Of) -> CodeRun:
     """What a code block did when it was run last."""
-    return given(CodeRun, product.workbench.runs.get(thread_id, run_id))
+    return product.workbench.runs.get(thread_id, run_id)
 
 
 @router.delete("/runs/{run_id}", status_code=204)
@@ -97,14 +98,14 @@ def export_thread(thread_id: str, product: Of) -> FileResponse:
 def get_sandbox(thread_id: str, product: Of) -> ThreadSandbox:
     """The conversation's session, when it has one, and the auto-run switch."""
     product.threads.load(thread_id)
-    return _state(product, thread_id)
+    return product.workbench.state(thread_id)
 
 
 @router.patch("/sandbox")
 def change_sandbox(thread_id: str, body: ThreadSandboxChange, product: Of) -> ThreadSandbox:
     """`auto_run`: whoever shows the conversation runs the code of new answers by itself. The web pages do."""
     product.workbench.set_auto_run(thread_id, body.auto_run)
-    return _state(product, thread_id)
+    return product.workbench.state(thread_id)
 
 
 @router.post("/sandbox/interrupt", status_code=204)
@@ -134,37 +135,28 @@ def download(path: Path, name: str, *, background: BackgroundTask | None = None)
     return FileResponse(path, media_type="application/octet-stream", headers=headers, background=background)
 
 
-def _state(product: Product, thread_id: str) -> ThreadSandbox:
-    bench = product.workbench
-    return given(ThreadSandbox, {"auto_run": bench.auto_run(thread_id), "session": bench.session(thread_id)})
-
-
-async def _framed(events: "AsyncGenerator[RunChunk | Kept]") -> AsyncGenerator[bytes]:
+async def _framed(events: "AsyncGenerator[OutputChunk | CodeRun]") -> AsyncGenerator[bytes]:
     try:
         async for event in events:
-            if isinstance(event, RunChunk):
-                yield frame("chunk", event.model_dump_json().encode())
-            else:
-                yield frame("run", given(CodeRun, event).model_dump_json().encode())
+            yield frame("chunk" if isinstance(event, OutputChunk) else "run", to_json(event))
     finally:
         await events.aclose()
 
 
 async def _events(
-    product: Product, thread_id: str, body: NewCodeRun, request: Request
-) -> "AsyncGenerator[RunChunk | Kept]":
+    product: Product, thread_id: str, body: RunRequest, request: Request
+) -> "AsyncGenerator[OutputChunk | CodeRun]":
     """What the run says while it says it, and last what was kept of it."""
-    said: asyncio.Queue[RunChunk] = asyncio.Queue()
+    said: asyncio.Queue[OutputChunk] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    order = Order(**body.model_dump())
 
-    def watch(piece: Chunk | Artifact) -> None:
-        if isinstance(piece, Chunk):
-            loop.call_soon_threadsafe(said.put_nowait, RunChunk(stream=piece.stream, text=piece.text))
+    def watch(piece: OutputChunk | Artifact) -> None:
+        if isinstance(piece, OutputChunk):
+            loop.call_soon_threadsafe(said.put_nowait, piece)
 
     await run_in_threadpool(product.threads.load, thread_id)
     async for event in while_working(
-        lambda: product.workbench.run(thread_id, order, watch=watch),
+        lambda: product.workbench.run(thread_id, body, watch=watch),
         said,
         lambda: product.workbench.interrupt(thread_id),
         limiter(request),
