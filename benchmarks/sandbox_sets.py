@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.table import Cell
 from sandbox.docker.engine import Engine
 from sandbox.docker.image_build import FOLDER_LABEL, TAG, VERSION_LABEL, find
-from sandbox.docker.local import Keeping, LocalSandbox
+from sandbox.docker.local import LocalSandbox, SessionPolicy
 from sandbox.model import Execution, Limits
 
 AT_ONCE = 2
@@ -39,7 +39,7 @@ class Program:
 
 def sets(engine: Engine, data: Path, intercode: Path | None) -> list[dict[str, Cell]]:
     """Every set below `data`, each program in a session of its own."""
-    sandbox = LocalSandbox(engine, owner=OWNER, keeping=Keeping(warm_least=2, warm_most=4, per_caller=8))
+    sandbox = LocalSandbox(engine, owner=OWNER, policy=SessionPolicy(warm_least=2, warm_most=4, per_caller=8))
     rows = []
     for name, programs in _sets(data):
         rows.append(_verdicts(sandbox, name, programs))
@@ -164,7 +164,7 @@ def _shell(engine: Engine, tasks: list[dict[str, Any]], clone: Path) -> dict[str
     for system, folder in ((1, "/testbed"), (2, "/system")):
         script = (clone / "docker" / "bash_scripts" / f"setup_nl2b_fs_{system}.sh").read_text("utf-8")
         tag = _image(engine, system, folder, script)
-        sandbox = LocalSandbox(engine, owner=OWNER, image=tag, keeping=Keeping(warm_least=1, warm_most=2))
+        sandbox = LocalSandbox(engine, owner=OWNER, image=tag, policy=SessionPolicy(warm_least=1, warm_most=2))
         for task in (each for each in tasks if each["fs"] == system):
             session = sandbox.open()
             session.run(SET_UP, language="shell")

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.table import Cell, percentile
 from sandbox.docker.engine import Engine
 from sandbox.docker.image_build import Image
-from sandbox.docker.local import Keeping, LocalSandbox
+from sandbox.docker.local import LocalSandbox, SessionPolicy
 
 OWNER = "benchmark"
 LINE = "print(1)"
@@ -22,8 +22,8 @@ DOCKER = shutil.which("docker") or "docker"
 
 def speed(engine: Engine, image: Image, repeat: int) -> list[dict[str, Cell]]:
     """Each way of running `print(1)`, and of getting a session."""
-    warm = LocalSandbox(engine, owner=OWNER, keeping=Keeping(warm_least=2, warm_most=4))
-    cold = LocalSandbox(engine, owner=f"{OWNER}-cold", keeping=Keeping(warm_most=0))
+    warm = LocalSandbox(engine, owner=OWNER, policy=SessionPolicy(warm_least=2, warm_most=4))
+    cold = LocalSandbox(engine, owner=f"{OWNER}-cold", policy=SessionPolicy(warm_most=0))
     rows: list[dict[str, Cell]] = []
 
     def row(name: str, goal: str, measure: Callable[[], float], times: int) -> None:
@@ -62,7 +62,7 @@ def speed(engine: Engine, image: Image, repeat: int) -> list[dict[str, Cell]]:
 
 def crowd(engine: Engine, at_once: int = 20) -> list[dict[str, Cell]]:
     """Sessions opened, used and closed at the same time."""
-    sandbox = LocalSandbox(engine, owner=OWNER, keeping=Keeping(warm_most=0, per_caller=at_once))
+    sandbox = LocalSandbox(engine, owner=OWNER, policy=SessionPolicy(warm_most=0, per_caller=at_once))
     barrier = threading.Barrier(at_once)
 
     def one(number: int) -> bool:
@@ -84,7 +84,7 @@ def crowd(engine: Engine, at_once: int = 20) -> list[dict[str, Cell]]:
 
 def churn(engine: Engine, sessions: int) -> list[dict[str, Cell]]:
     """Sessions one after the other; what is left, and how the memory of this process went."""
-    sandbox = LocalSandbox(engine, owner=OWNER, keeping=Keeping(warm_most=2))
+    sandbox = LocalSandbox(engine, owner=OWNER, policy=SessionPolicy(warm_most=2))
     rows: list[dict[str, Cell]] = []
     begun = time.perf_counter()
     for done in range(sessions + 1):

@@ -6,7 +6,7 @@ from pathlib import Path
 from devops_chatbot.config.sandbox import SandboxSettings
 from sandbox.disabled import DisabledSandbox
 from sandbox.docker.engine import Engine
-from sandbox.docker.local import Keeping, LocalSandbox
+from sandbox.docker.local import LocalSandbox, SessionPolicy
 from sandbox.egress import Credential, Network
 from sandbox.limits import Bounds
 from sandbox.model import Limits, Sandbox
@@ -38,7 +38,7 @@ def open_local(settings: SandboxSettings, *, owner: str) -> LocalSandbox:
         image=settings.image,
         runtime=settings.runtime or None,
         bounds=Bounds(usual=usual_limits(settings), most=Limits(**settings.most.model_dump())),
-        keeping=Keeping(
+        policy=SessionPolicy(
             capacity=settings.sessions,
             per_caller=settings.sessions_per_caller,
             idle_s=settings.idle_minutes * 60,

@@ -10,7 +10,7 @@ from sandbox.model import Limits
 _LEAST = Limits(
     seconds=0.1, memory_mb=64, cpus=0.05, processes=8, disk_mb=1, open_files=64, output_bytes=0, artifact_bytes=0
 )
-_MOST = Limits(
+MOST = Limits(
     seconds=600,
     memory_mb=2048,
     cpus=2,
@@ -28,7 +28,7 @@ class Bounds:
     """The operator's limits: `usual` for who asks for nothing, `most` for who asks."""
 
     usual: Limits = field(default_factory=Limits)
-    most: Limits = _MOST
+    most: Limits = MOST
 
     def checked(self, limits: Limits | None) -> Limits:
         """The limits that a session gets. Raises `BadRequest` naming the limit and the setting."""

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from sandbox.limits import MOST
+
 
 def _address(url: str) -> str:
     parts = urlsplit(url)
@@ -31,19 +33,6 @@ class SandboxLimits(_Section):
     open_files: int = Field(default=1024, ge=64, description="open files of a process")
     output_bytes: int = Field(default=1_000_000, ge=0, description="most output of one run")
     artifact_bytes: int = Field(default=8_000_000, ge=0, description="figures and tables of one run together")
-
-
-class SandboxMost(SandboxLimits):
-    """The most that a session may ask for."""
-
-    seconds: float = Field(default=600, gt=0, description="the most of it that a session may ask for")
-    memory_mb: int = Field(default=2048, ge=64, description="the most of it that a session may ask for")
-    cpus: float = Field(default=2, gt=0, description="the most of it that a session may ask for")
-    processes: int = Field(default=256, ge=8, description="the most of it that a session may ask for")
-    disk_mb: int = Field(default=1024, ge=1, description="the most of it that a session may ask for")
-    open_files: int = Field(default=4096, ge=64, description="the most of it that a session may ask for")
-    output_bytes: int = Field(default=10_000_000, ge=0, description="the most of it that a session may ask for")
-    artifact_bytes: int = Field(default=32_000_000, ge=0, description="the most of it that a session may ask for")
 
 
 class SandboxCredential(_Section):
@@ -103,6 +92,6 @@ class SandboxSettings(_Section):
     warm_least: int = Field(default=0, ge=0, description="sessions kept ready even when nobody uses them")
     warm_most: int = Field(default=4, ge=0, description="sessions kept ready while they are asked for")
     limits: SandboxLimits = SandboxLimits()
-    most: SandboxMost = SandboxMost()
+    most: SandboxLimits = SandboxLimits(**{name: getattr(MOST, name) for name in SandboxLimits.model_fields})
     network: SandboxNetwork = SandboxNetwork()
     serve: SandboxServe = SandboxServe()

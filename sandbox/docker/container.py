@@ -1,10 +1,10 @@
-"""A box: one hardened container with its supervisor, used by at most one session."""
+"""One hardened container with its supervisor, used by at most one session."""
 
 import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from devops_chatbot.errors import SandboxUnavailable, TooLarge
 from sandbox.docker import frames
@@ -15,18 +15,13 @@ from sandbox.docker.supervisor_client import Gone, SupervisorClient
 from sandbox.docker.transcript import Transcript, entries, number
 from sandbox.model import Execution, FileEntry, Limits, Watch
 
+if TYPE_CHECKING:
+    from sandbox.egress import Egress
+
 START_TIMEOUT_S = 30.0
 BEGIN_MARGIN_S = 40.0
 END_MARGIN_S = 15.0
 """How long after its deadline a run may take to be reported ended, before the container is."""
-
-
-class Outlet(Protocol):
-    """Where the connections go that code opens to its proxy."""
-
-    def from_box(self, header: Header, body: bytes) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class Container:
@@ -36,20 +31,20 @@ class Container:
         """Start it and wait until it speaks. Raises `SandboxUnavailable`."""
         self._limits = limits
         self._engine = engine
-        self._outlet: Outlet | None = None
+        self._egress: Egress | None = None
         self._closing = threading.Lock()
         self._closed = False
-        self.container = engine.create(options)
+        self.id = engine.create(options)
         stream: Stream | None = None
         try:
-            stream = engine.attach(self.container)
-            engine.start(self.container)
-            self._channel = SupervisorClient(stream, on_tunnel=self._tunnel)
-            hello = self._channel.hello(START_TIMEOUT_S)
+            stream = engine.attach(self.id)
+            engine.start(self.id)
+            self._client = SupervisorClient(stream, on_tunnel=self._on_tunnel)
+            hello = self._client.hello(START_TIMEOUT_S)
         except (SandboxUnavailable, Gone) as error:
             if stream is not None:
                 stream.close()
-            engine.remove(self.container)
+            engine.remove(self.id)
             if isinstance(error, Gone):
                 raise SandboxUnavailable(
                     f"A container started but did not speak: {error}. "
@@ -62,20 +57,20 @@ class Container:
     @property
     def gone(self) -> str | None:
         """Why the container has ended; None while it lives."""
-        return self._channel.reason if self._channel.gone.is_set() else None
+        return self._client.reason if self._client.gone.is_set() else None
 
-    def open(self, language: str, *, outlet: Outlet | None = None, authorities: bytes = b"") -> None:
-        """Make the box somebody's. With an outlet its code finds a proxy, and trusts `authorities` (PEM)."""
-        self._outlet = outlet
-        self._channel.call("open", authorities, language=language, proxy=outlet is not None)
+    def open(self, language: str, *, egress: "Egress | None" = None, authorities: bytes = b"") -> None:
+        """Make the container somebody's. With an egress its code finds a proxy, and trusts `authorities` (PEM)."""
+        self._egress = egress
+        self._client.call("open", authorities, language=language, proxy=egress is not None)
 
     def send_tunnel(self, header: Header, body: bytes = b"") -> None:
-        """The outlet's answer to a connection."""
-        self._channel.send(header, body)
+        """The egress's answer to a connection."""
+        self._client.send(header, body)
 
     def interrupt(self) -> None:
         """Ask what runs to stop."""
-        self._channel.call("interrupt")
+        self._client.call("interrupt")
 
     def run(
         self,
@@ -89,7 +84,7 @@ class Container:
     ) -> Execution:
         """Run code to its end or to its deadline. Raises `Gone` with what was said until then lost."""
         said = Transcript(output_bytes, artifact_bytes, watch)
-        with self._channel.conversation() as conversation:
+        with self._client.conversation() as conversation:
             request: Header = {
                 "op": "run",
                 "id": conversation.number,
@@ -100,7 +95,7 @@ class Container:
             }
             started = time.monotonic()
             try:
-                self._channel.send(request, code)
+                self._client.send(request, code)
                 deadline = started + BEGIN_MARGIN_S
                 while True:
                     header, body = conversation.next(deadline - time.monotonic())
@@ -131,19 +126,19 @@ class Container:
                     raise TooLarge(
                         f"{path} is larger than the session's folder: {self._limits.disk_mb} MB (disk_mb of its limits)."
                     )
-                self._channel.call("put", piece, path=path, first=first, last=last)
+                self._client.call("put", piece, path=path, first=first, last=last)
                 first, whole = False, last
         finally:
             if not (first or whole):
                 with contextlib.suppress(Gone):
-                    self._channel.call("cancel", path=path)
+                    self._client.call("cancel", path=path)
         return FileEntry(path=path, size=size)
 
     def get(self, path: str) -> Iterator[bytes]:
         """The bytes of a file, piece by piece."""
         offset = 0
         while True:
-            header, piece = self._channel.call("get", path=path, offset=offset, size=frames.CHUNK)
+            header, piece = self._client.call("get", path=path, offset=offset, size=frames.CHUNK)
             yield piece
             offset += len(piece)
             if not piece or offset >= number(header.get("size")):
@@ -151,16 +146,16 @@ class Container:
 
     def list(self) -> list[FileEntry]:
         """The files of the folder, without hidden ones."""
-        header, _ = self._channel.call("list")
+        header, _ = self._client.call("list")
         return entries(header.get("files"))
 
     def delete(self, path: str) -> None:
         """Remove a file or a folder."""
-        self._channel.call("delete", path=path)
+        self._client.call("delete", path=path)
 
     def ping(self) -> None:
         """Nothing, when the supervisor answers."""
-        self._channel.call("ping")
+        self._client.call("ping")
 
     def close(self, reason: str = "it was closed") -> None:
         """End the container. Never raises: what the engine does not remove now, the next sweep does."""
@@ -168,15 +163,15 @@ class Container:
             if self._closed:
                 return
             self._closed = True
-        self._channel.close(reason)
-        if self._outlet is not None:
-            self._outlet.close()
+        self._client.close(reason)
+        if self._egress is not None:
+            self._egress.close()
         with contextlib.suppress(SandboxUnavailable):
-            self._engine.remove(self.container)
+            self._engine.remove(self.id)
 
-    def _tunnel(self, header: Header, body: bytes) -> None:
-        if self._outlet is not None:
-            self._outlet.from_box(header, body)
+    def _on_tunnel(self, header: Header, body: bytes) -> None:
+        if self._egress is not None:
+            self._egress.from_container(header, body)
 
 
 def _cut(data: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:

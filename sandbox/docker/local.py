@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
+class SessionPolicy:
     """How many sessions there may be, how long they stay, and how many wait."""
 
     capacity: int = 32
@@ -51,7 +51,7 @@ class LocalSandbox:
         image: str = image_build.TAG,
         runtime: str | None = None,
         bounds: Bounds | None = None,
-        keeping: Keeping | None = None,
+        policy: SessionPolicy | None = None,
         network: Network | None = None,
     ) -> None:
         self._engine = engine
@@ -59,7 +59,7 @@ class LocalSandbox:
         self._image_name = image
         self._runtime = runtime
         self._bounds = bounds or Bounds()
-        self._keeping = keeping or Keeping()
+        self._policy = policy or SessionPolicy()
         self._network = network or Network()
         self._sessions: dict[str, LocalSession] = {}
         self._opening: list[str] = []
@@ -76,8 +76,8 @@ class LocalSandbox:
         self._pool = Pool(
             self._make,
             self._bounds.usual,
-            least=self._keeping.warm_least,
-            most=self._keeping.warm_most,
+            least=self._policy.warm_least,
+            most=self._policy.warm_most,
         )
 
     def ready(self) -> SandboxReadiness:
@@ -92,7 +92,7 @@ class LocalSandbox:
             languages=self._languages or image_build.languages(),
             sessions=len(self._sessions),
             warm=self._pool.waiting,
-            capacity=self._keeping.capacity,
+            capacity=self._policy.capacity,
         )
 
     def warm(self) -> None:
@@ -108,12 +108,12 @@ class LocalSandbox:
         with self._reserved(caller):
             session = LocalSession(
                 lambda: self._pool.take(wanted),
-                outlet=(lambda: Egress(rules, self._network)) if rules else None,
+                egress=(lambda: Egress(rules, self._network)) if rules else None,
                 limits=wanted,
                 language=language,
                 caller=caller,
-                idle_s=self._keeping.idle_s,
-                longest_s=self._keeping.longest_s,
+                idle_s=self._policy.idle_s,
+                longest_s=self._policy.longest_s,
                 engine=self._engine.address,
                 on_close=self._forget,
             )
@@ -175,12 +175,12 @@ class LocalSandbox:
                 runtime=self._runtime,
                 labels={OWNER_LABEL: self._owner, INSTANCE_LABEL: self._instance},
             )
-            box = Container(self._engine, limits=limits, options=options)
+            container = Container(self._engine, limits=limits, options=options)
         except SandboxUnavailable:
             self._image = None  # the engine may be another one now, or the image gone: look again next time
             raise
-        self._languages = box.languages
-        return box
+        self._languages = container.languages
+        return container
 
     def _checked(self, *, fresh: bool = False) -> Image:
         """The image, after what was left behind is gone and the runtime is there. Raises `SandboxUnavailable`."""
@@ -207,14 +207,14 @@ class LocalSandbox:
         """A place for one more session of this caller, while it is being opened."""
         with self._lock:
             callers = [session.caller for session in self._sessions.values()] + self._opening
-            if callers.count(caller) >= self._keeping.per_caller:
+            if callers.count(caller) >= self._policy.per_caller:
                 raise LimitReached(
-                    f"You have {self._keeping.per_caller} sandbox sessions open "
+                    f"You have {self._policy.per_caller} sandbox sessions open "
                     "(sandbox.sessions_per_caller); close one."
                 )
-            if len(callers) >= self._keeping.capacity:
+            if len(callers) >= self._policy.capacity:
                 raise SandboxUnavailable(
-                    f"All {self._keeping.capacity} sandbox sessions are in use (sandbox.sessions); try again later."
+                    f"All {self._policy.capacity} sandbox sessions are in use (sandbox.sessions); try again later."
                 )
             self._opening.append(caller)
         try:

@@ -1,4 +1,4 @@
-"""Boxes that wait, started before anybody asks for them. A box is handed out once and never comes back."""
+"""Containers that wait, started before anybody asks for them. A container is handed out once and never comes back."""
 
 import logging
 import threading
@@ -49,28 +49,28 @@ class Pool:
 
     @property
     def waiting(self) -> int:
-        """How many boxes wait."""
+        """How many containers wait."""
         return len(self._ready)
 
     def take(self, limits: Limits) -> Container:
-        """A box that nobody has used: a waiting one where the limits fit, otherwise a new one."""
-        box = None
+        """A container that nobody has used: a waiting one where the limits fit, otherwise a new one."""
+        container = None
         dead: list[Container] = []
         if self._most > 0 and same_container(limits, self._limits):
             with self._changed:
                 now = time.monotonic()
                 self._last_use = now
                 self._taken.append(now)
-                while self._ready and box is None:
+                while self._ready and container is None:
                     waiting = self._ready.popleft()
                     if waiting.gone is None:
-                        box = waiting
+                        container = waiting
                     else:
                         dead.append(waiting)
                 self._work()
         for each in dead:
             each.close()
-        return box if box is not None else self._make(limits)
+        return container if container is not None else self._make(limits)
 
     def warm(self) -> None:
         """Somebody is likely to ask soon."""
@@ -80,7 +80,7 @@ class Pool:
                 self._work()
 
     def close(self) -> None:
-        """End every waiting box."""
+        """End every waiting container."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -113,9 +113,9 @@ class Pool:
                 if self._closed:
                     return
                 now = time.monotonic()
-                for box in [box for box in self._ready if box.gone is not None]:
-                    self._ready.remove(box)
-                    surplus.append(box)
+                for container in [container for container in self._ready if container.gone is not None]:
+                    self._ready.remove(container)
+                    surplus.append(container)
                 missing = self._wanted(now) - len(self._ready)
                 while missing < 0:
                     surplus.append(self._ready.pop())
@@ -129,20 +129,20 @@ class Pool:
                         pause = None  # nothing can change without a call
                     self._changed.wait(pause)
                     continue
-            for box in surplus:
-                box.close()
+            for container in surplus:
+                container.close()
             if missing > 0 and now >= self._pause_until:
                 self._add()
 
     def _add(self) -> None:
         try:
-            box = self._make(self._limits)
+            container = self._make(self._limits)
         except SandboxUnavailable as error:
             log.info("no session is kept ready: %s", error)
             self._pause_until = time.monotonic() + RETRY_S
             return
         with self._changed:
             if not self._closed:
-                self._ready.append(box)
+                self._ready.append(container)
                 return
-        box.close()
+        container.close()

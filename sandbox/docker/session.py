@@ -1,7 +1,8 @@
-"""A session: what one person sees of a box, and of the fresh one that takes its place when it has gone."""
+"""A session: what one person sees of a container, and of the fresh one that takes its place when it has gone."""
 
 import contextlib
 import dataclasses
+import itertools
 import secrets
 import threading
 import time
@@ -18,13 +19,13 @@ MAX_CODE_BYTES = 4 << 20
 
 
 class LocalSession:
-    """Implements `Session`. The box may end at any time; the next call that needs one gets a fresh one."""
+    """Implements `Session`. The container may end at any time; the next call that needs one gets a fresh one."""
 
     def __init__(
         self,
         take: Callable[[], Container],
         *,
-        outlet: Callable[[], Egress] | None,
+        egress: Callable[[], Egress] | None,
         limits: Limits,
         language: str,
         caller: str,
@@ -33,12 +34,12 @@ class LocalSession:
         engine: str,
         on_close: Callable[[str], None],
     ) -> None:
-        """Take a box and make it this session's. Raises what taking raises, and `BadRequest` for the language."""
+        """Take a container and make it this session's. Raises what taking raises, and `BadRequest` for the language."""
         self.id = secrets.token_hex(12)
         self.caller = caller
         self._take = take
-        self._make_outlet = outlet
-        self._outlet: Egress | None = None
+        self._make_egress = egress
+        self._egress: Egress | None = None
         self._limits = limits
         self._language = language
         self._idle_s = idle_s
@@ -51,12 +52,12 @@ class LocalSession:
         self._changing = threading.RLock()
         self._closed_because = ""
         self._untold = ""
-        self._box = self._fresh()
+        self._container = self._fresh()
 
     @property
     def container(self) -> str:
         """The id of the container that the session has at this moment."""
-        return self._box.container
+        return self._container.id
 
     @property
     def files(self) -> "LocalFiles":
@@ -75,7 +76,7 @@ class LocalSession:
         return SessionInfo(
             id=self.id,
             language=self._language,
-            languages=self._box.languages,
+            languages=self._container.languages,
             caller=self.caller,
             state="closed" if self._closed_because else "running" if self._busy.locked() else "idle",
             limits=self._limits,
@@ -84,7 +85,7 @@ class LocalSession:
             expires_at=self.expires_at,
             runs=self._runs,
             engine=self._engine,
-            reached=self._outlet.reached() if self._outlet is not None else (),
+            reached=self._egress.reached() if self._egress is not None else (),
         )
 
     def run(
@@ -98,9 +99,9 @@ class LocalSession:
         if not self._busy.acquire(blocking=False):
             raise Conflict("A run is in progress in this session; wait for it or interrupt it.")
         try:
-            box, replaced = self._living()
+            container, replaced = self._living()
             replaced, self._untold = replaced or self._untold, ""
-            execution = box.run(
+            execution = container.run(
                 text,
                 language=language or self._language,
                 seconds=seconds,
@@ -122,14 +123,14 @@ class LocalSession:
         self._check_open()
         if self._busy.locked():
             with contextlib.suppress(Gone):
-                self._box.interrupt()
+                self._container.interrupt()
 
     def reset(self) -> None:
         """See `Session`."""
         with self._changing:
             self._check_open()
-            self._box.close("the session was reset")
-            self._box = self._fresh()
+            self._container.close("the session was reset")
+            self._container = self._fresh()
             self._used_at = time.time()
 
     def close(self) -> None:
@@ -142,19 +143,19 @@ class LocalSession:
             if time.time() >= self.expires_at:
                 self._end(f"nobody used it for {self._idle_s:g} seconds, or it grew too old")
 
-    def living_box(self) -> Container:
-        """The box, for its files; the next run says so when it is a fresh one. Raises `NotFound` after `close`."""
+    def living_container(self) -> Container:
+        """The container, for its files; the next run says so when it is a fresh one. Raises `NotFound` after `close`."""
         self._used_at = time.time()
-        box, gone = self._living()
+        container, gone = self._living()
         self._untold = gone or self._untold
-        return box
+        return container
 
     def _end(self, because: str) -> None:
         with self._changing:
             if self._closed_because:
                 return
             self._closed_because = because
-            self._box.close(because)
+            self._container.close(because)
         self._on_close(self.id)
 
     def _check_open(self) -> None:
@@ -162,31 +163,31 @@ class LocalSession:
             raise NotFound(f"The sandbox session {self.id!r} is not there any more: {self._closed_because}.")
 
     def _living(self) -> tuple[Container, str]:
-        """A box that lives, and why the one before it ended when this one is new."""
+        """A container that lives, and why the one before it ended when this one is new."""
         with self._changing:
             self._check_open()
-            gone = self._box.gone
+            gone = self._container.gone
             if gone is None:
-                return self._box, ""
-            self._box.close()
-            self._box = self._fresh()
-            return self._box, gone
+                return self._container, ""
+            self._container.close()
+            self._container = self._fresh()
+            return self._container, gone
 
     def _fresh(self) -> Container:
-        box = self._take()
-        outlet = self._make_outlet() if self._make_outlet is not None else None
+        container = self._take()
+        egress = self._make_egress() if self._make_egress is not None else None
         try:
-            if outlet is not None:
-                outlet.join(box, before=self._outlet)
-            box.open(self._language, outlet=outlet, authorities=outlet.authorities if outlet is not None else b"")
+            if egress is not None:
+                egress.join(container, before=self._egress)
+            container.open(self._language, egress=egress, authorities=egress.authorities if egress is not None else b"")
         except Gone as error:
-            box.close()
+            container.close()
             raise SandboxUnavailable(f"The container of the session has gone: {error}. Try again.") from error
         except ChatbotError:
-            box.close()
+            container.close()
             raise
-        self._outlet = outlet
-        return box
+        self._egress = egress
+        return container
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,30 +199,26 @@ class LocalFiles:
     def put(self, path: str, data: Iterable[bytes]) -> FileEntry:
         """See `Files`."""
         with _translated():
-            return self.session.living_box().put(_path(path), data)
+            return self.session.living_container().put(_path(path), data)
 
     def get(self, path: str) -> Iterator[bytes]:
         """See `Files`. Errors come before the first piece."""
-        with _translated():
-            pieces = self.session.living_box().get(_path(path))
-            first = next(pieces)
-        return _rest(first, pieces)
+        pieces = self._read(path)
+        return itertools.chain((next(pieces),), pieces)
 
     def list(self) -> list[FileEntry]:
         """See `Files`."""
         with _translated():
-            return self.session.living_box().list()
+            return self.session.living_container().list()
 
     def delete(self, path: str) -> None:
         """See `Files`."""
         with _translated():
-            self.session.living_box().delete(_path(path))
+            self.session.living_container().delete(_path(path))
 
-
-def _rest(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    with _translated():
-        yield from pieces
+    def _read(self, path: str) -> Iterator[bytes]:
+        with _translated():
+            yield from self.session.living_container().get(_path(path))
 
 
 @contextlib.contextmanager
@@ -233,7 +230,7 @@ def _translated() -> Iterator[None]:
 
 
 def _path(path: str) -> str:
-    """A path that may be sent to a box; the box checks it again, link by link."""
+    """A path that may be sent to a container; the container checks it again, link by link."""
     names = path.split("/")
     if any(name in ("", ".", "..") for name in names) or len(names) > 32:
         raise BadRequest("A path is relative to the session's folder, without empty parts, '.' and '..'.")

@@ -20,7 +20,7 @@ SHOWN_MIMES = {"image/png", "image/svg+xml", TABLE_MIME, PLOTLY_MIME}
 
 
 class Transcript:
-    """Collects the frames of one run. The box bounds what it sends; this bounds the box."""
+    """Collects the frames of one run. The container bounds what it sends; this bounds the container."""
 
     def __init__(self, output_bytes: int, artifact_bytes: int, watch: Watch | None) -> None:
         self._left = {"out": output_bytes, "shown": artifact_bytes}
@@ -55,7 +55,7 @@ class Transcript:
             raise BrokenFrames("an end that is none") from error
 
     def cut_off(self, seconds: float, *, timed_out: bool, why: str) -> Execution:
-        """What there is of it, when the box went in the middle."""
+        """What there is of it, when the container went in the middle."""
         return self._execution(
             {"exit_code": 137, "seconds": seconds, "timed_out": timed_out, "state_lost": True, "why": why}
         )
@@ -115,7 +115,7 @@ def _shown(meta: str, data: bytes) -> Artifact:
 
 
 def entries(listed: object) -> list[FileEntry]:
-    """The files that a box lists, as far as they are well-formed."""
+    """The files that a container lists, as far as they are well-formed."""
     if not isinstance(listed, list):
         return []
     return [
@@ -126,7 +126,7 @@ def entries(listed: object) -> list[FileEntry]:
 
 
 def number(value: object) -> int:
-    """A whole number that a box sent. Raises `BrokenFrames`."""
+    """A whole number that a container sent. Raises `BrokenFrames`."""
     if not isinstance(value, int):
         raise BrokenFrames("a number is missing")
     return value

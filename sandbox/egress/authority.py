@@ -15,7 +15,7 @@ LIFETIME = datetime.timedelta(days=2)
 
 
 class Authority:
-    """Its key lives and dies with the session, in this process; only the certificate goes into the box."""
+    """Its key lives and dies with the session, in this process; only the certificate goes into the container."""
 
     def __init__(self) -> None:
         from cryptography import x509

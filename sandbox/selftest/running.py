@@ -7,7 +7,8 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 from devops_chatbot.errors import ChatbotError, SandboxUnavailable
 from sandbox.docker.container import Container
@@ -17,6 +18,9 @@ from sandbox.docker.image_build import Image
 from sandbox.docker.supervisor_client import Gone
 from sandbox.model import AttackResult, Execution, Limits
 from sandbox.selftest.attacks import ATTACKS, LIMITS, Attack
+
+_Verdict = tuple[bool, str, str]
+"""Whether it held, what happened, and what happens without the protection."""
 
 
 def run(
@@ -30,28 +34,25 @@ def run(
     """Try everything, in containers that carry `labels`. Raises `SandboxUnavailable` when sessions cannot be had at all."""
     field = _Field(engine, image, runtime, labels)
     results: list[AttackResult] = []
-    with _listener() as port:
-        tries: list[_Try | _Session] = [_Try(field, replace_port(attack, port)) for attack in ATTACKS]
-        tries += [_Session(field, name) for name in _SESSIONS]
-        for each in tries:
+    # A port of this host that anybody who reaches the host can reach, for as long as the self-test runs.
+    with socket.create_server(("0.0.0.0", 0)) as bait:  # noqa: S104
+        port = str(bait.getsockname()[1])
+        tries: dict[str, Callable[[_Field], _Verdict]] = {
+            attack.name: partial(_attempt, replace(attack, code=attack.code.replace("PORT", port)))
+            for attack in ATTACKS
+        }
+        for name, attempt in (tries | _SESSIONS).items():
             begun = time.monotonic()
             try:
-                result = each()
+                held, detail, control = attempt(field)
             except SandboxUnavailable as error:
                 if not results:
                     engine.ping()  # no engine at all is an error; a session that ended is a result
-                seconds = time.monotonic() - begun
-                result = AttackResult(
-                    attack=each.name, held=False, detail=str(error), control="not tried", seconds=seconds
-                )
-            results.append(result)
-            say(result)
+                held, detail, control = False, str(error), "not tried"
+            seconds = time.monotonic() - begun
+            results.append(AttackResult(attack=name, held=held, detail=detail, control=control, seconds=seconds))
+            say(results[-1])
     return results
-
-
-def replace_port(attack: Attack, port: int) -> Attack:
-    """The attack with the port of this host that waits to be reached."""
-    return replace(attack, code=attack.code.replace("PORT", str(port)))
 
 
 class _Field:
@@ -65,11 +66,11 @@ class _Field:
         self._runtime = runtime
 
     def number(self) -> int:
-        """One that no other box of this test has."""
+        """One that no other container of this test has."""
         return next(self._numbers)
 
     @contextlib.contextmanager
-    def box(
+    def container(
         self,
         limits: Limits = LIMITS,
         relax: Callable[[ContainerOptions], ContainerOptions] = lambda options: options,
@@ -84,87 +85,55 @@ class _Field:
             runtime=self._runtime,
             labels=self._labels,
         )
-        box = Container(self._engine, limits=limits, options=relax(options))
+        container = Container(self._engine, limits=limits, options=relax(options))
         try:
-            box.open("python")
-            yield box
+            container.open("python")
+            yield container
         except Gone as error:
             raise SandboxUnavailable(f"the container has gone: {error}") from error
         finally:
-            box.close()
+            container.close()
 
 
 def _execute(
-    box: Container, code: str, *, seconds: float = LIMITS.seconds, output_bytes: int = LIMITS.output_bytes
+    container: Container, code: str, *, seconds: float = LIMITS.seconds, output_bytes: int = LIMITS.output_bytes
 ) -> Execution:
-    return box.run(code.encode(), language="python", seconds=seconds, output_bytes=output_bytes, artifact_bytes=0)
+    return container.run(code.encode(), language="python", seconds=seconds, output_bytes=output_bytes, artifact_bytes=0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
-    """One attack of the list."""
-
-    field: _Field
-    attack: Attack
-
-    @property
-    def name(self) -> str:
-        return self.attack.name
-
-    def __call__(self) -> AttackResult:
-        begun = time.monotonic()
-        attack = self.attack
-        with self.field.box() as box:
-            execution = _execute(box, attack.code)
-            after = _execute(box, "print('next')") if box.gone is None else None
-        lines = execution.stdout.split("\n")
-        tried = lines[0] == "tried"
-        verdict = next((line for line in lines if line.startswith(("held", "broke"))), "")
-        if not verdict and attack.ends_by_force and execution.exit_code in (1, 137):
-            verdict = f"held {execution.why or 'ended by the kernel'}"
-        held = tried and verdict.startswith("held") and after is not None and after.stdout == "next\n"
-        if not tried:
-            detail = f"the attack did not run: {execution.stderr[-200:] or execution.why}"
-        elif held:
-            detail = verdict.removeprefix("held").strip()
-        else:
-            detail = verdict or execution.stderr[-200:] or execution.why
-        return AttackResult(
-            attack=attack.name, held=held, detail=detail, control=self._control(), seconds=time.monotonic() - begun
-        )
-
-    def _control(self) -> str:
-        attack = self.attack
-        if attack.no_control:
-            return f"not shown: {attack.no_control}"
-        try:
-            with self.field.box(attack.control_limits or LIMITS, attack.relax or (lambda options: options)) as box:
-                control = _execute(box, attack.code)
-        except ChatbotError as error:
-            return f"could not run: {error}"
-        return "succeeds" if "broke" in control.stdout else f"did not succeed: {control.stdout[-80:].strip()}"
+def _attempt(attack: Attack, field: _Field) -> _Verdict:
+    """One attack of the list, and its control."""
+    with field.container() as container:
+        execution = _execute(container, attack.code)
+        after = _execute(container, "print('next')") if container.gone is None else None
+    lines = execution.stdout.split("\n")
+    tried = lines[0] == "tried"
+    verdict = next((line for line in lines if line.startswith(("held", "broke"))), "")
+    if not verdict and attack.ends_by_force and execution.exit_code in (1, 137):
+        verdict = f"held {execution.why or 'ended by the kernel'}"
+    held = tried and verdict.startswith("held") and after is not None and after.stdout == "next\n"
+    if not tried:
+        detail = f"the attack did not run: {execution.stderr[-200:] or execution.why}"
+    elif held:
+        detail = verdict.removeprefix("held").strip()
+    else:
+        detail = verdict or execution.stderr[-200:] or execution.why
+    if attack.no_control:
+        return held, detail, f"not shown: {attack.no_control}"
+    try:
+        relax = attack.relax or (lambda options: options)
+        with field.container(attack.control_limits or LIMITS, relax) as container:
+            said = _execute(container, attack.code).stdout
+    except ChatbotError as error:
+        return held, detail, f"could not run: {error}"
+    return held, detail, "succeeds" if "broke" in said else f"did not succeed: {said[-80:].strip()}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """One of the attacks that need a word from outside."""
-
-    field: _Field
-    name: str
-
-    def __call__(self) -> AttackResult:
-        begun = time.monotonic()
-        held, detail, control = _SESSIONS[self.name](self.field)
-        return AttackResult(
-            attack=self.name, held=held, detail=detail, control=control, seconds=time.monotonic() - begun
-        )
-
-
-def _output_flood(field: _Field) -> tuple[bool, str, str]:
+def _output_flood(field: _Field) -> _Verdict:
     code = "import sys\nsys.stdout.write('x' * 3_000_000); None"
-    with field.box() as box:
-        flooded = _execute(box, code)
-        free = _execute(box, code, output_bytes=4_000_000)
+    with field.container() as container:
+        flooded = _execute(container, code)
+        free = _execute(container, code, output_bytes=4_000_000)
     held = flooded.truncated and len(flooded.stdout) == LIMITS.output_bytes
     return held, f"{len(flooded.stdout)} of 3000000 bytes came out", _shown(len(free.stdout) == 3_000_000)
 
@@ -186,11 +155,11 @@ print('tried'); print((own.user + own.system + own.children_user + own.children_
 """
 
 
-def _cpu_flood(field: _Field) -> tuple[bool, str, str]:
-    with field.box(replace(LIMITS, cpus=0.5)) as box:
-        used = float(_execute(box, _BURN).stdout.split()[-1])
-    with field.box(replace(LIMITS, cpus=2)) as box:
-        free = float(_execute(box, _BURN).stdout.split()[-1])
+def _cpu_flood(field: _Field) -> _Verdict:
+    with field.container(replace(LIMITS, cpus=0.5)) as container:
+        used = float(_execute(container, _BURN).stdout.split()[-1])
+    with field.container(replace(LIMITS, cpus=2)) as container:
+        free = float(_execute(container, _BURN).stdout.split()[-1])
     return (
         used < 0.7,
         f"two busy processes with cpus=0.5 used {used:.2f} of a CPU",
@@ -198,17 +167,17 @@ def _cpu_flood(field: _Field) -> tuple[bool, str, str]:
     )
 
 
-def _ignoring_signals(field: _Field) -> tuple[bool, str, str]:
+def _ignoring_signals(field: _Field) -> _Verdict:
     code = (
         "import signal, time\nfor n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(n, signal.SIG_IGN)\n"
         "print('tried', flush=True)\nwhile True:\n    try: time.sleep(1)\n    except BaseException: pass"
     )
-    with field.box() as box:
-        longer = _execute(box, code, seconds=2)
+    with field.container() as container:
+        longer = _execute(container, code, seconds=2)
         begun = time.monotonic()
-        ended = _execute(box, code, seconds=0.5)
+        ended = _execute(container, code, seconds=0.5)
         took = time.monotonic() - begun
-        after = _execute(box, "print('next')")
+        after = _execute(container, "print('next')")
     held = ended.timed_out and ended.stdout == "tried\n" and took < 5 and after.stdout == "next\n"
     return held, f"ended {took:.1f} s after its start with a deadline of 0.5 s", _shown(longer.seconds > 1.9)
 
@@ -233,17 +202,17 @@ print(sum(state(path) != 'Z' for path in glob.glob('/proc/[0-9]*/stat')))
 """
 
 
-def _leaving_processes(field: _Field) -> tuple[bool, str, str]:
-    with field.box() as box:
-        few = int(_execute(box, _COUNT).stdout)
-        _execute(box, _LEAVE)
-        left = int(_execute(box, _COUNT).stdout)
-        _execute(box, "import time\ntime.sleep(9)", seconds=0.3)
-        after = int(_execute(box, _COUNT).stdout)
+def _leaving_processes(field: _Field) -> _Verdict:
+    with field.container() as container:
+        few = int(_execute(container, _COUNT).stdout)
+        _execute(container, _LEAVE)
+        left = int(_execute(container, _COUNT).stdout)
+        _execute(container, "import time\ntime.sleep(9)", seconds=0.3)
+        after = int(_execute(container, _COUNT).stdout)
     return after <= few, f"{left} processes before the next deadline, {after} after it", _shown(left >= few + 5)
 
 
-def _reading_another_session(field: _Field) -> tuple[bool, str, str]:
+def _reading_another_session(field: _Field) -> _Verdict:
     secret = "the-neighbours-secret"  # noqa: S105 - it is meant to be looked for
     look = (
         "import glob\nprint('tried')\ndef read(p):\n    try: return open(p, 'rb').read(1 << 16)\n    except OSError: return b''\n"
@@ -251,16 +220,16 @@ def _reading_another_session(field: _Field) -> tuple[bool, str, str]:
         "for p in glob.glob('/proc/[0-9]*/environ') + "
         "glob.glob('/work/*') + glob.glob('/tmp/*') + glob.glob('/dev/shm/*'))\nprint(found)"
     )
-    with field.box() as theirs, field.box() as ours:
+    with field.container() as theirs, field.container() as ours:
         for folder in ("/work", "/tmp", "/dev/shm"):  # noqa: S108 - paths inside a container
             _execute(theirs, f"open('{folder}/note', 'w').write('{secret}'); None")
         seen, own = _execute(ours, look).stdout, _execute(theirs, look).stdout
     return seen == "tried\nFalse\n", "nothing of it is seen", _shown(own == "tried\nTrue\n")
 
 
-def _starving_a_neighbour(field: _Field) -> tuple[bool, str, str]:
+def _starving_a_neighbour(field: _Field) -> _Verdict:
     work = "import time\nbegun = time.perf_counter()\nsum(i * i for i in range(1_000_000))\nprint(time.perf_counter() - begun)"
-    with field.box() as flooder, field.box() as neighbour:
+    with field.container() as flooder, field.container() as neighbour:
         alone = statistics.median(float(_execute(neighbour, work).stdout) for _ in range(3))
         spin = "        while True: pass\nwhile True: pass"
         flood = "import os\nprint('tried', flush=True)\nfor _ in range(30):\n    if os.fork() == 0:\n" + spin
@@ -289,19 +258,19 @@ print(libc.inotify_init1(0) >= 0 and libc.timer_create(0, None, ctypes.byref(cty
 """
 
 
-def _using_up_what_is_counted_by_user(field: _Field) -> tuple[bool, str, str]:
+def _using_up_what_is_counted_by_user(field: _Field) -> _Verdict:
     number = field.number()
-    with field.box(replace(LIMITS, open_files=4096), number=number) as taker:
+    with field.container(replace(LIMITS, open_files=4096), number=number) as taker:
         taken = _execute(taker, _EXHAUST).stdout.split()
-        with field.box() as neighbour:
+        with field.container() as neighbour:
             left = _execute(neighbour, _ANY_LEFT).stdout
-        with field.box(number=number) as same:
+        with field.container(number=number) as same:
             control = _execute(same, _ANY_LEFT).stdout
     detail = f"a neighbour still gets some when one took {taken[1]} watchers and {taken[2]} timers"
     return taken[0] == "tried" and left == "True\n", detail, _shown(control == "False\n")
 
 
-_SESSIONS: dict[str, Callable[[_Field], tuple[bool, str, str]]] = {
+_SESSIONS: dict[str, Callable[[_Field], _Verdict]] = {
     "output flood": _output_flood,
     "CPU flood": _cpu_flood,
     "ignoring signals": _ignoring_signals,
@@ -314,10 +283,3 @@ _SESSIONS: dict[str, Callable[[_Field], tuple[bool, str, str]]] = {
 
 def _shown(success: bool) -> str:
     return "succeeds" if success else "did not succeed"
-
-
-@contextlib.contextmanager
-def _listener() -> Iterator[int]:
-    """A port of this host that anybody who reaches the host can reach, for as long as the self-test runs."""
-    with socket.create_server(("0.0.0.0", 0)) as server:  # noqa: S104 - it is the bait
-        yield int(server.getsockname()[1])

@@ -8,7 +8,7 @@ from docker_engine import Daemon, engine, image, offering
 
 from sandbox.docker import image_build
 from sandbox.docker.engine import Engine
-from sandbox.docker.local import Keeping, LocalSandbox
+from sandbox.docker.local import LocalSandbox, SessionPolicy
 
 __all__ = ["engine", "image", "offering"]
 
@@ -25,7 +25,7 @@ def daemon(engine: Engine) -> Daemon:
 def local(engine: Engine, image: image_build.Image) -> Iterator[LocalSandbox]:
     """One sandbox for many tests, with warm sessions."""
     sandbox = LocalSandbox(
-        engine, owner=f"tests-{os.getpid()}", keeping=Keeping(warm_least=1, warm_most=2, per_caller=64)
+        engine, owner=f"tests-{os.getpid()}", policy=SessionPolicy(warm_least=1, warm_most=2, per_caller=64)
     )
     yield sandbox
     sandbox.close()

@@ -16,7 +16,7 @@ import pytest
 from devops_chatbot.errors import BadRequest, ConfigError, NotAllowed
 from sandbox.docker.engine import Engine
 from sandbox.docker.image_build import Image
-from sandbox.docker.local import Keeping, LocalSandbox
+from sandbox.docker.local import LocalSandbox, SessionPolicy
 from sandbox.egress import Credential, Network, Rule
 from sandbox.egress.authority import Authority
 from sandbox.egress.proxy import MAX_ROWS, Tally, serve
@@ -219,7 +219,7 @@ class TestEgress:
             trusted=str(trusted),
         )
         sandbox = LocalSandbox(
-            engine, owner=f"tests-egress-{os.getpid()}", keeping=Keeping(warm_most=0), network=network
+            engine, owner=f"tests-egress-{os.getpid()}", policy=SessionPolicy(warm_most=0), network=network
         )
         yield sandbox
         sandbox.close()

@@ -16,7 +16,7 @@ from docker_engine import Daemon
 from devops_chatbot.errors import BadRequest, LimitReached, NotFound, SandboxUnavailable
 from sandbox.docker.engine import Engine
 from sandbox.docker.image_build import Image
-from sandbox.docker.local import Keeping, LocalSandbox
+from sandbox.docker.local import LocalSandbox, SessionPolicy
 from sandbox.model import Limits, Session
 
 pytestmark = pytest.mark.service
@@ -227,7 +227,7 @@ def test_a_container_killed_from_outside_is_replaced(local: LocalSandbox, engine
 
 def test_idle_sessions_are_closed_and_busy_ones_are_not(engine: Engine, image: Image) -> None:
     owner = f"tests-idle-{os.getpid()}"
-    with_end = LocalSandbox(engine, owner=owner, keeping=Keeping(idle_s=0.6, warm_most=0))
+    with_end = LocalSandbox(engine, owner=owner, policy=SessionPolicy(idle_s=0.6, warm_most=0))
     try:
         session = with_end.open()
         assert session.run("import time\ntime.sleep(1.2); print('whole')").stdout == "whole\n"
@@ -241,7 +241,9 @@ def test_idle_sessions_are_closed_and_busy_ones_are_not(engine: Engine, image: I
 
 
 def test_a_caller_has_a_quota_and_all_have_one(engine: Engine, image: Image) -> None:
-    few = LocalSandbox(engine, owner=f"tests-few-{os.getpid()}", keeping=Keeping(capacity=3, per_caller=2, warm_most=0))
+    few = LocalSandbox(
+        engine, owner=f"tests-few-{os.getpid()}", policy=SessionPolicy(capacity=3, per_caller=2, warm_most=0)
+    )
     try:
         opened = [few.open(caller="ann"), few.open(caller="ann")]
         with pytest.raises(LimitReached):
@@ -282,7 +284,7 @@ def test_a_runtime_that_is_missing_is_said(engine: Engine, image: Image) -> None
 
 
 def test_the_engine_may_restart_in_the_middle(daemon: Daemon, engine: Engine, image: Image) -> None:
-    sandbox = LocalSandbox(engine, owner=f"tests-restart-{os.getpid()}", keeping=Keeping(warm_most=0))
+    sandbox = LocalSandbox(engine, owner=f"tests-restart-{os.getpid()}", policy=SessionPolicy(warm_most=0))
     session = sandbox.open()
     stop = threading.Timer(0.5, daemon.stop)
     stop.start()
@@ -300,8 +302,8 @@ def test_the_engine_may_restart_in_the_middle(daemon: Daemon, engine: Engine, im
 KILLED = """
 import sys, time
 from sandbox.docker.engine import Engine
-from sandbox.docker.local import Keeping, LocalSandbox
-sandbox = LocalSandbox(Engine(), owner=sys.argv[1], keeping=Keeping(warm_least=1, warm_most=2))
+from sandbox.docker.local import SessionPolicy, LocalSandbox
+sandbox = LocalSandbox(Engine(), owner=sys.argv[1], policy=SessionPolicy(warm_least=1, warm_most=2))
 session = sandbox.open()
 print(session.run("print('up')").stdout, flush=True)
 session.run("import time\\ntime.sleep(600)", timeout_s=30)
@@ -331,7 +333,7 @@ def test_what_an_earlier_process_left_is_swept_and_nothing_else(engine: Engine, 
 
     for name in (owner, other):
         engine.create(container_options(Limits(), image=image.digest, folder="/work", labels={OWNER_LABEL: name}))
-    sandbox = LocalSandbox(engine, owner=owner, keeping=Keeping(warm_most=0))
+    sandbox = LocalSandbox(engine, owner=owner, policy=SessionPolicy(warm_most=0))
     try:
         sandbox.ready()
         assert engine.containers(owner) == []
@@ -344,7 +346,7 @@ def test_what_an_earlier_process_left_is_swept_and_nothing_else(engine: Engine, 
 
 def test_many_sessions_leave_nothing(engine: Engine, image: Image) -> None:
     owner = f"tests-many-{os.getpid()}"
-    sandbox = LocalSandbox(engine, owner=owner, keeping=Keeping(warm_most=2))
+    sandbox = LocalSandbox(engine, owner=owner, policy=SessionPolicy(warm_most=2))
     for _ in range(10):  # the connections to the engine that are kept are all open then
         sandbox.open().close()
     time.sleep(1)

@@ -6,7 +6,7 @@ import pytest
 from docker_engine import GVISOR
 
 from sandbox.docker.engine import Engine
-from sandbox.docker.local import Keeping, LocalSandbox
+from sandbox.docker.local import LocalSandbox, SessionPolicy
 from sandbox.model import Limits
 
 pytestmark = pytest.mark.service
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.service
 
 def test_code_sees_a_kernel_of_its_own_in_every_language(offering: Engine) -> None:
     owner = f"tests-gvisor-{os.getpid()}"
-    sandbox = LocalSandbox(offering, owner=owner, runtime=GVISOR, keeping=Keeping(warm_most=0))
+    sandbox = LocalSandbox(offering, owner=owner, runtime=GVISOR, policy=SessionPolicy(warm_most=0))
     try:
         assert sandbox.ready().runtime == GVISOR
         session = sandbox.open(Limits(seconds=60))
@@ -42,7 +42,7 @@ def test_code_sees_a_kernel_of_its_own_in_every_language(offering: Engine) -> No
 
 def test_what_code_may_not_call_is_refused_inside_too(offering: Engine) -> None:
     sandbox = LocalSandbox(
-        offering, owner=f"tests-gvisor-calls-{os.getpid()}", runtime=GVISOR, keeping=Keeping(warm_most=0)
+        offering, owner=f"tests-gvisor-calls-{os.getpid()}", runtime=GVISOR, policy=SessionPolicy(warm_most=0)
     )
     try:
         session = sandbox.open(Limits(seconds=60))

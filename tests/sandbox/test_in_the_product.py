@@ -114,9 +114,9 @@ class TestOnARealEngine:
 
     def test_java_in_a_session_keeps_its_variables(self, image: Image, capfd: pytest.CaptureFixture[str]) -> None:
         from sandbox.docker.engine import Engine
-        from sandbox.docker.local import Keeping, LocalSandbox
+        from sandbox.docker.local import LocalSandbox, SessionPolicy
 
-        sandbox = LocalSandbox(Engine(), owner=f"tests-languages-{os.getpid()}", keeping=Keeping(warm_most=0))
+        sandbox = LocalSandbox(Engine(), owner=f"tests-languages-{os.getpid()}", policy=SessionPolicy(warm_most=0))
         session = sandbox.open(language="java")
         try:
             assert session.run("int x = 41;").exit_code == 0

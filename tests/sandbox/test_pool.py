@@ -24,7 +24,7 @@ class Container:
 
 
 class Maker:
-    """Starts boxes, and remembers them."""
+    """Starts containers, and remembers them."""
 
     def __init__(self) -> None:
         self.made: list[Container] = []
@@ -81,7 +81,7 @@ def test_no_box_is_handed_out_twice(pool: Callable[..., Pool], maker: Maker) -> 
     busy = pool(most=3)
     with ThreadPoolExecutor(16) as threads:
         taken = list(threads.map(lambda _: busy.take(LIMITS), range(200)))
-    assert len({id(box) for box in taken}) == 200
+    assert len({id(container) for container in taken}) == 200
 
 
 def test_it_grows_with_use_and_not_beyond_its_bound(pool: Callable[..., Pool]) -> None:
@@ -100,9 +100,9 @@ def test_it_shrinks_when_nobody_asks_any_more(pool: Callable[..., Pool], maker: 
     used = [resting.take(LIMITS) for _ in range(4)]
     assert until(lambda: resting.waiting == 3)
     assert until(lambda: resting.waiting == 0)
-    waited = [box for box in maker.made if not any(box is one for one in used)]
-    assert until(lambda: all(box.closed for box in waited))
-    assert not any(box.closed for box in used)
+    waited = [container for container in maker.made if not any(container is one for one in used)]
+    assert until(lambda: all(container.closed for container in waited))
+    assert not any(container.closed for container in used)
 
 
 def test_a_box_that_died_while_it_waited_is_not_handed_out(pool: Callable[..., Pool], maker: Maker) -> None:

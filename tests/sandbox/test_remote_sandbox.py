@@ -17,7 +17,7 @@ from devops_chatbot.api.sandbox_server import create_sandbox_app
 from devops_chatbot.errors import LimitReached, NotFound, SandboxUnavailable
 from sandbox.docker.engine import Engine
 from sandbox.docker.image_build import Image
-from sandbox.docker.local import Keeping, LocalSandbox
+from sandbox.docker.local import LocalSandbox, SessionPolicy
 from sandbox.http.client import ServerAddress
 from sandbox.http.remote import RemoteSandbox
 from sandbox.model import Limits, Sandbox
@@ -34,7 +34,7 @@ def server(
     local = LocalSandbox(
         engine,
         owner=f"tests-{name}-{os.getpid()}",
-        keeping=Keeping(warm_least=1, warm_most=2, capacity=capacity, per_caller=per_caller),
+        policy=SessionPolicy(warm_least=1, warm_most=2, capacity=capacity, per_caller=per_caller),
     )
     app = create_sandbox_app(
         local, usual=Limits(), entry=entry(host="127.0.0.1", allowed_hosts=(), key=TOKEN), version="test"

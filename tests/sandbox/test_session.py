@@ -18,7 +18,7 @@ class Container:
     languages = ("python",)
     container = "c"
 
-    def open(self, language: str, *, outlet: object = None, authorities: bytes = b"") -> None: ...
+    def open(self, language: str, *, egress: object = None, authorities: bytes = b"") -> None: ...
 
     def run(self, code: bytes, **options: object) -> Execution:
         return ENDED
@@ -31,7 +31,7 @@ def test_a_session_that_is_used_while_it_is_about_to_be_closed_stays() -> None:
     closed: list[str] = []
     session = LocalSession(
         Container,  # type: ignore[arg-type]
-        outlet=None,
+        egress=None,
         limits=Limits(),
         language="python",
         caller="me",

@@ -14,7 +14,7 @@ from sandbox.docker.container import Container
 from sandbox.docker.engine import OWNER_LABEL, Engine
 from sandbox.docker.hardening import container_options
 from sandbox.docker.image_build import Image
-from sandbox.docker.local import Keeping, LocalSandbox
+from sandbox.docker.local import LocalSandbox, SessionPolicy
 from sandbox.docker.pool import Pool
 from sandbox.model import Limits
 
@@ -92,46 +92,46 @@ def pool(engine: Engine, image: Image, owner: str, *, most: int, patience_s: flo
 
 def test_the_pool_grows_with_use_and_is_empty_again_when_nobody_asks(engine: Engine, image: Image) -> None:
     owner = f"tests-pool-{os.getpid()}"
-    with pool(engine, image, owner, most=3, patience_s=4) as boxes:
-        assert boxes.waiting == 0
-        boxes.warm()
-        assert becomes(lambda: boxes.waiting == 1)
+    with pool(engine, image, owner, most=3, patience_s=4) as containers:
+        assert containers.waiting == 0
+        containers.warm()
+        assert becomes(lambda: containers.waiting == 1)
         time.sleep(0.5)
-        assert boxes.waiting == 1  # one waits for the one that is used; more would be for nobody
+        assert containers.waiting == 1  # one waits for the one that is used; more would be for nobody
         taken: list[Container] = []
-        askers = [threading.Thread(target=lambda: taken.append(boxes.take(Limits()))) for _ in range(3)]
+        askers = [threading.Thread(target=lambda: taken.append(containers.take(Limits()))) for _ in range(3)]
         for asker in askers:
             asker.start()
         for asker in askers:
             asker.join()
-        assert becomes(lambda: boxes.waiting == 3)
+        assert becomes(lambda: containers.waiting == 3)
         assert len(engine.containers(owner)) == 6
-        assert len({box.container for box in taken}) == 3
-        for box in taken:
-            box.close()
-        assert becomes(lambda: boxes.waiting == 0)
+        assert len({container.id for container in taken}) == 3
+        for container in taken:
+            container.close()
+        assert becomes(lambda: containers.waiting == 0)
         assert becomes(lambda: engine.containers(owner) == [])
 
 
 def test_a_box_that_died_while_it_waited_is_not_handed_out(engine: Engine, image: Image) -> None:
     owner = f"tests-pool-dead-{os.getpid()}"
-    with pool(engine, image, owner, most=1, patience_s=60) as boxes:
-        boxes.warm()
-        assert becomes(lambda: boxes.waiting == 1)
+    with pool(engine, image, owner, most=1, patience_s=60) as containers:
+        containers.warm()
+        assert becomes(lambda: containers.waiting == 1)
         (dead,) = engine.containers(owner)
         engine.remove(dead)
         assert becomes(lambda: engine.containers(owner) == [])
         time.sleep(0.2)  # the end of its stream has to be seen
-        box = boxes.take(Limits())
-        assert box.container != dead
-        assert box.gone is None
-        box.close()
+        container = containers.take(Limits())
+        assert container.id != dead
+        assert container.gone is None
+        container.close()
 
 
 def test_the_engine_is_left_alone_while_nobody_asks(image: Image, tmp_path: Path) -> None:
     relay = Relay(tmp_path / "engine.sock")
     owner = f"tests-pool-quiet-{os.getpid()}"
-    sandbox = LocalSandbox(Engine(relay.address), owner=owner, keeping=Keeping(warm_most=2))
+    sandbox = LocalSandbox(Engine(relay.address), owner=owner, policy=SessionPolicy(warm_most=2))
     try:
         time.sleep(1)
         assert relay.asked == 0  # nothing before the first use
@@ -151,7 +151,7 @@ def test_the_engine_is_left_alone_while_nobody_asks(image: Image, tmp_path: Path
 
 def test_a_used_session_is_never_handed_to_another(engine: Engine, image: Image) -> None:
     owner = f"tests-pool-used-{os.getpid()}"
-    sandbox = LocalSandbox(engine, owner=owner, keeping=Keeping(warm_least=1, warm_most=2))
+    sandbox = LocalSandbox(engine, owner=owner, policy=SessionPolicy(warm_least=1, warm_most=2))
     used: list[str] = []
     look = "import os\nprint(sorted(os.listdir('/work') + os.listdir('/tmp') + os.listdir('/dev/shm')), 'mine' in globals())"
     mark = "mine = 1\nfor place in ('/work', '/tmp', '/dev/shm'): open(place + '/mark', 'w').close()"

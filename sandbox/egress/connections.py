@@ -1,4 +1,4 @@
-"""The host's end of a box's connections: each is a pair of sockets, one for the tunnel and one for the proxy."""
+"""The host's end of a container's connections: each is a pair of sockets, one for the tunnel and one for the proxy."""
 
 import contextlib
 import logging
@@ -24,13 +24,18 @@ log = logging.getLogger(__name__)
 
 
 class Egress:
-    """Implements `Outlet` for one session: its rules, its connections, and the record of what was reached."""
+    """The network of one session: its rules, its connections, and the record of what was reached."""
 
     def __init__(self, rules: Iterable[Rule], network: Network) -> None:
         self._rules = tuple(rules)
         self._network = network
-        self._authority = Authority() if self._has_credentials() else None
-        self._box: Container | None = None
+        has_credentials = any(
+            rule.covers(host_name(each.host) or "", rule.ports[0])
+            for each in network.credentials
+            for rule in self._rules
+        )
+        self._authority = Authority() if has_credentials else None
+        self._container: Container | None = None
         self._tally = Tally()
         self._connections: dict[int, _Connection] = {}
         self._lock = threading.Lock()
@@ -41,9 +46,9 @@ class Egress:
         """What code inside has to trust so that headers can be added to what it encrypts."""
         return self._authority.pem if self._authority is not None else b""
 
-    def join(self, box: "Container", *, before: "Egress | None") -> None:
-        """Serve this box, going on with the record of the one before it."""
-        self._box = box
+    def join(self, container: "Container", *, before: "Egress | None") -> None:
+        """Serve this container, going on with the record of the one before it."""
+        self._container = container
         if before is not None:
             self._tally = before._tally
 
@@ -51,7 +56,7 @@ class Egress:
         """What was reached, or tried, so far."""
         return self._tally.all()
 
-    def from_box(self, header: Header, body: bytes) -> None:
+    def from_container(self, header: Header, body: bytes) -> None:
         """An event of one connection. Never blocks, never raises: the other side is not trusted."""
         number, event = header.get("tunnel"), header.get("event")
         if not isinstance(number, int):
@@ -64,11 +69,11 @@ class Egress:
         if connection is None:
             return
         if event == "data":
-            connection.from_box(body)
+            connection.from_container(body)
         elif event == "ack" and isinstance(count := header.get("bytes"), int):
             connection.acknowledged(count)
         elif event == "close":
-            connection.from_box(b"")
+            connection.from_container(b"")
 
     def close(self) -> None:
         """End every connection."""
@@ -79,10 +84,10 @@ class Egress:
             connection.close()
 
     def send(self, header: Header, body: bytes = b"") -> None:
-        """To the box. Raises `Gone`."""
-        if self._box is None:
-            raise Gone("there is no box")
-        self._box.send_tunnel(header, body)
+        """To the container. Raises `Gone`."""
+        if self._container is None:
+            raise Gone("there is no container")
+        self._container.send_tunnel(header, body)
 
     def forget(self, number: int) -> None:
         """A connection has ended."""
@@ -92,13 +97,6 @@ class Egress:
     def serve(self, client: socket.socket) -> None:
         """One connection's requests."""
         serve(client, rules=self._rules, network=self._network, authority=self._authority, tally=self._tally)
-
-    def _has_credentials(self) -> bool:
-        return any(
-            rule.covers(host_name(each.host) or "", rule.ports[0])
-            for each in self._network.credentials
-            for rule in self._rules
-        )
 
 
 class _Connection:
@@ -114,10 +112,10 @@ class _Connection:
         self._credit = WINDOW
         self._may_send = threading.Condition()
         self._closed = False
-        for work in (self._to_proxy, self._to_box, self._proxy):
+        for work in (self._to_proxy, self._to_container, self._proxy):
             threading.Thread(target=work, name=f"sandbox-tunnel-{number}", daemon=True).start()
 
-    def from_box(self, data: bytes) -> None:
+    def from_container(self, data: bytes) -> None:
         """Data for the proxy; nothing means the end."""
         with self._counting:
             self._held += len(data)
@@ -128,7 +126,7 @@ class _Connection:
         self._arrived.put(data)
 
     def acknowledged(self, count: int) -> None:
-        """The box has taken so many bytes."""
+        """The container has taken so many bytes."""
         with self._may_send:
             self._credit = min(WINDOW, self._credit + max(0, count))
             self._may_send.notify_all()
@@ -155,7 +153,7 @@ class _Connection:
         with contextlib.suppress(OSError):
             self._ours.shutdown(socket.SHUT_WR)
 
-    def _to_box(self) -> None:
+    def _to_container(self) -> None:
         with contextlib.suppress(OSError, Gone):
             while data := self._ours.recv(64 << 10):
                 with self._may_send:
