@@ -77,7 +77,7 @@ def test_nothing_is_started_before_somebody_asks(pool: Callable[..., Pool], make
     assert until(lambda: idle.waiting == 2)
 
 
-def test_no_box_is_handed_out_twice(pool: Callable[..., Pool], maker: Maker) -> None:
+def test_no_container_is_handed_out_twice(pool: Callable[..., Pool], maker: Maker) -> None:
     busy = pool(most=3)
     with ThreadPoolExecutor(16) as threads:
         taken = list(threads.map(lambda _: busy.take(LIMITS), range(200)))
@@ -105,7 +105,7 @@ def test_it_shrinks_when_nobody_asks_any_more(pool: Callable[..., Pool], maker: 
     assert not any(container.closed for container in used)
 
 
-def test_a_box_that_died_while_it_waited_is_not_handed_out(pool: Callable[..., Pool], maker: Maker) -> None:
+def test_a_container_that_died_while_it_waited_is_not_handed_out(pool: Callable[..., Pool], maker: Maker) -> None:
     patient = pool(most=1)
     patient.warm()
     assert until(lambda: patient.waiting == 1)
@@ -114,7 +114,7 @@ def test_a_box_that_died_while_it_waited_is_not_handed_out(pool: Callable[..., P
     assert maker.made[0].closed  # its stream and its container are let go of
 
 
-def test_other_limits_get_a_box_of_their_own(pool: Callable[..., Pool], maker: Maker) -> None:
+def test_other_limits_get_a_container_of_their_own(pool: Callable[..., Pool], maker: Maker) -> None:
     some = pool(most=1)
     some.warm()
     assert until(lambda: some.waiting == 1)
