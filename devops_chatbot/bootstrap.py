@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from agents.docs import DocsAgent
-from agents.talk import TalkAgent
+from agents.scenarios import SCENARIOS
 from devops_chatbot.answer.writer import Writer
 from devops_chatbot.chat import Agent
 from devops_chatbot.config.data_directory import DataDirectory
@@ -20,9 +20,10 @@ from devops_chatbot.db.engine import open_records
 from devops_chatbot.errors import NotFound
 from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.resync import Resync
-from devops_chatbot.routing.router import CHAT, DOCS, Router
+from devops_chatbot.routing.router import Router
 from devops_chatbot.runs import Jobs
 from devops_chatbot.sandbox_bootstrap import open_sandbox, usual_limits
+from devops_chatbot.scheduler.scenarios import load_scenarios, plugin_folders
 from devops_chatbot.scheduler.scheduler import Scheduler
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
@@ -123,12 +124,17 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     )
     models = Models(settings.models, settings.roles.model_dump(), assignments=RoleAssignments(engine))
     threads = SqlThreads(engine)
+    agents: dict[str, Agent] = {agent.name: agent for agent in (DocsAgent(retriever, catalogue),)}
+    own = data.folder("scenarios")
+    scenarios = load_scenarios([SCENARIOS, *plugin_folders(), own], agents=agents)
     router = Router(
+        scenarios.usable,
         knowledge_bases=partial(catalogue.list, hidden=True),
         embed=lambda text: embeddings.of(BUNDLED).embed_query(text),
     )
-    team: dict[str, Sequence[Agent]] = {DOCS: (DocsAgent(retriever, catalogue),), CHAT: (TalkAgent(),)}
-    scheduler = Scheduler(threads=threads, models=models, router=router, writer=Writer(), team=team)
+    scheduler = Scheduler(
+        threads=threads, models=models, router=router, writer=Writer(), agents=agents, broken=scenarios.broken
+    )
     sandbox = open_sandbox(settings.sandbox, data_dir=data.path)
     folder, most = data.folder("conversations"), settings.conversations
     workbench = Workbench(

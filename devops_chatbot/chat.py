@@ -1,9 +1,11 @@
 """The words of one question on its way: what is asked, what is found, what is answered."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
+
+from annotated_types import Interval
 
 T = TypeVar("T")
 
@@ -104,6 +106,46 @@ class Question:
     score_threshold: float = 0.0
     history_turns: int = 10
     regenerate: bool = False
+
+
+Confidence = Annotated[float, Interval(ge=0, le=1)]
+Need = Literal["model", "sources"]
+Signal = Literal["small-talk", "about-the-conversation", "names", "make", "operations"]
+"""What the router's rules notice in a question: a greeting; a request about what was said before; names of machines, alerts
+and metrics; something to be written; words of operations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A way that a question can take, as its YAML file says it. Nothing in the product asks which scenario it is.
+
+    `title`, `purpose` and `prompt` (the writer's rules) are by language, English always among them. `agents` gather in this
+    order. A `grounded` answer comes from the evidence alone and cites it. `signals` are those that send a question here, with
+    the router's confidence in [0, 1]; `examples` are questions like those that belong here. `fallback` is its confidence where
+    nothing else decides, None for a scenario that is never a fallback.
+    """
+
+    name: str
+    title: Mapping[str, str]
+    purpose: Mapping[str, str]
+    prompt: Mapping[str, str]
+    agents: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
+    grounded: bool = False
+    signals: Mapping[Signal, Confidence] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
+    fallback: Confidence | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioState:
+    """A scenario that can be named, and whether it can be used now; `why` belongs to `state`."""
+
+    name: str
+    title: Mapping[str, str]
+    purpose: Mapping[str, str]
+    state: Literal["ready", "disabled", "failed"]
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

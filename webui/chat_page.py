@@ -10,7 +10,7 @@ import streamlit as st
 from devops_chatbot.chat import Failure
 from devops_chatbot.code import Attachment
 from devops_chatbot.errors import ChatbotError, NotFound
-from devops_chatbot.schemas.wire import Message, NewMessage, Thread
+from devops_chatbot.schemas.wire import Message, NewMessage, Scenario, Thread
 from webui import attaching, codecell, composer, conversation, passage, session_menu, welcome
 from webui.live import Asked, LiveAnswer, View
 from webui.session import answers, client, has_text, opener, plain, show_error, t, told
@@ -184,7 +184,7 @@ def _show_thread(thread: Thread, live: LiveAnswer | None, attached: Sequence[Att
     else:
         spots += _show_messages(thread, thread.messages[: live.asked.before], bench, writing=True)
         conversation.show_question(live.asked.text, key="live")
-        spots.append(conversation.AnswerSpot(live))
+        spots.append(conversation.AnswerSpot(live, _scenarios()))
     if bench.live is not None and not any(isinstance(spot, codecell.Spot) for spot in spots):
         spots.append(codecell.Unseen(bench.live))
     spots += attaching.waiting(thread.id, attached)
@@ -217,11 +217,7 @@ def _answered(thread: Thread, live: LiveAnswer, bench: codecell.Bench) -> None:
 def _show_messages(
     thread: Thread, messages: tuple[Message, ...], bench: codecell.Bench, *, writing: bool = False
 ) -> list[conversation.Growing]:
-    try:
-        scenarios = client().scenarios()
-    except ChatbotError as error:
-        show_error(error)
-        scenarios = []
+    scenarios = _scenarios()
     question, spots = "", list[conversation.Growing]()
     for index, message in enumerate(messages):
         if message.role == "user":
@@ -234,6 +230,14 @@ def _show_messages(
             _ask(thread, composer.message(regenerate=True, route=shown.again or None), question)
         spots += shown.spots
     return spots
+
+
+def _scenarios() -> list[Scenario]:
+    try:
+        return client().scenarios()
+    except ChatbotError as error:
+        show_error(error)
+        return []
 
 
 def _show_failure(thread: Thread) -> None:

@@ -106,7 +106,7 @@ def _choose_rest(scenarios: Sequence[Scenario]) -> None:
     with st.popover(label, icon=":material/tune:", type="tertiary", key="pick_options"):
         st.selectbox(
             t("composer.route"), routes, key="ask_route",
-            format_func=lambda name: scenario_label(name) if name else t("route.auto"),
+            format_func=lambda name: scenario_label(name, scenarios) if name else t("route.auto"),
         )  # fmt: skip
         st.segmented_control(
             t("composer.mode"), MODES, key="ask_mode", required=True, format_func=lambda mode: t(f"mode.{mode}")

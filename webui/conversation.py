@@ -80,10 +80,11 @@ def follow(spots: Sequence[Growing]) -> None:
 class AnswerSpot:
     """Where an answer is drawn while it is written."""
 
-    def __init__(self, live: LiveAnswer) -> None:
+    def __init__(self, live: LiveAnswer, scenarios: Sequence[Scenario]) -> None:
         with st.container(key="answer_live", gap="small"):
             self._status, self._text = st.empty(), st.empty()
         self._live = live
+        self._scenarios = scenarios
         self._version, self._shown, self._drawn_at = -1, "", 0.0
 
     def draw(self) -> bool:
@@ -92,7 +93,7 @@ class AnswerSpot:
         now = time.monotonic()
         if view.version != self._version or now - self._drawn_at > TICK_S:
             self._version, self._drawn_at = view.version, now
-            self._status.html(_progress(view))
+            self._status.html(_progress(view, self._scenarios))
         if view.text != self._shown:
             self._shown = view.text
             self._text.markdown(answer_markdown(self._shown, _numbers(view), "live"))
@@ -151,7 +152,7 @@ def _token(message: Message) -> str:
     return "".join(letter for letter in message.id if letter.isalnum())
 
 
-def _progress(view: View) -> str:
+def _progress(view: View, scenarios: Sequence[Scenario]) -> str:
     if view.progress and view.progress.stage == "attachments" and view.route is None:
         words = view.progress.text
     elif view.text:
@@ -164,7 +165,7 @@ def _progress(view: View) -> str:
         words = view.progress.text
     else:
         words = t("chat.searching") if view.route.sources else t("chat.writing")
-    route = f"<b>{escape(scenario_label(view.route.scenario))}</b>" if view.route else ""
+    route = f"<b>{escape(scenario_label(view.route.scenario, scenarios))}</b>" if view.route else ""
     clock = f"<i>{escape(t('chat.seconds', seconds=int(view.seconds)))}</i>" if view.seconds >= 2 else ""
     return f'<div class="cb-progress" role="status"><span class="cb-dots"></span>{route}{escape(words)}{clock}</div>'
 
@@ -173,7 +174,7 @@ def _show_route(route: Route, scenarios: Sequence[Scenario], *, key: str, model:
     again: str | None = None
     with st.container(key=f"route_{key}", horizontal=True, gap="small", vertical_alignment="center"):
         sure = f" · {route.confidence:.0%}" if route.confidence < 1 else ""
-        label = f"{plain(scenario_label(route.scenario))}{sure}"
+        label = f"{plain(scenario_label(route.scenario, scenarios))}{sure}"
         with st.popover(label, icon=":material/alt_route:", type="tertiary", key=f"why_{key}"):
             st.html(
                 f'<div class="cb-why"><h4>{escape(t("route.why"))}</h4><p>{escape(route.why or t("route.chosen"))}</p>'
@@ -198,7 +199,7 @@ def _other_routes(route: Route, scenarios: Sequence[Scenario], key: str) -> str 
         ready = scenario.state in ("ready", "unknown")
         purpose = scenario.purpose.get(language()) or scenario.purpose.get("en", "")
         asked = st.button(
-            plain(scenario_label(scenario.name)),
+            plain(scenario_label(scenario.name, scenarios)),
             key=f"route_{scenario.name}_{key}",
             disabled=not ready,
             width="stretch",

@@ -1,8 +1,10 @@
 """Small things said the same way on every page: sizes, moments, names of scenarios."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from webui.session import has_text, t
+from devops_chatbot.schemas.wire import Scenario
+from webui.session import has_text, language, t
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
@@ -30,10 +32,10 @@ def ago(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"
 
 
-def scenario_label(name: str) -> str:
-    """A scenario's name in the person's language, where we have one."""
-    key = f"route.{name}"
-    return t(key) if has_text(key) else name
+def scenario_label(name: str, scenarios: Sequence[Scenario]) -> str:
+    """A scenario's title in the person's language; its name when there is no such scenario any more."""
+    title = next((one.title for one in scenarios if one.name == name), {})
+    return title.get(language()) or title.get("en") or name
 
 
 def role_label(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from devops_chatbot.answer.citations import CitationFilter, citations
 from devops_chatbot.answer.context_window import Budget, fit, tokens_of
-from devops_chatbot.chat import Citation, Evidence, Progress, Token, Turn, Usage
+from devops_chatbot.chat import Citation, Evidence, Progress, Scenario, Token, Turn, Usage
 from devops_chatbot.errors import ChatbotError, ModelUnavailable
 from devops_chatbot.llm import NamedModel
 from devops_chatbot.llm.builtin import EVIDENCE, QUERY, citations_of
@@ -31,14 +31,14 @@ _CUT = {
 class Brief:
     """What the writer is given: the question as asked, as it stands on its own, and what was found.
 
-    `grounded` says that the answer must come from the evidence; else it is a plain conversation.
+    The scenario gives the rules of the answer, and whether it must come from the evidence.
     """
 
     question: str
     query: str
     history: tuple[Turn, ...]
     evidence: tuple[Evidence, ...]
-    grounded: bool
+    scenario: Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,16 +174,17 @@ def _messages(brief: Brief, model: NamedModel, language: Language) -> list["Base
     from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
     mark = f"=== {secrets.token_hex(8)} ==="
-    rules = fill("docs", language, mark=mark) if brief.grounded else fill("chat", language)
+    prompt = brief.scenario.prompt
+    rules = prompt.get(language, prompt["en"]).replace("{mark}", mark).strip()
     budget = Budget(model.context - model.max_output - tokens_of(rules) - tokens_of(brief.question))
     history, passages = fit(brief.history, brief.evidence, budget)
     question = brief.question
-    if brief.grounded:
+    if brief.scenario.grounded:
         question = fill("passages", language, mark=mark, passages="\n\n".join(passages), question=brief.question)
     turns: list[BaseMessage] = [
         HumanMessage(turn.text) if turn.role == "user" else AIMessage(turn.text) for turn in history
     ]
-    beside = {EVIDENCE: brief.evidence, QUERY: brief.query} if brief.grounded else {}
+    beside = {EVIDENCE: brief.evidence, QUERY: brief.query} if brief.scenario.grounded else {}
     return [SystemMessage(rules), *turns, HumanMessage(question, additional_kwargs=beside)]
 
 

@@ -4,19 +4,14 @@ silent.
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from devops_chatbot.chat import Choice, Question, Route
+from devops_chatbot.chat import Choice, Need, Question, Route, Scenario, ScenarioState, Signal
 from devops_chatbot.errors import BadQuestion, Unavailable
-from devops_chatbot.routing.examples import PROTOTYPES
 from devops_chatbot.routing.small_talk import is_small_talk
 from knowledge.catalog.catalog import HIDDEN, KnowledgeBase
 from knowledge.text.language import Language, identifiers, language_of
-
-DOCS = "docs"
-CHAT = "chat"
-NAMES = (DOCS, CHAT)
 
 _ABOUT_THE_TALK = re.compile(
     r"\b(?:translate|rephrase|reword|shorten|summari[sz]e|repeat|rewrite|explain)\b.{0,30}"
@@ -26,7 +21,6 @@ _ABOUT_THE_TALK = re.compile(
     re.IGNORECASE,
 )
 _EXPLAIN = re.compile(r"\bexplain\b", re.IGNORECASE)
-"""What documents can do as well."""
 _MAKE = re.compile(
     r"^\W*(?:please |can you |could you |would you |help me (?:to )?)*(?:write|draft|compose|translate"
     r"|proofread|tell me a (?:joke|story)|recommend|give me ideas)\b"
@@ -40,45 +34,46 @@ _OPERATE = re.compile(
     re.IGNORECASE,
 )
 _CLEAR: dict[Language, float] = {"en": 0.03, "zh": 0.2}
-"""How much nearer the examples of one route have to be. Embedding models that know little Chinese give all of it nearly the
-same vector.
+"""How much nearer the examples of one scenario have to be than those of any other. Embedding models that know little
+Chinese give all of it nearly the same vector.
 """
 _WHY: dict[str, dict[Language, str]] = {
     "chosen": {"en": "You chose this route.", "zh": "这是你选择的路径。"},
-    "empty": {
-        "en": "There is no knowledge base with documents to look into yet.",
-        "zh": "还没有包含文档的知识库可供查询。",
-    },
-    "small talk": {"en": "This is small talk; no document is needed.", "zh": "这是闲聊，不需要查阅文档。"},
-    "about the talk": {
+    "small-talk": {"en": "This is small talk; no document is needed.", "zh": "这是闲聊，不需要查阅文档。"},
+    "about-the-conversation": {
         "en": "This is about the conversation itself, not about the documents.",
         "zh": "这是关于对话本身的请求，与文档无关。",
     },
     "names": {
-        "en": "It names {names}: your documents are the place to look.",
-        "zh": "问题提到了 {names}，应当查阅你的文档。",
+        "en": "It names {names}: that is the place to look.",
+        "zh": "问题提到了 {names}，应当在那里查找。",
     },
-    "no model": {
-        "en": "No language model is connected, so the answer can only come from your documents.",
-        "zh": "没有连接语言模型，回答只能来自你的文档。",
+    "make": {
+        "en": "It asks for something to be written, which needs a language model.",
+        "zh": "这是写作或翻译类的请求，需要语言模型。",
     },
-    "cannot make": {
-        "en": "It asks for something to be written, which needs a language model; none is connected.",
-        "zh": "这是写作或翻译类的请求，需要语言模型，而现在没有连接。",
+    "operations": {"en": "It reads like a question about your systems.", "zh": "这像是关于你的系统的问题。"},
+    "only": {
+        "en": "Only “{title}” can answer now: {missing}",
+        "zh": "现在只有“{title}”能回答：{missing}",
     },
-    "like docs": {
-        "en": "It reads like a question about your systems, so your documents are searched.",
-        "zh": "这像是关于你的系统的问题，因此查阅文档。",
+    "examples": {"en": "It reads like the questions for “{title}”.", "zh": "这像是“{title}”的问题。"},
+    "fallback": {"en": "Nothing speaks against “{title}”.", "zh": "没有理由不用“{title}”。"},
+}
+MISSING: dict[Need, dict[Language, str]] = {
+    "sources": {
+        "en": "No knowledge base has documents yet. Add some on the knowledge page.",
+        "zh": "还没有包含文档的知识库，请在知识库页面添加。",
     },
-    "like chat": {
-        "en": "It reads like a request for general help, not for your documents.",
-        "zh": "这像是一般性的请求，不需要查阅你的文档。",
-    },
-    "default": {
-        "en": "There are documents to look into, and nothing speaks against it.",
-        "zh": "有文档可查，也没有理由不查。",
+    "model": {
+        "en": "No language model is connected. Name one in chatbot.toml.",
+        "zh": "没有连接语言模型，请在 chatbot.toml 中指定。",
     },
 }
+LEAST_LIKENESS = 0.25
+"""Cosine below which the nearest examples say nothing."""
+NEAREST = 3
+"""Examples of each scenario that are compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +87,7 @@ class Circumstances:
 
 
 class Router:
-    """Chooses between `docs` and `chat`. Safe for concurrent use.
+    """Chooses a scenario. Safe for concurrent use.
 
     `knowledge_bases` gives every one with its counts; `embed` turns a text into a vector of unit length, and is
     called only when no rule decides (it loads a model on first use).
@@ -100,10 +95,12 @@ class Router:
 
     def __init__(
         self,
+        scenarios: Sequence[Scenario],
         *,
         knowledge_bases: Callable[[], Sequence[KnowledgeBase]],
         embed: Callable[[str], Sequence[float]] | None = None,
     ) -> None:
+        self._scenarios = {scenario.name: scenario for scenario in scenarios}
         self._knowledge_bases = knowledge_bases
         self._embed = embed
         self._examples: list[tuple[str, Sequence[float]]] = []
@@ -114,10 +111,28 @@ class Router:
         bases = [base for base in self._knowledge_bases() if base.chunks]
         return tuple(base.id for base in bases if (base.id in asked if asked else not base.id.startswith(HIDDEN)))
 
-    def check(self, scenario: str | None) -> None:
-        """Raises `BadQuestion` for a scenario that does not exist."""
-        if scenario is not None and scenario not in NAMES:
-            raise BadQuestion(f"There is no route {scenario!r}. Known: {', '.join(NAMES)}")
+    def scenario(self, name: str) -> Scenario:
+        """The scenario of that name. Raises `BadQuestion`."""
+        if name not in self._scenarios:
+            raise BadQuestion(f"There is no route {name!r}. Known: {', '.join(self._scenarios)}")
+        return self._scenarios[name]
+
+    def states(self, *, language_model: bool) -> list[ScenarioState]:
+        """Every scenario, and what it lacks now."""
+        sources = bool(self.sources())
+        found = []
+        for one in self._scenarios.values():
+            missing = _missing(one, sources=sources, model=language_model)
+            found.append(
+                ScenarioState(
+                    name=one.name,
+                    title=one.title,
+                    purpose=one.purpose,
+                    state="disabled" if missing else "ready",
+                    why=MISSING[missing]["en"] if missing else "",
+                )
+            )
+        return found
 
     def choose(self, question: Question, query: str, circumstances: Circumstances) -> Route:
         """The route for a question; `query` is the question as it stands on its own. Raises `BadQuestion` when it
@@ -125,66 +140,94 @@ class Router:
         """
         language = language_of(question.text)
         sources = self.sources(question.knowledge_bases)
-        self.check(question.scenario)
         if question.scenario is not None:
-            return _route(question.scenario, 1.0, _WHY["chosen"][language], sources)
+            return self._route(self.scenario(question.scenario), 1.0, _WHY["chosen"][language], sources)
         scenario, confidence, why = self._decide(question.text, query, sources, circumstances)
-        names = "、".join(identifiers(query)[:3]) if language == "zh" else ", ".join(identifiers(query)[:3])
-        return _route(scenario, confidence, _WHY[why][language].format(names=names), sources)
+        lacking = (
+            _missing(one, sources=bool(sources), model=circumstances.language_model) for one in self._scenarios.values()
+        )
+        said = _WHY[why][language].format(
+            names=("、" if language == "zh" else ", ").join(identifiers(query)[:3]),
+            title=scenario.title.get(language, scenario.title["en"]),
+            missing=next((MISSING[need][language] for need in lacking if need), ""),
+        )
+        return self._route(scenario, confidence, said, sources)
 
     def _decide(
         self, text: str, query: str, sources: Sequence[str], circumstances: Circumstances
-    ) -> tuple[str, float, str]:
-        if is_small_talk(text):
-            return CHAT, 0.95, "small talk"
-        if not sources:
-            return CHAT, 0.9, "empty"
-        if not circumstances.language_model:
-            rewords = circumstances.follows and bool(_ABOUT_THE_TALK.search(text)) and not _EXPLAIN.search(text)
-            makes = bool(_MAKE.match(text)) and not identifiers(query)
-            return (CHAT, 0.85, "cannot make") if makes or rewords else (DOCS, 0.9, "no model")
-        if circumstances.follows and _ABOUT_THE_TALK.search(text):
-            return CHAT, 0.85, "about the talk"
-        if identifiers(query):
-            return DOCS, 0.95, "names"
-        if _MAKE.match(text):
-            return CHAT, 0.85, "like chat"
-        if _OPERATE.search(query):
-            return DOCS, 0.85, "like docs"
-        docs, chat = self._likeness(query)
-        if max(docs, chat) < 0.25 or abs(docs - chat) < _CLEAR[language_of(query)]:
-            return DOCS, 0.6, "default"
-        confidence = min(0.95, 0.6 + abs(docs - chat))
-        return (DOCS, confidence, "like docs") if docs > chat else (CHAT, confidence, "like chat")
+    ) -> tuple[Scenario, float, str]:
+        """The scenario, how sure, and the key of the reason.
 
-    def _likeness(self, query: str) -> tuple[float, float]:
-        """The mean cosine to the three nearest examples of `docs` and of `chat`; zeros when nothing can be embedded."""
-        if self._embed is None:
-            return 0.0, 0.0
-        try:
-            examples, vector = self._embedded(), self._embed(query)
-        except Unavailable:  # routing goes on by the rules; the search will say what is wrong
-            return 0.0, 0.0
-        near: dict[str, list[float]] = {DOCS: [], CHAT: []}
-        for scenario, example in examples:
-            near[scenario].append(sum(one * other for one, other in zip(vector, example, strict=True)))
-        docs, chat = (sum(sorted(near[name])[-3:]) / 3 for name in NAMES)
-        return docs, chat
+        A signal decides for the scenario that takes it, unless that one lacks its sources; one that lacks only a language model
+        then says so in its answer. Else those that lack nothing are weighed by their examples.
+        """
+        model = circumstances.language_model
+        for signal in _signals(text, query, circumstances):
+            takers = [one for one in self._scenarios.values() if signal in one.signals]
+            takers = [one for one in takers if _missing(one, sources=bool(sources), model=True) is None]
+            if takers:
+                surest = max(takers, key=lambda one: one.signals[signal])
+                return surest, surest.signals[signal], signal
+        able = [one for one in self._scenarios.values() if _missing(one, sources=bool(sources), model=model) is None]
+        if len(able) <= 1:
+            # with nothing ready, one that needs only a model explains what is missing
+            rest = [one for one in self._scenarios.values() if _missing(one, sources=bool(sources), model=True) is None]
+            return (able or rest or list(self._scenarios.values()))[0], 0.9, "only"
+        likeness = self._likeness(query, {one.name for one in able})
+        (first, best), (_, second) = sorted(likeness.items(), key=lambda pair: -pair[1])[:2]
+        if best < LEAST_LIKENESS or best - second < _CLEAR[language_of(query)]:
+            fallback = max(able, key=lambda one: one.fallback or 0.0)
+            return fallback, fallback.fallback or 0.5, "fallback"
+        return self._scenarios[first], min(0.95, 0.6 + best - second), "examples"
+
+    def _likeness(self, query: str, names: Collection[str]) -> dict[str, float]:
+        """By scenario, the mean cosine to its nearest examples; zeros when nothing can be embedded."""
+        near: dict[str, list[float]] = {name: [] for name in names}
+        if self._embed is not None:
+            try:
+                vector = self._embed(query)
+                for scenario, example in self._embedded():
+                    if scenario in near:
+                        near[scenario].append(sum(one * other for one, other in zip(vector, example, strict=True)))
+            except Unavailable:  # routing goes on by the rules; the search will say what is wrong
+                near = {name: [] for name in names}
+        return {name: sum(sorted(cosines)[-NEAREST:]) / NEAREST for name, cosines in near.items()}
 
     def _embedded(self) -> list[tuple[str, Sequence[float]]]:
         with self._lock:
             if not self._examples and self._embed is not None:
-                self._examples = [(name, self._embed(text)) for name, texts in PROTOTYPES.items() for text in texts]
+                self._examples = [
+                    (one.name, self._embed(text)) for one in self._scenarios.values() for text in one.examples
+                ]
             return self._examples
 
+    def _route(self, scenario: Scenario, confidence: float, why: str, sources: Sequence[str]) -> Route:
+        others = [name for name in self._scenarios if name != scenario.name]
+        return Route(
+            scenario=scenario.name,
+            sources=tuple(sources) if "sources" in scenario.needs else (),
+            why=why,
+            confidence=confidence if others else 1.0,
+            alternatives=tuple(Choice(scenario=name, confidence=(1 - confidence) / len(others)) for name in others),
+        )
 
-def _route(scenario: str, confidence: float, why: str, sources: Sequence[str]) -> Route:
-    others = [name for name in NAMES if name != scenario]
-    left = (1 - confidence) / len(others)
-    return Route(
-        scenario=scenario,
-        sources=tuple(sources) if scenario == DOCS else (),
-        why=why,
-        confidence=confidence,
-        alternatives=tuple(Choice(scenario=name, confidence=left) for name in others),
-    )
+
+def _missing(scenario: Scenario, *, sources: bool, model: bool) -> Need | None:
+    """What the scenario needs and does not have."""
+    has: dict[Need, bool] = {"sources": sources, "model": model}
+    return next((need for need in scenario.needs if not has[need]), None)
+
+
+def _signals(text: str, query: str, circumstances: Circumstances) -> Iterator[Signal]:
+    """What the rules notice, the surest first."""
+    if is_small_talk(text):
+        yield "small-talk"
+    explains = _EXPLAIN.search(text) and not circumstances.language_model  # what documents can do as well
+    if circumstances.follows and _ABOUT_THE_TALK.search(text) and not explains:
+        yield "about-the-conversation"
+    if identifiers(query):
+        yield "names"
+    if _MAKE.match(text):
+        yield "make"
+    if _OPERATE.search(query):
+        yield "operations"

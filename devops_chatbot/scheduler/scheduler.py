@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from typing import Literal, cast
+from typing import cast
 
 from devops_chatbot.answer.writer import Brief, Cited, Writer, Written
 from devops_chatbot.chat import (
@@ -18,6 +18,7 @@ from devops_chatbot.chat import (
     MessageState,
     Question,
     Route,
+    ScenarioState,
     Task,
     Token,
     Turn,
@@ -26,60 +27,39 @@ from devops_chatbot.conversations.threads import Message, NewMessage, Thread, Th
 from devops_chatbot.errors import BadQuestion, BadRequest, ChatbotError, LimitReached, Unavailable
 from devops_chatbot.llm import Models, NamedModel
 from devops_chatbot.routing.query_rewriting import standalone, understood
-from devops_chatbot.routing.router import CHAT, DOCS, Circumstances, Router
+from devops_chatbot.routing.router import Circumstances, Router
 
 LONGEST_QUESTION = 20_000
 
-_PURPOSE = {
-    DOCS: {"en": "Answers from your documents, with citations.", "zh": "根据你的文档回答，并附引用。"},
-    CHAT: {"en": "Talks without looking into documents.", "zh": "直接对话，不查阅文档。"},
-}
-_NO_DOCUMENTS = "No knowledge base has documents yet. Add some on the knowledge page."
-_NO_MODEL = "No language model is connected. Name one in chatbot.toml."
-
 log = logging.getLogger("devops_chatbot.scheduler")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """A way that a question can take; `purpose` by language, `why` belongs to `state`."""
-
-    name: str
-    purpose: Mapping[str, str]
-    state: Literal["ready", "disabled"]
-    why: str
 
 
 class Scheduler:
     """Answers questions. One instance serves many at once.
 
-    `team` holds the agents by scenario, in the order in which they gather.
+    `agents` are those that a scenario can name; `broken` are scenarios that could not be read, which are only shown.
     """
 
     def __init__(
-        self, *, threads: Threads, models: Models, router: Router, writer: Writer, team: Mapping[str, Sequence[Agent]]
+        self,
+        *,
+        threads: Threads,
+        models: Models,
+        router: Router,
+        writer: Writer,
+        agents: Mapping[str, Agent],
+        broken: Sequence[ScenarioState] = (),
     ) -> None:
         self._threads = threads
         self._models = models
         self._router = router
         self._writer = writer
-        self._team = team
+        self._agents = agents
+        self._broken = broken
 
-    def scenarios(self) -> list[Scenario]:
+    def scenarios(self) -> list[ScenarioState]:
         """What a question can name as its route."""
-        has_sources, has_model = bool(self._router.sources()), self._has_model(None)
-        found = []
-        for name in self._team:
-            why = (
-                _NO_DOCUMENTS
-                if name == DOCS and not has_sources
-                else _NO_MODEL
-                if name == CHAT and not has_model
-                else ""
-            )
-            state: Literal["ready", "disabled"] = "disabled" if why else "ready"
-            found.append(Scenario(name=name, purpose=_PURPOSE[name], state=state, why=why))
-        return found
+        return [*self._router.states(language_model=self._has_model(None)), *self._broken]
 
     def check(self, question: Question) -> None:
         """Refuse what cannot be asked, before anything begins. Raises `BadQuestion`."""
@@ -87,7 +67,8 @@ class Scheduler:
             raise BadQuestion(f"The question has {len(question.text)} characters; at most {LONGEST_QUESTION} are read.")
         if not question.regenerate and not question.text.strip():
             raise BadQuestion("The question is empty. Write a few words.")
-        self._router.check(question.scenario)
+        if question.scenario is not None:
+            self._router.scenario(question.scenario)
         self._models.for_role("answer", named=question.model)
 
     async def ask(self, question: Question) -> AsyncGenerator[Event]:
@@ -120,13 +101,14 @@ class Scheduler:
         circumstances = Circumstances(language_model=self._has_model(question.model), follows=bool(question.history))
         turn.route = await asyncio.to_thread(self._router.choose, question, query, circumstances)
         yield turn.route
-        if turn.route.scenario != CHAT and not all(model.extractive for model in models):
+        scenario = self._router.scenario(turn.route.scenario)
+        if scenario.grounded and not all(model.extractive for model in models):
             query = await understood(question.text, question.history, self._models.for_role("route"))
         turn.warming = asyncio.create_task(_warm(models[0]))
         evidence: list[Evidence] = []
-        for agent in self._team[turn.route.scenario]:
+        for agent in scenario.agents:
             task = Task(question=question, query=query, route=turn.route, evidence=tuple(evidence))
-            async with aclosing(cast("AsyncGenerator[Event]", agent.gather(task))) as found:
+            async with aclosing(cast("AsyncGenerator[Event]", self._agents[agent].gather(task))) as found:
                 async for event in found:
                     if isinstance(event, Evidence):
                         evidence.append(event)
@@ -136,7 +118,7 @@ class Scheduler:
             query=query,
             history=question.history,
             evidence=tuple(evidence),
-            grounded=turn.route.scenario != CHAT,
+            scenario=scenario,
         )
         async with aclosing(self._writer.write(brief, models)) as pieces:
             async for piece in pieces:

@@ -328,9 +328,10 @@ class Test(_Given):
 
 
 class Scenario(_Given):
-    """A way that a question can take; `purpose` by language (`en`, `zh`)."""
+    """A way that a question can take; `title` and `purpose` by language (`en`, `zh`)."""
 
     name: str
+    title: dict[str, str]
     purpose: dict[str, str]
     state: State = "ready"
     why: str = ""

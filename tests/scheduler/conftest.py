@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from agents.docs import DocsAgent
-from agents.talk import TalkAgent
+from agents.scenarios import SCENARIOS
 from devops_chatbot.answer.writer import Writer
 from devops_chatbot.chat import Event, FoundBy, Location, Question, SearchMode
 from devops_chatbot.config.settings import ModelSettings
@@ -18,7 +18,8 @@ from devops_chatbot.conversations.threads import SqlThreads
 from devops_chatbot.db.engine import open_records
 from devops_chatbot.errors import StoreUnavailable
 from devops_chatbot.llm import Models, RoleAssignments
-from devops_chatbot.routing.router import CHAT, DOCS, Router
+from devops_chatbot.routing.router import Router
+from devops_chatbot.scheduler.scenarios import load_scenarios
 from devops_chatbot.scheduler.scheduler import Scheduler
 from knowledge.catalog.chunks import Passage
 from knowledge.model import Hit, Scope
@@ -97,6 +98,9 @@ class House:
         return events
 
 
+SHIPPED = load_scenarios([SCENARIOS], agents=["docs"]).usable
+
+
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     engine = open_records(tmp_path / "records.db")
@@ -128,9 +132,9 @@ def house(engine: Engine, runner: asyncio.Runner) -> Callable[..., House]:
         scheduler = Scheduler(
             threads=threads,
             models=chosen,
-            router=Router(knowledge_bases=lambda: bases, embed=embed),  # type: ignore[arg-type, return-value]
+            router=Router(SHIPPED, knowledge_bases=lambda: bases, embed=embed),  # type: ignore[arg-type, return-value]
             writer=Writer(),
-            team={DOCS: (DocsAgent(library, library),), CHAT: (TalkAgent(),)},
+            agents={"docs": DocsAgent(library, library)},
         )
         return House(scheduler=scheduler, threads=threads, models=chosen, library=library, bases=bases, run=runner.run)
 

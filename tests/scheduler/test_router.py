@@ -4,14 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from agents.scenarios import SCENARIOS
 from devops_chatbot.chat import Citation, Question, Turn
 from devops_chatbot.errors import BadQuestion, ModelUnavailable
 from devops_chatbot.routing.query_rewriting import standalone
 from devops_chatbot.routing.router import Circumstances, Router
+from devops_chatbot.scheduler.scenarios import load_scenarios
 from knowledge.catalog.catalog import KnowledgeBase
 from knowledge.embed import open_bundled
 from knowledge.text.language import identifiers, language_of
 
+SHIPPED = load_scenarios([SCENARIOS], agents=["docs"]).usable
 WITH = Circumstances(language_model=True)
 WITHOUT = Circumstances(language_model=False)
 
@@ -25,7 +28,7 @@ def router(*bases: Base, embed=None) -> Router:
     def listed() -> list[KnowledgeBase]:
         return list(bases)  # type: ignore[arg-type]
 
-    return Router(knowledge_bases=listed, embed=embed)
+    return Router(SHIPPED, knowledge_bases=listed, embed=embed)
 
 
 def chosen(router: Router, text: str, circumstances: Circumstances = WITH, **options: object) -> tuple[str, float]:
@@ -151,7 +154,7 @@ def test_the_asker_decides_and_only_filled_sources_are_asked() -> None:
     assert full.choose(Question(text="EtcdSlow"), "EtcdSlow", WITH).sources == ("kb1", "kb3")
     one = Question(text="EtcdSlow", knowledge_bases=("kb3", "kb2"))
     assert full.choose(one, "EtcdSlow", WITH).sources == ("kb3",)
-    with pytest.raises(BadQuestion, match="docs, chat"):
+    with pytest.raises(BadQuestion, match="chat, docs"):
         full.choose(Question(text="x", scenario="cook"), "x", WITH)
 
 

@@ -1,0 +1,5 @@
+"""The scenarios that come with the product, a YAML file each."""
+
+from pathlib import Path
+
+SCENARIOS = Path(__file__).parent
