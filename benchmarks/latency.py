@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.table import Cell, percentile, report
 from devops_chatbot.chat import SearchMode
-from devops_chatbot.db.engine import open_records
+from devops_chatbot.db.engine import open_database
 from knowledge import loaders
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
@@ -55,7 +55,7 @@ def measure(folder: Path, chunks: int) -> list[dict[str, Cell]]:
     chance = random.Random(3)  # noqa: S311
     words = _vocabulary(chance)
     weights = list(itertools.accumulate(1 / rank for rank in range(1, len(words) + 1)))
-    catalogue = Catalogue(open_records(folder / "records.db"))
+    catalogue = Catalogue(open_database(folder / "records.db"))
     vectors = ChromaVectors(folder / "vectors")
     stores = Stores(vectors=vectors, words=TantivyWords(folder / "words"), graph=LadybugGraph(folder / "graph"))
     model = open_bundled(folder / "model")

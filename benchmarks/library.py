@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from devops_chatbot.db.engine import open_records
+from devops_chatbot.db.engine import open_database
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
 from knowledge.ingest.document_builder import TextEmbedder
@@ -49,7 +49,7 @@ class Library:
     def __init__(self, folder: Path, *, embedder: TextEmbedder, stores: Stores | None = None) -> None:
         folder.mkdir(parents=True)
         self.embedder = embedder
-        self.catalogue = Catalogue(open_records(folder / "records.db"))
+        self.catalogue = Catalogue(open_database(folder / "records.db"))
         self._reader = ParserProcess(timeout_s=60, memory_mb=1024)
         self._stores = stores or Stores(
             vectors=ChromaVectors(folder / "vectors"),

@@ -16,7 +16,7 @@ from devops_chatbot.config.data_directory import DataDirectory
 from devops_chatbot.config.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
 from devops_chatbot.conversations import AttachmentLimits, Attachments, CodeRuns, RunLimits, Workbench
 from devops_chatbot.conversations.threads import SqlThreads, Threads
-from devops_chatbot.db.engine import open_records
+from devops_chatbot.db.engine import open_database
 from devops_chatbot.errors import NotFound
 from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.resync import Resync
@@ -94,7 +94,7 @@ class Product:
 
 def build(settings: Settings, data: DataDirectory) -> Product:
     """The product over a data directory. Nothing heavy is loaded and no store opened before its first use."""
-    engine = open_records(data.records)
+    engine = open_database(data.records)
     catalogue = Catalogue(engine)
     embeddings = Embeddings(_offers(settings, data.folder("embeddings")), default=settings.knowledge.embedding)
     embedder_of = _embedder_of(catalogue, embeddings)

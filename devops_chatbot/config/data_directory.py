@@ -10,8 +10,8 @@ from pathlib import Path
 
 from devops_chatbot.errors import ConfigError, StoreUnavailable
 
-FORMAT = 1
-"""Counts up when a newer product writes what an older one cannot read."""
+FORMAT = 2
+"""Counts up when the directory changes in a way that an older product would not notice; the tables count for themselves."""
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _VERSION = "format"
@@ -135,12 +135,7 @@ def _own(path: Path, lock: int) -> None:
 def _check_format(path: Path) -> None:
     file = path / _VERSION
     try:
-        found = int(file.read_text("ascii"))
-    except FileNotFoundError:
-        draft = path / f"{_VERSION}.{os.getpid()}"
-        draft.write_text(f"{FORMAT}\n", "ascii")
-        draft.replace(file)
-        return
+        found = int(file.read_text("ascii")) if file.exists() else 0
     except ValueError:
         raise ConfigError(f"{file} is damaged; expected the number of a data format, such as {FORMAT}") from None
     if found > FORMAT:
@@ -148,6 +143,10 @@ def _check_format(path: Path) -> None:
             f"the data directory {path} was written by a newer version (format {found}, this version knows {FORMAT}). "
             "Install that version again, or set data_dir (CHATBOT_DATA_DIR) to another directory."
         )
+    if found < FORMAT:  # before anything is migrated, so that an older product does not touch what is half done
+        draft = path / f"{_VERSION}.{os.getpid()}"
+        draft.write_text(f"{FORMAT}\n", "ascii")
+        draft.replace(file)
 
 
 def _release(lock: int) -> None:

@@ -14,8 +14,7 @@ from sqlalchemy import delete as delete_from
 
 from devops_chatbot.code import Attachment, AttachmentState
 from devops_chatbot.conversations.tables import attachments, knowledge_of
-from devops_chatbot.conversations.threads import METADATA
-from devops_chatbot.db.engine import reading, writing
+from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, NotFound, TooLarge
 from knowledge.catalog.catalog import Catalogue, Document
 from knowledge.sources.archives import is_archive
@@ -83,8 +82,6 @@ class Attachments:
         self._jobs = jobs
         self._embedding = embedding
         self._limits = limits
-        with writing(engine) as connection:
-            METADATA.create_all(connection)
 
     @property
     def limits(self) -> AttachmentLimits:

@@ -16,8 +16,7 @@ from sqlalchemy import delete as delete_from
 
 from devops_chatbot.code import CodeRun, RunArtifact
 from devops_chatbot.conversations.tables import code_runs
-from devops_chatbot.conversations.threads import METADATA
-from devops_chatbot.db.engine import reading, writing
+from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import ChatbotError, NotFound
 from devops_chatbot.values import from_object, to_json
 from sandbox.model import Artifact, Execution
@@ -47,8 +46,6 @@ class CodeRuns:
         self._engine = engine
         self._folder = folder
         self._limits = limits or RunLimits()
-        with writing(engine) as connection:
-            METADATA.create_all(connection)
 
     def list(self, thread: str) -> Sequence[CodeRun]:
         """Oldest first."""

@@ -17,7 +17,7 @@ from devops_chatbot.conversations.attachments import Attachments
 from devops_chatbot.conversations.code_runs import CodeRuns
 from devops_chatbot.conversations.tables import options
 from devops_chatbot.conversations.threads import Threads
-from devops_chatbot.db.engine import reading, writing
+from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import ChatbotError, LimitReached, NotFound, TooLarge
 from devops_chatbot.schemas.code import RunRequest
 from sandbox.model import Execution, Limits, Sandbox, Session, Watch

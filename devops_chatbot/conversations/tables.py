@@ -1,8 +1,33 @@
-"""The tables of the workbench. What belongs to a message or a thread goes with it, by the database's own hand."""
+"""The tables of conversations. What belongs to a message or a thread goes with it, by the database's own hand."""
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Table, Text, UniqueConstraint
 
-from devops_chatbot.conversations.threads import METADATA, messages_table, threads_table
+from devops_chatbot.db.metadata import METADATA
+
+threads_table = Table(
+    "threads",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False, index=True),
+)
+messages_table = Table(
+    "messages",
+    METADATA,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("thread", ForeignKey(threads_table.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("role", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("citations", Text, nullable=False),
+    Column("route", Text),
+    Column("model", String),
+    Column("usage", Text),
+    Column("state", String, nullable=False),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("created_at", Float, nullable=False),
+)
 
 code_runs = Table(
     "code_runs",

@@ -1,6 +1,5 @@
 """Conversations: what was asked and answered, kept until somebody deletes it."""
 
-import threading
 import time
 import uuid
 from dataclasses import dataclass
@@ -10,59 +9,23 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
-    Column,
-    Connection,
     Engine,
-    Float,
-    ForeignKey,
-    Integer,
-    MetaData,
     Row,
-    String,
-    Table,
-    Text,
     func,
     insert,
-    inspect,
     or_,
     select,
     update,
 )
 from sqlalchemy import delete as delete_from
-from sqlalchemy import text as text_of
 
 from devops_chatbot.chat import Citation, MessageState, Role, Route, Usage
-from devops_chatbot.db.engine import reading, writing
+from devops_chatbot.conversations.tables import messages_table, threads_table
+from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, NotFound
 
 LONGEST_TITLE = 200
 LONGEST_AUTOMATIC_TITLE = 60
-
-METADATA = MetaData()
-threads_table = Table(
-    "threads",
-    METADATA,
-    Column("id", String, primary_key=True),
-    Column("title", Text, nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("updated_at", Float, nullable=False, index=True),
-)
-messages_table = Table(
-    "messages",
-    METADATA,
-    Column("position", Integer, primary_key=True, autoincrement=True),
-    Column("id", String, nullable=False, unique=True),
-    Column("thread", ForeignKey(threads_table.c.id, ondelete="CASCADE"), nullable=False, index=True),
-    Column("role", String, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("citations", Text, nullable=False),
-    Column("route", Text),
-    Column("model", String),
-    Column("usage", Text),
-    Column("state", String, nullable=False),
-    Column("error", Text, nullable=False, server_default=""),
-    Column("created_at", Float, nullable=False),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,14 +114,12 @@ class SqlThreads:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._prepared = False
-        self._lock = threading.Lock()
 
     def create(self, title: str = "") -> ThreadSummary:
         now = time.time()
         thread, named = f"t{uuid.uuid4().hex}", _title(title)
         row = {"id": thread, "title": named, "created_at": now, "updated_at": now}
-        with writing(self._tables()) as connection:
+        with writing(self._engine) as connection:
             connection.execute(insert(threads_table).values(row))
         return ThreadSummary(id=thread, title=named, created_at=_time(now), updated_at=_time(now))
 
@@ -171,7 +132,7 @@ class SqlThreads:
                 or_(threads_table.c.title.icontains(wanted, autoescape=True), threads_table.c.id.in_(said))
             )
         newest = statement.order_by(threads_table.c.updated_at.desc(), threads_table.c.id).offset(offset).limit(limit)
-        with reading(self._tables()) as connection:
+        with reading(self._engine) as connection:
             total = connection.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
             rows = connection.execute(newest).all()
         return ThreadPage(items=tuple(ThreadSummary(**_summary(row)) for row in rows), total=total)
@@ -180,7 +141,7 @@ class SqlThreads:
         of_thread = (
             select(messages_table).where(messages_table.c.thread == thread_id).order_by(messages_table.c.position)
         )
-        with reading(self._tables()) as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(select(threads_table).where(threads_table.c.id == thread_id)).first()
             messages = connection.execute(of_thread).all()
         if row is None:
@@ -191,7 +152,7 @@ class SqlThreads:
         named = _title(title)
         if not named:
             raise BadRequest("A conversation needs a title. Write a few words.")
-        with writing(self._tables()) as connection:
+        with writing(self._engine) as connection:
             changed = connection.execute(
                 update(threads_table).where(threads_table.c.id == thread_id).values(title=named)
             )
@@ -199,7 +160,7 @@ class SqlThreads:
             raise _missing(thread_id)
 
     def delete(self, thread_id: str) -> None:
-        with writing(self._tables()) as connection:
+        with writing(self._engine) as connection:
             connection.execute(delete_from(messages_table).where(messages_table.c.thread == thread_id))
             connection.execute(delete_from(threads_table).where(threads_table.c.id == thread_id))
 
@@ -218,7 +179,7 @@ class SqlThreads:
             "error": message.error,
             "created_at": now,
         }
-        with writing(self._tables()) as connection:
+        with writing(self._engine) as connection:
             thread = connection.execute(select(threads_table).where(threads_table.c.id == thread_id)).first()
             if thread is None:
                 raise _missing(thread_id)
@@ -232,22 +193,6 @@ class SqlThreads:
             connection.execute(change)
             kept = connection.execute(select(messages_table).where(messages_table.c.id == row["id"])).one()
         return _message(kept)
-
-    def _tables(self) -> Engine:
-        """The engine, with its tables made on first use."""
-        with self._lock:
-            if not self._prepared:
-                with writing(self._engine) as connection:
-                    METADATA.create_all(connection)
-                    _complete(connection)
-                self._prepared = True
-        return self._engine
-
-
-def _complete(connection: Connection) -> None:
-    """Add what records of an older version lack."""
-    if "error" not in {column["name"] for column in inspect(connection).get_columns(messages_table.name)}:
-        connection.execute(text_of("ALTER TABLE messages ADD COLUMN error TEXT NOT NULL DEFAULT ''"))
 
 
 def automatic_title(question: str) -> str:

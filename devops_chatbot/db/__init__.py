@@ -1,0 +1,1 @@
+"""The database and the files beside it: one engine, one `MetaData`, transactions, migrations, and blobs."""

@@ -11,7 +11,6 @@ from sqlalchemy import (
     Engine,
     Float,
     Integer,
-    MetaData,
     Row,
     String,
     Table,
@@ -22,7 +21,8 @@ from sqlalchemy import (
     update,
 )
 
-from devops_chatbot.db.engine import reading, writing
+from devops_chatbot.db.metadata import METADATA
+from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import NotFound
 from devops_chatbot.runs.work import Progress
 
@@ -33,10 +33,9 @@ ENDED: tuple[JobState, ...] = ("done", "cancelled", "failed")
 KEPT = 200
 """Jobs kept after their end, and shown in a list."""
 
-_METADATA = MetaData()
 _jobs = Table(
     "jobs",
-    _METADATA,
+    METADATA,
     Column("id", String, primary_key=True),
     Column("kind", String, nullable=False),
     Column("knowledge_base", String, nullable=False, index=True),
@@ -107,7 +106,6 @@ class JobRecords:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        _METADATA.create_all(engine)
 
     def add(self, order: Order) -> None:
         row = {

@@ -15,10 +15,10 @@ from typing import Generic, Literal, TypeVar
 from sqlalchemy import ColumnElement, Engine, Row, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, Conflict, NotFound
 from knowledge.catalog import chunks, tables
 from knowledge.catalog.chunks import OpenedPassage, Passage
-from knowledge.catalog.tables import reading, writing
 
 __all__ = ["Catalogue", "Document", "KnowledgeBase", "OpenedPassage", "Page", "Passage", "Source"]
 
@@ -98,7 +98,6 @@ class Catalogue:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        tables.create_tables(engine)
 
     # --- knowledge bases
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, Row, Select, func, select
 
 from devops_chatbot.chat import Location
+from devops_chatbot.db.transactions import reading
 from devops_chatbot.errors import NotFound
 from knowledge.catalog import tables
-from knowledge.catalog.tables import BLOCK, reading
+from knowledge.catalog.tables import BLOCK
 from knowledge.model import document_of
 
 WINDOW = 2000

@@ -1,30 +1,21 @@
-"""The catalogue's tables, and the two ways to use them: a read, and one write transaction."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""The catalogue's tables."""
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
-    Engine,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError
 
-from devops_chatbot.errors import StoreUnavailable
-
-METADATA = MetaData()
+from devops_chatbot.db.metadata import METADATA
 
 knowledge_bases = Table(
     "knowledge_bases",
@@ -137,53 +128,3 @@ items = Table(  # the files of jobs; one without an outcome is still to be done
     Index("job_items_named", "job", "source_uri", unique=True),
     Index("job_items_by_outcome", "job", "outcome", "position"),
 )
-
-
-def create_tables(engine: Engine) -> None:
-    """Make what is missing. Raises `StoreUnavailable`."""
-    with translated():
-        METADATA.create_all(engine)
-
-
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """One connection for reads. Raises `StoreUnavailable`."""
-    with translated(), engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that owns the write lock from its start, committed at the end unless something is raised.
-
-    Taking the lock first keeps what the transaction reads true until it commits. Raises `StoreUnavailable`.
-    """
-    with translated(), engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        yield connection
-        connection.commit()
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turns what the database says into `StoreUnavailable` that says what to do."""
-    try:
-        yield
-    except OperationalError as error:
-        raise StoreUnavailable(_remedy(error)) from error
-    except DBAPIError as error:
-        if error.connection_invalidated or "malformed" in str(error.orig):
-            raise StoreUnavailable(_remedy(error)) from error
-        raise
-
-
-def _remedy(error: DBAPIError) -> str:
-    said = str(error.orig)
-    if "full" in said:
-        return "The disk that holds the data directory is full. Free some space and try again."
-    if "locked" in said:
-        return "The records are locked by another program. Close it, or try again in a moment."
-    if "readonly" in said or "read-only" in said or "unable to open" in said:
-        return f"The records cannot be written ({said}). Check the rights of the data directory."
-    return f"The records cannot be used: {said}. Check the disk of the data directory."

@@ -18,8 +18,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, Row, Table, delete, insert, select, tuple_, update
 
+from devops_chatbot.db.transactions import reading, writing
 from knowledge.catalog import tables
-from knowledge.catalog.tables import BLOCK, reading, writing
+from knowledge.catalog.tables import BLOCK
 from knowledge.model import Chunk, chunk_id
 
 AT_ONCE = 500

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
+from devops_chatbot.db.transactions import reading
 from devops_chatbot.errors import BadRequest, NotFound
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Source
-from knowledge.catalog.tables import reading
 from knowledge.ingest.job_items import Item
 from knowledge.loaders import loader_for
 from knowledge.sources.archives import ArchiveLimits, is_archive, unpack

@@ -13,10 +13,10 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Engine, select
 
+from devops_chatbot.db.transactions import reading
 from devops_chatbot.errors import BadRequest, TooLarge, UnsupportedFile
 from knowledge.catalog import tables, versions
 from knowledge.catalog.blobs import content_of
-from knowledge.catalog.tables import reading
 from knowledge.catalog.versions import NewVersion
 from knowledge.chunking.splitter import Splitter
 from knowledge.entities import entities_in

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, select
 
+from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import NotFound
 from knowledge.catalog import tables, versions
 from knowledge.catalog.blobs import Originals
-from knowledge.catalog.tables import reading, writing
 from knowledge.catalog.versions import Flip
 from knowledge.ingest import job_items
 from knowledge.ingest.document_builder import Prepared

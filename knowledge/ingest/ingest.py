@@ -10,11 +10,11 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from devops_chatbot.db.transactions import reading
 from devops_chatbot.errors import BadRequest, NotFound
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
-from knowledge.catalog.tables import reading
 from knowledge.catalog.versions import Version
 from knowledge.chunking.splitter import Splitter
 from knowledge.ingest import discovery, job_items

@@ -10,9 +10,9 @@ from typing import Literal
 
 from sqlalchemy import Connection, Engine, delete, exists, func, insert, or_, select, update
 
+from devops_chatbot.db.transactions import reading, writing
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import content_of
-from knowledge.catalog.tables import reading, writing
 from knowledge.model import document_id
 
 Outcome = Literal["added", "changed", "unchanged", "removed", "failed"]

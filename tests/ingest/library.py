@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devops_chatbot.db.engine import open_records
+from devops_chatbot.db.engine import open_database
 from devops_chatbot.errors import StoreUnavailable
 from knowledge import loaders
 from knowledge.catalog.blobs import Originals
@@ -166,7 +166,7 @@ class Library:
     def __init__(self, folder: Path, *, real: bool = False, options: IngestOptions | None = None) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.engine = open_records(folder / "records.db")
+        self.engine = open_database(folder / "records.db")
         self.catalogue = Catalogue(self.engine)
         self.stores = (
             _real(folder) if real else Stores(vectors=MemoryVectors(), words=MemoryWords(), graph=MemoryGraph())

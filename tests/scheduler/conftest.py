@@ -15,7 +15,7 @@ from devops_chatbot.answer.writer import Writer
 from devops_chatbot.chat import Event, FoundBy, Location, Question, SearchMode
 from devops_chatbot.config.settings import ModelSettings
 from devops_chatbot.conversations.threads import SqlThreads
-from devops_chatbot.db.engine import open_records
+from devops_chatbot.db.engine import open_database
 from devops_chatbot.errors import StoreUnavailable
 from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.routing.router import Router
@@ -103,7 +103,7 @@ SHIPPED = load_scenarios([SCENARIOS], agents=["docs"]).usable
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_records(tmp_path / "records.db")
+    engine = open_database(tmp_path / "records.db")
     yield engine
     engine.dispose()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devops_chatbot.db.engine import open_records
+from devops_chatbot.db.engine import open_database
 from devops_chatbot.errors import BadQuestion
 from knowledge import loaders
 from knowledge.catalog.blobs import Originals
@@ -101,7 +101,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         bundled = open_bundled(folder / "model")
         models: dict[str, Embedder | Crowded] = {"bundled": bundled, "crowded": Crowded(bundled)}
-        self._engine = open_records(folder / "records.db")
+        self._engine = open_database(folder / "records.db")
         self._catalogue = Catalogue(self._engine)
         self._stores = Stores(
             vectors=ChromaVectors(folder / "vectors"),

@@ -1,0 +1,5 @@
+"""The `MetaData` of every table. The tables themselves stand beside the nouns they keep."""
+
+from sqlalchemy import MetaData
+
+METADATA = MetaData()

@@ -1,0 +1,118 @@
+"""A data directory of an older version is brought up to date and loses nothing, also when that is cut off."""
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from db.old_directory import DOCUMENTS, THREAD, unpack
+from sqlalchemy import Engine, event
+
+import devops_chatbot.bootstrap  # noqa: F401 every table
+from devops_chatbot.conversations import CodeRuns
+from devops_chatbot.conversations.threads import SqlThreads
+from devops_chatbot.db import migrate
+from devops_chatbot.db.engine import open_database
+from devops_chatbot.db.metadata import METADATA
+from devops_chatbot.errors import ConfigError
+from devops_chatbot.llm import RoleAssignments
+from knowledge.catalog.catalog import Catalogue
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """The database of a data directory of the version before the first migration."""
+    return unpack(tmp_path / "old") / "records.sqlite"
+
+
+def differences(engine: Engine) -> list[Any]:
+    with engine.connect() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), METADATA))
+
+
+def assert_nothing_is_lost(database: Path) -> None:
+    engine = open_database(database)
+    try:
+        assert differences(engine) == []
+        catalogue = Catalogue(engine)
+        (base,) = catalogue.list()
+        documents = catalogue.documents(base.id).items
+        assert {each.source_uri: each.state for each in documents if each.state != "waiting"} == DOCUMENTS
+        assert "logrotate" in catalogue.document_text(next(d.id for d in documents if d.source_uri == "docs/disk.md"))
+        messages = SqlThreads(engine).load(THREAD).messages
+        assert [each.role for each in messages] == ["user", "assistant"] * 2
+        assert messages[1].citations[0].source_uri == "docs/disk.md"
+        (run,) = CodeRuns(engine, database.parent / "conversations").list(THREAD)
+        assert (run.code, run.stdout, run.artifacts[0].name) == ("print(6 * 7)", "42\n", "plot.txt")
+        assert RoleAssignments(engine).load() == {"answer": ("extractive",)}
+    finally:
+        engine.dispose()
+
+
+def test_an_older_database_is_migrated_and_everything_is_found(old: Path) -> None:
+    assert_nothing_is_lost(old)
+    assert_nothing_is_lost(old)
+
+
+def test_a_still_older_database_learns_to_keep_the_reason_of_a_failed_answer(old: Path) -> None:
+    with sqlite3.connect(old) as records:
+        records.execute("alter table messages drop column error")
+    assert_nothing_is_lost(old)
+
+
+def test_a_new_database_is_what_a_migrated_one_is(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "new.sqlite")
+    assert differences(engine) == []
+    engine.dispose()
+    (head,) = ScriptDirectory(str(Path(migrate.__file__).with_name("migrations"))).get_heads()
+    assert head == migrate.HEAD
+
+
+def test_a_database_of_a_newer_version_is_refused_and_untouched(old: Path) -> None:
+    open_database(old).dispose()
+    with sqlite3.connect(old) as records:
+        records.execute("update alembic_version set version_num = '9999'")
+    before = old.read_bytes()
+    with pytest.raises(ConfigError, match=r"newer version.*CHATBOT_DATA_DIR"):
+        open_database(old)
+    assert old.read_bytes() == before
+
+
+@pytest.mark.service  # a process for each statement
+def test_a_migration_that_is_killed_anywhere_is_done_by_the_next_start(tmp_path: Path) -> None:
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["db.test_migrations"])
+    killed = 0
+    while True:
+        database = unpack(tmp_path / str(killed)) / "records.sqlite"
+        process = processes.Process(target=migrate_and_die, args=(database, killed))
+        process.start()
+        process.join(60)
+        assert_nothing_is_lost(database)
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+        killed += 1
+    assert killed > 2
+
+
+def migrate_and_die(database: Path, statements: int) -> None:
+    """Dies by SIGKILL once that many statements of the migration were executed."""
+    left = statements
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        nonlocal left
+        if statement.startswith(("SELECT", "PRAGMA")):
+            return
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+
+    event.listen(Engine, "before_cursor_execute", count)
+    open_database(database).dispose()
