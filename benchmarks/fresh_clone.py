@@ -92,10 +92,10 @@ def _wait_until_ready(client: httpx.Client, server: subprocess.Popen[bytes], log
 
 
 def _build_sample(client: httpx.Client) -> None:
-    started = client.post("/v1/samples").raise_for_status().json()
+    started = client.post("/api/v1/samples").raise_for_status().json()
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
-        job = client.get(f"/v1/jobs/{started['job_id']}").raise_for_status().json()
+        job = client.get(f"/api/v1/jobs/{started['job_id']}").raise_for_status().json()
         if job["state"] == "done":
             return
         if job["state"] in ("failed", "cancelled"):
@@ -106,8 +106,8 @@ def _build_sample(client: httpx.Client) -> None:
 
 def _ask(client: httpx.Client) -> int:
     """The number of citations in the answer."""
-    thread = client.post("/v1/threads", json={}).raise_for_status().json()["id"]
-    with client.stream("POST", f"/v1/threads/{thread}/messages", json={"text": QUESTION}) as stream:
+    thread = client.post("/api/v1/threads", json={}).raise_for_status().json()["id"]
+    with client.stream("POST", f"/api/v1/threads/{thread}/messages", json={"text": QUESTION}) as stream:
         lines = list(stream.iter_lines())
     ends = [
         line for line, following in zip(lines, [*lines[1:], ""], strict=True) if line == "event: answer" and following

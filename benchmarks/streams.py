@@ -59,12 +59,14 @@ def main() -> None:
 async def _measure(url: str, model: str, at_once: int) -> None:
     limits = httpx.Limits(max_connections=at_once + 10)
     async with httpx.AsyncClient(timeout=300, limits=limits, trust_env=False) as http:
-        threads = [(await http.post(f"{url}/v1/threads", json={})).json()["id"] for _ in range(ONE_BY_ONE + at_once)]
+        threads = [
+            (await http.post(f"{url}/api/v1/threads", json={})).json()["id"] for _ in range(ONE_BY_ONE + at_once)
+        ]
         await _ask(http, url, threads[0])  # loads what the first question loads
         alone = [await _ask(http, url, thread) for thread in threads[1:ONE_BY_ONE]]
         trips = [await _timed(http.get(f"{url}/healthz")) for _ in range(ONE_BY_ONE)]
         body = {"query": QUESTION, "limit": 8}
-        searches = [await _timed(http.post(f"{url}/v1/search", json=body)) for _ in range(ONE_BY_ONE)]
+        searches = [await _timed(http.post(f"{url}/api/v1/search", json=body)) for _ in range(ONE_BY_ONE)]
         models = [await _ask_model(http, model) for _ in range(ONE_BY_ONE)]
         begun = time.perf_counter()
         together = await asyncio.gather(*(_ask(http, url, thread) for thread in threads[ONE_BY_ONE:]))
@@ -108,7 +110,7 @@ async def _ask(http: httpx.AsyncClient, url: str, thread: str) -> Asked:
     first_event = first_token = 0.0
     end = "nothing"
     async with httpx_sse.aconnect_sse(
-        http, "POST", f"{url}/v1/threads/{thread}/messages", json={"text": QUESTION}
+        http, "POST", f"{url}/api/v1/threads/{thread}/messages", json={"text": QUESTION}
     ) as it:
         async for event in it.aiter_sse():
             now = (time.perf_counter() - begun) * 1000

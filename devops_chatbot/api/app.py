@@ -93,6 +93,7 @@ def create_app(product: Product) -> FastAPI:
     )
     for module in ROUTES:
         app.include_router(module.router)
+    app.include_router(health.machines)
     server = product.settings.server
     key = server.key.get_secret_value() if server.key else None
     app.add_middleware(

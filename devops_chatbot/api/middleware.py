@@ -17,10 +17,11 @@ from devops_chatbot.api.loopback import is_loopback
 from devops_chatbot.api.metrics import Metrics
 from devops_chatbot.api.problems import problem, unauthorised
 from devops_chatbot.errors import NotAllowed, TooLarge
+from devops_chatbot.schemas import NATIVE
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/docs", "/openapi.json"})
 OPEN_PREFIX = "/swagger/"
-NAMES_BELOW = "/v1/knowledge-bases/"
+NAMES_BELOW = f"{NATIVE}/knowledge-bases/"
 KEPT_SLASH = "\x1f"
 """Stands in a path for a `%2F` of a name, which is no border of segments."""
 MAX_BODY_BYTES = 2 * 1024 * 1024

@@ -21,7 +21,7 @@ from devops_chatbot.chat import Event, SearchMode
 from devops_chatbot.client.code import Bench, Download, Upload, error_of
 from devops_chatbot.client.outgoing import FileOnDemand
 from devops_chatbot.errors import BadRequest, ChatbotError, Unavailable
-from devops_chatbot.schemas import wire
+from devops_chatbot.schemas import NATIVE, wire
 from devops_chatbot.schemas.taken import body_of
 from devops_chatbot.values import from_json, from_page
 
@@ -74,7 +74,8 @@ class Client:
     def alive(self) -> bool:
         """True when a server answers; never raises."""
         try:
-            return self.send("GET", "/healthz").is_success
+            with self._translated():
+                return self._http.get("/healthz").is_success
         except ChatbotError:
             return False
 
@@ -87,45 +88,45 @@ class Client:
         return wire.Readiness.model_validate_json(response.content)
 
     def settings(self) -> wire.SettingsInForce:
-        return self.get(wire.SettingsInForce, "/v1/settings")
+        return self.get(wire.SettingsInForce, "/settings")
 
     # --- models, embeddings, scenarios
 
     def models(self) -> wire.Models:
-        return self.get(wire.Models, "/v1/models")
+        return self.get(wire.Models, "/models")
 
     def test_model(self, name: str) -> wire.Test:
         """One real call of a language model."""
-        return self.got(wire.Test, self.send("POST", f"/v1/models/{_quoted(name)}/test"))
+        return self.got(wire.Test, self.send("POST", f"/models/{_quoted(name)}/test"))
 
     def assign_role(self, role: str, models: Sequence[str]) -> wire.Models:
         """From now on `role` is done by these models, the first reachable one first; survives a restart."""
         return self.got(
             wire.Models,
-            self.send("PUT", f"/v1/models/roles/{_quoted(role)}", body=body_of(wire.RoleChange, models=tuple(models))),
+            self.send("PUT", f"/models/roles/{_quoted(role)}", body=body_of(wire.RoleChange, models=tuple(models))),
         )
 
     def embeddings(self) -> list[wire.EmbeddingInfo]:
-        return self.rows(wire.EmbeddingInfo, "/v1/embeddings")
+        return self.rows(wire.EmbeddingInfo, "/embeddings")
 
     def test_embedding(self, name: str) -> wire.Test:
-        return self.got(wire.Test, self.send("POST", f"/v1/embeddings/{_quoted(name)}/test"))
+        return self.got(wire.Test, self.send("POST", f"/embeddings/{_quoted(name)}/test"))
 
     def reset_role(self, role: str) -> wire.Models:
         """Let a role be done as the settings say."""
-        return self.got(wire.Models, self.send("DELETE", f"/v1/models/roles/{_quoted(role)}"))
+        return self.got(wire.Models, self.send("DELETE", f"/models/roles/{_quoted(role)}"))
 
     def test_check(self, name: str) -> wire.Test:
         """Really use a thing that readiness names."""
-        return self.got(wire.Test, self.send("POST", f"/v1/checks/{_quoted(name)}/test"))
+        return self.got(wire.Test, self.send("POST", f"/checks/{_quoted(name)}/test"))
 
     def scenarios(self) -> list[wire.Scenario]:
-        return self.rows(wire.Scenario, "/v1/scenarios")
+        return self.rows(wire.Scenario, "/scenarios")
 
     # --- knowledge bases and their documents; `kb` is an id or a name
 
     def knowledge_bases(self) -> list[wire.KnowledgeBase]:
-        return self.rows(wire.KnowledgeBase, "/v1/knowledge-bases")
+        return self.rows(wire.KnowledgeBase, "/knowledge-bases")
 
     def knowledge_base(self, kb: str) -> wire.KnowledgeBase:
         return self.get(wire.KnowledgeBase, self._kb(kb))
@@ -134,7 +135,7 @@ class Client:
         self, name: str, *, description: str = "", embedding: str | None = None
     ) -> wire.KnowledgeBase:
         body = body_of(wire.NewKnowledgeBase, name=name, description=description, embedding=embedding)
-        return self.got(wire.KnowledgeBase, self.send("POST", "/v1/knowledge-bases", body=body))
+        return self.got(wire.KnowledgeBase, self.send("POST", "/knowledge-bases", body=body))
 
     def change_knowledge_base(
         self, kb: str, *, name: str | None = None, description: str | None = None
@@ -206,30 +207,30 @@ class Client:
         return self.got(wire.StartedJob, self.send("POST", f"{self._kb(kb)}/sources", body=body)).job
 
     def samples(self) -> wire.Samples:
-        return self.get(wire.Samples, "/v1/samples")
+        return self.get(wire.Samples, "/samples")
 
     def build_samples(self, language: Literal["en", "zh"] = "en") -> wire.Job:
         """Build the sample knowledge base, named in this language, or bring it up to date."""
         return self.got(
-            wire.StartedJob, self.send("POST", "/v1/samples", body=body_of(wire.NewSamples, language=language))
+            wire.StartedJob, self.send("POST", "/samples", body=body_of(wire.NewSamples, language=language))
         ).job
 
     # --- jobs
 
     def jobs(self, *, knowledge_base: str | None = None) -> list[wire.Job]:
         """Newest first."""
-        return self.rows(wire.Job, "/v1/jobs", knowledge_base=knowledge_base)
+        return self.rows(wire.Job, "/jobs", knowledge_base=knowledge_base)
 
     def job(self, job_id: str) -> wire.Job:
-        return self.get(wire.Job, f"/v1/jobs/{_quoted(job_id)}")
+        return self.get(wire.Job, f"/jobs/{_quoted(job_id)}")
 
     def cancel_job(self, job_id: str) -> wire.Job:
         """Stop a job; what it has taken in stays."""
-        return self.got(wire.Job, self.send("DELETE", f"/v1/jobs/{_quoted(job_id)}"))
+        return self.got(wire.Job, self.send("DELETE", f"/jobs/{_quoted(job_id)}"))
 
     def job_events(self, job_id: str) -> Generator[wire.Job]:
         """The job now and after each change, until it has ended."""
-        with self.stream("GET", f"/v1/jobs/{_quoted(job_id)}/events") as events:
+        with self.stream("GET", f"/jobs/{_quoted(job_id)}/events") as events:
             for name, data in events:
                 if name == "job":
                     yield wire.Job.model_validate_json(data)
@@ -255,42 +256,42 @@ class Client:
             limit=limit,
             score_threshold=score_threshold,
         )
-        return self.got(wire.SearchResult, self.send("POST", "/v1/search", body=body))
+        return self.got(wire.SearchResult, self.send("POST", "/search", body=body))
 
     def passage(self, ref: str, quote: str = "") -> wire.OpenedPassage:
         """Open a citation: the passage in its surroundings."""
-        return self.get(wire.OpenedPassage, "/v1/passages", ref=ref, quote=quote)
+        return self.get(wire.OpenedPassage, "/passages", ref=ref, quote=quote)
 
     # --- conversations
 
     def threads(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> wire.Page[wire.ThreadSummary]:
         """Newest first; `text` is looked for in titles and messages."""
-        return self.get(wire.Page[wire.ThreadSummary], "/v1/threads", offset=offset, limit=limit, text=text)
+        return self.get(wire.Page[wire.ThreadSummary], "/threads", offset=offset, limit=limit, text=text)
 
     def create_thread(self, title: str = "") -> wire.ThreadSummary:
-        return self.got(wire.ThreadSummary, self.send("POST", "/v1/threads", body=body_of(wire.NewThread, title=title)))
+        return self.got(wire.ThreadSummary, self.send("POST", "/threads", body=body_of(wire.NewThread, title=title)))
 
     def thread(self, thread_id: str) -> wire.Thread:
         """A conversation with all its messages."""
-        return self.get(wire.Thread, f"/v1/threads/{_quoted(thread_id)}")
+        return self.get(wire.Thread, f"/threads/{_quoted(thread_id)}")
 
     def rename_thread(self, thread_id: str, title: str) -> wire.ThreadSummary:
         body = body_of(wire.ThreadChange, title=title)
-        return self.got(wire.ThreadSummary, self.send("PATCH", f"/v1/threads/{_quoted(thread_id)}", body=body))
+        return self.got(wire.ThreadSummary, self.send("PATCH", f"/threads/{_quoted(thread_id)}", body=body))
 
     def delete_thread(self, thread_id: str) -> None:
-        self.send("DELETE", f"/v1/threads/{_quoted(thread_id)}")
+        self.send("DELETE", f"/threads/{_quoted(thread_id)}")
 
     def ask(self, thread_id: str, message: wire.NewMessage) -> Generator[Event]:
         """The events of one question; the last is an `Answer` or a `Failure`. Closing the generator stops the work."""
-        with self.stream("POST", f"/v1/threads/{_quoted(thread_id)}/messages", body=message) as events:
+        with self.stream("POST", f"/threads/{_quoted(thread_id)}/messages", body=message) as events:
             for name, data in events:
                 if name in wire.EVENTS:  # a newer server may say more than we know
                     yield _adapter(name).validate_json(data)
 
     def stop(self, thread_id: str) -> bool:
         """Stop whatever this thread is answering, from anywhere; False when it was idle. What was said is kept."""
-        return bool(self.send("POST", f"/v1/threads/{_quoted(thread_id)}/stop").json()["stopped"])
+        return bool(self.send("POST", f"/threads/{_quoted(thread_id)}/stop").json()["stopped"])
 
     @property
     def bench(self) -> Bench:
@@ -303,7 +304,7 @@ class Client:
         """The path of a knowledge base; a name with a slash cannot stand in a path and is looked up."""
         if "/" in kb:
             kb = next((base.id for base in self.knowledge_bases() if base.name == kb), kb.replace("/", " "))
-        return f"/v1/knowledge-bases/{_quoted(kb)}"
+        return f"/knowledge-bases/{_quoted(kb)}"
 
     def send(
         self,
@@ -317,7 +318,7 @@ class Client:
         content = body.model_dump_json(exclude_unset=True) if body is not None else None
         headers = {"Content-Type": "application/json"} if body is not None else None
         with self._translated():
-            response = self._http.request(method, path, content=content, headers=headers, params=given or None)
+            response = self._http.request(method, NATIVE + path, content=content, headers=headers, params=given or None)
         return self._check(response)
 
     def send_files(self, path: str, files: Sequence[Upload]) -> httpx.Response:
@@ -330,7 +331,7 @@ class Client:
             for name, content in named
         ]
         with self._translated():
-            response = self._http.post(path, files=parts, timeout=UPLOAD_TIMEOUT_S)
+            response = self._http.post(NATIVE + path, files=parts, timeout=UPLOAD_TIMEOUT_S)
         return self._check(response)
 
     def get(self, kind: type[T], path: str, **query: str | int | None) -> T:
@@ -352,7 +353,7 @@ class Client:
         timeout = httpx.Timeout(self._http.timeout.connect, read=None)  # the server says when nothing more will come
         with (
             self._translated(),
-            self._http.stream(method, path, content=content, headers=headers, timeout=timeout) as response,
+            self._http.stream(method, NATIVE + path, content=content, headers=headers, timeout=timeout) as response,
         ):
             if not response.is_success:
                 response.read()

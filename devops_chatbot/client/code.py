@@ -66,7 +66,7 @@ class Connection(Protocol):
 
 
 class Bench:
-    """Routes below `/v1/threads/{id}` and `/v1/sandboxes`. Raises as the client does."""
+    """Routes below `/threads/{id}` and `/sandboxes`. Raises as the client does."""
 
     def __init__(self, connection: Connection) -> None:
         self._to = connection
@@ -150,15 +150,15 @@ class Bench:
 
     def state(self) -> SandboxReadiness:
         """What the sandbox can do now. Raises `SandboxUnavailable` with the reason when it can do nothing."""
-        return self._to.get(SandboxReadiness, "/v1/sandboxes/readiness")
+        return self._to.get(SandboxReadiness, "/sandboxes/readiness")
 
     def languages(self) -> list[Language]:
         """The languages that the product knows."""
-        return self._to.rows(Language, "/v1/sandboxes/languages")
+        return self._to.rows(Language, "/sandboxes/languages")
 
     def selftest(self) -> Generator[AttackResult]:
         """Try to break out on the sandbox's own host; a result an attack, as they come. Takes a minute."""
-        with self._to.stream("POST", "/v1/sandboxes/selftest") as events:
+        with self._to.stream("POST", "/sandboxes/selftest") as events:
             for name, data in events:
                 if name == "result":
                     yield from_json(AttackResult, data)
@@ -175,7 +175,7 @@ def error_of(problem: Mapping[str, object]) -> ChatbotError:
 
 
 def _thread(thread: str) -> str:
-    return f"/v1/threads/{_quoted(thread)}"
+    return f"/threads/{_quoted(thread)}"
 
 
 def _quoted(part: str) -> str:

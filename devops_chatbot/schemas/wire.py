@@ -78,7 +78,7 @@ class NewKnowledgeBase(Taken):
     name: str = Field(examples=["Runbooks"])
     description: str = Field(default="", examples=["What to do when it burns"])
     embedding: str | None = Field(
-        default=None, description="a name of `GET /v1/embeddings`; none: the default of the settings"
+        default=None, description="a name of `GET /api/v1/embeddings`; none: the default of the settings"
     )
 
 
@@ -271,10 +271,12 @@ class NewMessage(Taken):
     """A question. Empty `knowledge_bases` means every one; `route` overrules the router, `model` the answer role."""
 
     text: str = Field(default="", examples=["A pod is in CrashLoopBackOff. What should I check?"])
-    route: str | None = Field(default=None, description="a name of `GET /v1/scenarios`; none: the scheduler chooses")
+    route: str | None = Field(
+        default=None, description="a name of `GET /api/v1/scenarios`; none: the scheduler chooses"
+    )
     knowledge_bases: tuple[str, ...] = Field(default=(), description="ids or names", examples=[["Runbooks"]])
     repositories: Repositories = ()
-    model: str | None = Field(default=None, description="a name of `GET /v1/models`")
+    model: str | None = Field(default=None, description="a name of `GET /api/v1/models`")
     mode: SearchMode = "hybrid"
     limit: int = Field(default=8, ge=1, le=50, description="passages given to the writer")
     score_threshold: float = Field(default=0.0, ge=0, le=1)

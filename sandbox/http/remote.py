@@ -82,7 +82,7 @@ class RemoteSandbox:
         full: errors.LimitReached | None = None
         for server in order:
             try:
-                session = server.one(SessionInfo, "POST", "/v1/sandboxes", caller=caller, json=body)
+                session = server.one(SessionInfo, "POST", "/api/v1/sandboxes", caller=caller, json=body)
             except SandboxUnavailable as error:
                 problems = [*problems, str(error)]
                 continue
@@ -101,7 +101,7 @@ class RemoteSandbox:
         missing = NotFound(f"There is no sandbox session {session_id!r}: it was closed, it expired, or it never was.")
         for server in [home] if (home := self._homes.get(session_id)) else self._servers:
             try:
-                info = server.one(SessionInfo, "GET", f"/v1/sandboxes/{quote(session_id, safe='')}", caller=caller)
+                info = server.one(SessionInfo, "GET", f"/api/v1/sandboxes/{quote(session_id, safe='')}", caller=caller)
             except SandboxUnavailable as error:
                 missing = NotFound(f"The sandbox session {session_id!r} was on a server that is gone: {error}")
                 continue
@@ -118,7 +118,7 @@ class RemoteSandbox:
         infos: list[SessionInfo] = []
         for server in self._servers:
             with contextlib.suppress(SandboxUnavailable):
-                rows = server.many(SessionInfo, "/v1/sandboxes", caller=caller)
+                rows = server.many(SessionInfo, "/api/v1/sandboxes", caller=caller)
                 infos += [replace(info, engine=server.url) for info in rows]
         return sorted(infos, key=lambda info: info.created_at)
 
@@ -126,7 +126,7 @@ class RemoteSandbox:
         """See `Sandbox`; on every server, one after the other."""
         results: Sequence[AttackResult] = ()
         for server in self._servers:
-            for event, data in server.events("/v1/sandboxes/selftest", caller=None, json_body=None):
+            for event, data in server.events("/api/v1/sandboxes/selftest", caller=None, json_body=None):
                 with server.understood():
                     if event == "failure":
                         raise failure(data)
@@ -139,7 +139,7 @@ class RemoteSandbox:
         """Close the sessions that were opened from here, and the connections."""
         for session_id, server in tuple(self._homes.items()):
             with contextlib.suppress(ChatbotError):
-                server.call("DELETE", f"/v1/sandboxes/{session_id}", caller=None)
+                server.call("DELETE", f"/api/v1/sandboxes/{session_id}", caller=None)
         for client in self._own:
             client.close()
 
@@ -160,7 +160,7 @@ class RemoteSandbox:
         for server in self._servers:
             try:
                 ready = server.one(
-                    SandboxReadiness, "GET", "/v1/sandboxes/readiness", caller=None, timeout=READY_TIMEOUT
+                    SandboxReadiness, "GET", "/api/v1/sandboxes/readiness", caller=None, timeout=READY_TIMEOUT
                 )
                 found.append((server, ready))
             except SandboxUnavailable as error:
@@ -253,7 +253,7 @@ class RemoteSession:
         return self._server.understood()
 
     def _path(self, below: str = "") -> str:
-        return f"/v1/sandboxes/{self._id}" + (f"/{below}" if below else "")
+        return f"/api/v1/sandboxes/{self._id}" + (f"/{below}" if below else "")
 
     @contextlib.contextmanager
     def _known(self) -> Iterator[None]:

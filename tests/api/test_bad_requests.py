@@ -19,18 +19,18 @@ def send(url: str, method: str, path: str, body: str | bytes | None = None) -> t
 def test_half_a_character_is_refused_before_any_store_sees_it(client: Client, url: str) -> None:
     thread = client.create_thread("A").id
     for path, body in (
-        ("/v1/threads", '{"title": "\\ud800"}'),
-        ("/v1/search", '{"query": "disk \\udc00"}'),
-        (f"/v1/threads/{thread}/messages", '{"text": "disk", "knowledge_bases": ["\\ud800"]}'),
-        (f"/v1/threads/{thread}/runs", '{"message": "m", "block": 0, "code": "\\ud800"}'),
-        ("/v1/sandboxes", '{"language": "\\ud800"}'),
+        ("/api/v1/threads", '{"title": "\\ud800"}'),
+        ("/api/v1/search", '{"query": "disk \\udc00"}'),
+        (f"/api/v1/threads/{thread}/messages", '{"text": "disk", "knowledge_bases": ["\\ud800"]}'),
+        (f"/api/v1/threads/{thread}/runs", '{"message": "m", "block": 0, "code": "\\ud800"}'),
+        ("/api/v1/sandboxes", '{"language": "\\ud800"}'),
     ):
         status, problem = send(url, "POST", path, body)
         assert (status, problem["error"]) == (422, "BadRequest"), path
         assert "half of a character" in problem["detail"]
     with pytest.raises(BadRequest, match="half of a character"):
         client.search("disk \ud800")
-    assert send(url, "POST", "/v1/search", '{"query": "\\ud83d\\ude92"}')[0] == 200, "a whole pair is one character"
+    assert send(url, "POST", "/api/v1/search", '{"query": "\\ud83d\\ude92"}')[0] == 200, "a whole pair is one character"
 
 
 @pytest.mark.parametrize(
@@ -50,30 +50,30 @@ def test_half_a_character_is_refused_before_any_store_sees_it(client: Client, ur
     ],
 )
 def test_a_wrong_body_is_told_without_words_of_python(url: str, body: bytes, said: str) -> None:
-    status, problem = send(url, "POST", "/v1/search", body)
+    status, problem = send(url, "POST", "/api/v1/search", body)
     assert status in (400, 422)
     assert problem["detail"].startswith(said)
 
 
 def test_a_page_beyond_every_list_is_refused(client: Client, url: str) -> None:
     client.create_knowledge_base("Runbooks")
-    for path in ("/v1/threads", "/v1/knowledge-bases/Runbooks/documents"):
+    for path in ("/api/v1/threads", "/api/v1/knowledge-bases/Runbooks/documents"):
         assert send(url, "GET", f"{path}?offset=99999999999999999999")[0] == 422
 
 
 def test_a_wrong_method_is_told_every_right_one(client: Client, url: str) -> None:
     thread = client.create_thread("A").id
-    response = httpx.put(f"{url}/v1/threads/{thread}")
+    response = httpx.put(f"{url}/api/v1/threads/{thread}")
     assert (response.status_code, response.headers["allow"]) == (405, "DELETE, GET, PATCH")
     assert "possible: DELETE, GET, PATCH" in response.json()["detail"]
 
 
 def test_repositories_may_be_left_empty_and_a_name_is_not_found(client: Client, url: str) -> None:
     thread = client.create_thread("A").id
-    assert send(url, "POST", "/v1/search", '{"query": "x", "repositories": []}')[0] == 200
+    assert send(url, "POST", "/api/v1/search", '{"query": "x", "repositories": []}')[0] == 200
     for path, body in (
-        ("/v1/search", '{"query": "x", "repositories": ["web"]}'),
-        (f"/v1/threads/{thread}/messages", '{"text": "x", "repositories": ["web"]}'),
+        ("/api/v1/search", '{"query": "x", "repositories": ["web"]}'),
+        (f"/api/v1/threads/{thread}/messages", '{"text": "x", "repositories": ["web"]}'),
     ):
         status, problem = send(url, "POST", path, body)
         assert (status, problem["error"]) == (404, "NotFound")

@@ -39,7 +39,7 @@ def app_behind(who: Entry) -> FastAPI:
     )
     metrics = Metrics()
 
-    @app.get("/v1/things")
+    @app.get("/api/v1/things")
     async def things() -> str:
         return "in"
 
@@ -47,19 +47,19 @@ def app_behind(who: Entry) -> FastAPI:
     async def healthz() -> str:
         return "alive"
 
-    @app.post("/v1/things")
+    @app.post("/api/v1/things")
     async def make(body: Body) -> int:
         return body.number
 
-    @app.get("/v1/broken")
+    @app.get("/api/v1/broken")
     async def broken() -> str:
         raise ValueError("secret-of-the-inside")
 
-    @app.get("/v1/full")
+    @app.get("/api/v1/full")
     def full() -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    @app.get("/v1/model")
+    @app.get("/api/v1/model")
     def model() -> str:
         raise ModelUnavailable("The model does not answer.")
 
@@ -78,7 +78,7 @@ KEYED = entry(host="0.0.0.0", allowed_hosts=("Chat.example.com:8600",), key="lon
 @pytest.fixture
 def get(serve):
     with serve(app_behind(OPEN)) as url:
-        yield lambda path="/v1/things", **headers: httpx.get(url + path, headers=headers)
+        yield lambda path="/api/v1/things", **headers: httpx.get(url + path, headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -105,38 +105,38 @@ def test_a_page_of_another_origin_is_refused(get) -> None:
 
 def test_without_the_right_key_nobody_comes_in(serve) -> None:
     with serve(app_behind(KEYED)) as url:
-        assert httpx.get(f"{url}/v1/things").status_code == 401
-        assert httpx.get(f"{url}/v1/things", headers={"Authorization": "Bearer wrong"}).status_code == 401
-        assert httpx.get(f"{url}/v1/things", headers={"Authorization": "Basic long random text"}).status_code == 401
-        refused = httpx.get(f"{url}/v1/nothing")
+        assert httpx.get(f"{url}/api/v1/things").status_code == 401
+        assert httpx.get(f"{url}/api/v1/things", headers={"Authorization": "Bearer wrong"}).status_code == 401
+        assert httpx.get(f"{url}/api/v1/things", headers={"Authorization": "Basic long random text"}).status_code == 401
+        refused = httpx.get(f"{url}/api/v1/nothing")
         assert refused.status_code == 401, "what exists is nobody's business"
         assert refused.headers["www-authenticate"] == "Bearer"
         right = {"Authorization": "Bearer long random text"}
-        assert httpx.get(f"{url}/v1/things", headers=right).status_code == 200
-        assert httpx.get(f"{url}/v1/things", headers=right | {"Host": "chat.example.com"}).status_code == 200
+        assert httpx.get(f"{url}/api/v1/things", headers=right).status_code == 200
+        assert httpx.get(f"{url}/api/v1/things", headers=right | {"Host": "chat.example.com"}).status_code == 200
         assert httpx.get(f"{url}/healthz").status_code == 200, "an orchestrator has no key"
 
 
 def test_a_problem_has_the_shape_of_rfc_9457(get) -> None:
-    response = get("/v1/nothing")
+    response = get("/api/v1/nothing")
     assert response.headers["content-type"] == "application/problem+json"
     problem = Problem.model_validate(response.json())
     assert (problem.status, problem.error, problem.type) == (404, "NotFound", "urn:devops-chatbot:not-found")
     assert problem.request_id == response.headers["x-request-id"]
-    assert "/v1/nothing" in problem.detail
+    assert "/api/v1/nothing" in problem.detail
 
 
 def test_a_wrong_body_is_named_field_by_field(serve) -> None:
     with serve(app_behind(OPEN)) as url:
-        response = httpx.post(f"{url}/v1/things", json={"number": "x"})
+        response = httpx.post(f"{url}/api/v1/things", json={"number": "x"})
     assert response.status_code == 422
     assert response.json()["fields"][0]["field"] == "body.number"
 
 
 def test_a_body_that_is_no_json_is_told_where_or_why(serve) -> None:
     with serve(app_behind(OPEN)) as url:
-        broken = httpx.post(f"{url}/v1/things", content='{"number": ', headers={"Content-Type": "application/json"})
-        unnamed = httpx.post(f"{url}/v1/things", content='{"number": 1}', headers={"Content-Type": "text/plain"})
+        broken = httpx.post(f"{url}/api/v1/things", content='{"number": ', headers={"Content-Type": "application/json"})
+        unnamed = httpx.post(f"{url}/api/v1/things", content='{"number": 1}', headers={"Content-Type": "text/plain"})
     assert broken.json()["detail"] == "body: is not valid JSON: Expecting value at character 11"
     assert unnamed.json()["detail"].startswith("body: the header Content-Type is 'text/plain'; expected")
     assert {broken.status_code, unnamed.status_code} == {422}
@@ -155,36 +155,36 @@ def test_a_body_that_is_too_large_is_refused_whether_or_not_it_says_so(serve) ->
     with serve(app_behind(OPEN)) as url:
         big = b'{"number": 1, "x": "' + b"x" * 3_000_000 + b'"}'
         headers = {"Content-Type": "application/json"}
-        assert httpx.post(f"{url}/v1/things", content=big, headers=headers).status_code == 413
-        assert httpx.post(f"{url}/v1/things", content=iter([big]), headers=headers).status_code == 413
+        assert httpx.post(f"{url}/api/v1/things", content=big, headers=headers).status_code == 413
+        assert httpx.post(f"{url}/api/v1/things", content=iter([big]), headers=headers).status_code == 413
 
 
 def test_an_unforeseen_error_does_not_show_its_inside(get) -> None:
-    response = get("/v1/broken")
+    response = get("/api/v1/broken")
     assert response.status_code == 500
     assert "secret-of-the-inside" not in response.text
     assert response.json()["request_id"] == response.headers["x-request-id"]
 
 
 def test_a_full_disk_says_so(get) -> None:
-    response = get("/v1/full")
+    response = get("/api/v1/full")
     assert response.status_code == 507
     assert response.json()["error"] == "StoreUnavailable"
     assert "Free some space" in response.json()["detail"]
 
 
 def test_what_is_unavailable_says_when_to_try_again(get) -> None:
-    response = get("/v1/model")
+    response = get("/api/v1/model")
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0
 
 
 def test_requests_are_counted_by_route_and_not_by_path(get) -> None:
-    get("/v1/things")
-    get("/v1/nothing-1")
-    get("/v1/nothing-2")
+    get("/api/v1/things")
+    get("/api/v1/nothing-1")
+    get("/api/v1/nothing-2")
     numbers = get("/numbers").text
-    assert 'chatbot_http_requests_total{method="GET",route="/v1/things",status="200"} 1.0' in numbers
+    assert 'chatbot_http_requests_total{method="GET",route="/api/v1/things",status="200"} 1.0' in numbers
     assert 'route="unknown",status="404"} 2.0' in numbers
 
 

@@ -76,7 +76,7 @@ def test_an_upload_that_the_disk_cannot_hold_is_refused_before_it_is_read(client
     client.create_knowledge_base("Runbooks")
     address = urlsplit(url)
     request = (
-        "POST /v1/knowledge-bases/Runbooks/documents HTTP/1.1\r\nHost: localhost\r\n"
+        "POST /api/v1/knowledge-bases/Runbooks/documents HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {10**16}\r\n\r\n"
     )
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
@@ -96,7 +96,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(client: Client, url: str) -> N
 
     with pytest.raises(ConnectionError):
         httpx.post(
-            f"{url}/v1/knowledge-bases/Runbooks/documents",
+            f"{url}/api/v1/knowledge-bases/Runbooks/documents",
             content=pieces(),
             headers={"Content-Type": "multipart/form-data; boundary=x"},
         )

@@ -220,10 +220,10 @@ def test_a_folder_is_followed_below_the_allowed_ones_only(client: Client, allowe
 
 def test_names_of_knowledge_bases(client: Client, url: str) -> None:
     made = client.create_knowledge_base("运行手册 / a+b & ?", description="中文")
-    by_name = f"{url}/v1/knowledge-bases/{quote(made.name, safe='')}"
+    by_name = f"{url}/api/v1/knowledge-bases/{quote(made.name, safe='')}"
     assert httpx.get(by_name).json()["id"] == made.id
     assert httpx.get(f"{by_name}/documents").json() == {"items": [], "total": 0}
-    assert httpx.get(f"{url}/v1/knowledge-bases/{made.name}").status_code == 404, "an open slash is a border"
+    assert httpx.get(f"{url}/api/v1/knowledge-bases/{made.name}").status_code == 404, "an open slash is a border"
     assert client.knowledge_base("运行手册 / a+b & ?") == client.knowledge_base(made.id) == made
     with pytest.raises(Conflict):
         client.create_knowledge_base("运行手册 / A+B & ?")
@@ -378,7 +378,7 @@ def test_metrics_and_documentation(client: Client, url: str) -> None:
     for file in ("swagger-ui-bundle.js", "swagger-ui.css"):
         assert httpx.get(f"{url}/swagger/{file}").status_code == 200
     schema = httpx.get(f"{url}/openapi.json").json()
-    assert "/v1/threads/{thread_id}/messages" in schema["paths"]
+    assert "/api/v1/threads/{thread_id}/messages" in schema["paths"]
     assert "What should I check?" in json.dumps(schema)
-    assert "multipart/form-data" in json.dumps(schema["paths"]["/v1/knowledge-bases/{kb}/documents"]["post"])
-    assert schema["paths"]["/v1/search"]["post"]["responses"]["4XX"]
+    assert "multipart/form-data" in json.dumps(schema["paths"]["/api/v1/knowledge-bases/{kb}/documents"]["post"])
+    assert schema["paths"]["/api/v1/search"]["post"]["responses"]["4XX"]

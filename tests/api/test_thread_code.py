@@ -171,7 +171,7 @@ class TestRuns:
         data = {each.name: client.bench.artifact(thread, kept.id, each.number).data for each in kept.artifacts}
         assert data["sub.csv"] == b"a;b"
         assert b'"columns": ["n"]' in data["table-1.json"]
-        response = client.http.get(f"/v1/threads/{thread}/runs/{kept.id}/artifacts/0")
+        response = client.http.get(f"/api/v1/threads/{thread}/runs/{kept.id}/artifacts/0")
         assert response.headers["content-disposition"].startswith("attachment")
         assert response.headers["x-content-type-options"] == "nosniff"
 
@@ -225,9 +225,9 @@ class TestRuns:
         with pytest.raises(NotFound):
             run(client, thread, message, "print(1)")
         run(client, thread, client.thread(thread).messages[-1].id, "print(1)")
-        assert client.http.get("/v1/sandboxes").json()["total"] == 1
+        assert client.http.get("/api/v1/sandboxes").json()["total"] == 1
         client.delete_thread(thread)
-        assert client.http.get("/v1/sandboxes").json()["total"] == 0
+        assert client.http.get("/api/v1/sandboxes").json()["total"] == 0
         assert list((tmp_path / "data" / "conversations").iterdir()) == []
 
     def test_more_conversations_than_sessions_take_turns(self, client: Client, image: Image) -> None:

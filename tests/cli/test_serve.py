@@ -190,8 +190,8 @@ def test_beyond_loopback_a_key_is_needed(settings: dict[str, str]) -> None:
     code, said = refused(settings | {"CHATBOT_SERVER__HOST": "0.0.0.0", "CHATBOT_SERVER__KEY": " "})
     assert code == 2
     with serving(settings | {"CHATBOT_SERVER__HOST": "0.0.0.0", "CHATBOT_SERVER__KEY": "k"}, "--no-ui") as server:
-        assert httpx.get(f"{server.api}/v1/threads").status_code == 401
-        assert httpx.get(f"{server.api}/v1/threads", headers={"Authorization": "Bearer k"}).status_code == 200
+        assert httpx.get(f"{server.api}/api/v1/threads").status_code == 401
+        assert httpx.get(f"{server.api}/api/v1/threads", headers={"Authorization": "Bearer k"}).status_code == 200
 
 
 def test_wrong_settings_are_named(settings: dict[str, str]) -> None:

@@ -74,7 +74,7 @@ def test_the_token_is_asked_for(address: ServerAddress) -> None:
     stranger = RemoteSandbox([ServerAddress(url=address.url, token="wrong")])
     with pytest.raises(SandboxUnavailable, match="does not know our token"):
         stranger.open()
-    assert httpx.get(f"{address.url}/v1/sandboxes").status_code == 401
+    assert httpx.get(f"{address.url}/api/v1/sandboxes").status_code == 401
     assert httpx.get(f"{address.url}/healthz").json() == {"status": "ok"}
 
 
@@ -83,7 +83,7 @@ def test_a_reader_who_leaves_stops_the_run(address: ServerAddress) -> None:
     session = remote.open()
     headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "text/event-stream"}
     body = {"code": "import time\nprint('begun', flush=True)\ntime.sleep(25)"}
-    path = f"{address.url}/v1/sandboxes/{session.info().id}/runs"
+    path = f"{address.url}/api/v1/sandboxes/{session.info().id}/runs"
     with httpx.stream("POST", path, headers=headers, json=body) as response:
         assert "begun" in next(response.iter_text())
     deadline = time.monotonic() + 8
@@ -97,15 +97,15 @@ def test_a_reader_who_leaves_stops_the_run(address: ServerAddress) -> None:
 def test_a_run_as_one_answer(address: ServerAddress) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with httpx.Client(base_url=address.url, headers=headers) as client:
-        opened = client.post("/v1/sandboxes", json={"language": "python", "limits": {"seconds": 5}})
+        opened = client.post("/api/v1/sandboxes", json={"language": "python", "limits": {"seconds": 5}})
         assert opened.status_code == 201
         run = client.post(
-            f"/v1/sandboxes/{opened.json()['id']}/runs", json={"code": "import sys; print(1); sys.exit(2)"}
+            f"/api/v1/sandboxes/{opened.json()['id']}/runs", json={"code": "import sys; print(1); sys.exit(2)"}
         )
         assert (run.status_code, run.json()["exit_code"], run.json()["stdout"]) == (200, 2, "1\n")
-        assert client.post("/v1/sandboxes", json={"language": "python", "limit": {}}).status_code == 422
-        assert client.delete(f"/v1/sandboxes/{opened.json()['id']}").status_code == 204
-        gone = client.get(f"/v1/sandboxes/{opened.json()['id']}")
+        assert client.post("/api/v1/sandboxes", json={"language": "python", "limit": {}}).status_code == 422
+        assert client.delete(f"/api/v1/sandboxes/{opened.json()['id']}").status_code == 204
+        gone = client.get(f"/api/v1/sandboxes/{opened.json()['id']}")
         assert (gone.status_code, gone.json()["error"]) == (404, "NotFound")
 
 

@@ -14,9 +14,10 @@ from devops_chatbot.api.routes.thread_code import download
 from devops_chatbot.api.uploads import receive_files
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.code import Attachment
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import Page
 
-router = APIRouter(prefix="/v1/threads/{thread_id}/attachments", tags=["conversations"])
+router = APIRouter(prefix=NATIVE + "/threads/{thread_id}/attachments", tags=["conversations"])
 
 
 @router.get("")

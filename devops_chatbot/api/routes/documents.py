@@ -19,9 +19,10 @@ from devops_chatbot.api.uploads import receive_files
 from devops_chatbot.bootstrap import DOWNLOADS, Product
 from devops_chatbot.config.data_directory import free_bytes
 from devops_chatbot.errors import StoreUnavailable
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import Document, DocumentState, Page, Passage, Selection, StartedJob
 
-router = APIRouter(prefix="/v1/knowledge-bases/{kb}/documents", tags=["documents"])
+router = APIRouter(prefix=NATIVE + "/knowledge-bases/{kb}/documents", tags=["documents"])
 
 MEGABYTE = 1024 * 1024
 UPLOAD = {

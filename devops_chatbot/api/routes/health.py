@@ -14,21 +14,24 @@ from devops_chatbot.api.context import In, Of
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.config.data_directory import free_bytes
 from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import Check, JobState, Readiness, State, Test
 
-router = APIRouter(tags=["health"])
+router = APIRouter(prefix=NATIVE + "/checks", tags=["health"])
+machines = APIRouter(tags=["health"])
+"""Routes for machines, which stand beside the native API."""
 
 LEAST_FREE_BYTES = 50 * 1024 * 1024
 _ENGINES = {"jobs": "dbos", "vector index": "chromadb", "word index": "tantivy", "graph": "ladybug"}
 
 
-@router.get("/healthz")
+@machines.get("/healthz")
 async def healthz() -> dict[str, str]:
     """The process lives."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses={503: {"model": Readiness, "description": "Something necessary has failed"}})
+@machines.get("/readyz", responses={503: {"model": Readiness, "description": "Something necessary has failed"}})
 def readyz(product: Of, response: Response) -> Readiness:
     """Each thing the product needs: ready, disabled or failed and why. 503 when a necessary one has failed."""
     necessary, others = tuple(_necessary(product)), tuple(_others(product))
@@ -37,7 +40,7 @@ def readyz(product: Of, response: Response) -> Readiness:
     return Readiness(ready=ready, version=product.version, checks=(*necessary, *others))
 
 
-@router.post("/v1/checks/{name}/test")
+@router.post("/{name}/test")
 def test_check(name: str, product: Of) -> Test:
     """Really use a thing that `/readyz` names: write to the data directory, open a store and look into it.
 
@@ -54,7 +57,7 @@ def test_check(name: str, product: Of) -> Test:
     return Test(ok=ok, seconds=time.perf_counter() - begun, detail=detail)
 
 
-@router.get("/metrics", response_class=Response)
+@machines.get("/metrics", response_class=Response)
 def metrics(context: In) -> Response:
     """Prometheus text."""
     numbers, product = context.metrics, context.product

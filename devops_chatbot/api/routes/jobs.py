@@ -10,9 +10,10 @@ from devops_chatbot import runs
 from devops_chatbot.api.context import In, Of, given, page
 from devops_chatbot.api.sse import EventStream, frame
 from devops_chatbot.bootstrap import Product
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import Job, Page, StartedJob
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix=NATIVE + "/jobs", tags=["jobs"])
 
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {

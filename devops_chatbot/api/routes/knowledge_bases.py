@@ -3,9 +3,10 @@
 from fastapi import APIRouter
 
 from devops_chatbot.api.context import Named, Of, given, page
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import KnowledgeBase, KnowledgeBaseChange, NewKnowledgeBase, Page
 
-router = APIRouter(prefix="/v1/knowledge-bases", tags=["knowledge bases"])
+router = APIRouter(prefix=NATIVE + "/knowledge-bases", tags=["knowledge bases"])
 
 
 @router.get("")

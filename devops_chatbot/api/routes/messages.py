@@ -16,12 +16,13 @@ from devops_chatbot.api.problems import status_of_name
 from devops_chatbot.api.sse import EventStream, encode
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.chat import Answer, Failure, Progress, Question
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import NewMessage
 from knowledge.text.language import language_of
 
 READING_POLL_S = 0.2
 
-router = APIRouter(prefix="/v1/threads", tags=["conversations"])
+router = APIRouter(prefix=NATIVE + "/threads", tags=["conversations"])
 
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {

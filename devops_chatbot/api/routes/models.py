@@ -8,9 +8,10 @@ from devops_chatbot.api.context import Of, given, page
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.config.settings import RoleSettings
 from devops_chatbot.errors import ChatbotError, NotFound
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import EmbeddingInfo, ModelInfo, Models, Page, RoleChange, Scenario, Test
 
-router = APIRouter(prefix="/v1", tags=["models"])
+router = APIRouter(prefix=NATIVE, tags=["models"])
 
 
 @router.get("/models")

@@ -9,11 +9,12 @@ from devops_chatbot.api.context import Of
 from devops_chatbot.api.routes.jobs import started
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.errors import Conflict
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import NewSamples, Samples, StartedJob
 from knowledge import samples
 from knowledge.catalog.catalog import KnowledgeBase
 
-router = APIRouter(prefix="/v1/samples", tags=["samples"])
+router = APIRouter(prefix=NATIVE + "/samples", tags=["samples"])
 
 FOLDERS = ("guide", "runbooks")
 

@@ -17,6 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from devops_chatbot.api.context import whole
 from devops_chatbot.api.sse import EventStream, Streams, frame
 from devops_chatbot.errors import ChatbotError, TooLarge
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.sandboxes import NewRun, NewSandbox
 from devops_chatbot.schemas.wire import Page
 from devops_chatbot.values import to_json
@@ -43,7 +44,7 @@ HELD_IN_MEMORY = 1 << 20
 T = TypeVar("T")
 S = TypeVar("S")
 
-router = APIRouter(prefix="/v1/sandboxes", tags=["sandbox"])
+router = APIRouter(prefix=NATIVE + "/sandboxes", tags=["sandbox"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

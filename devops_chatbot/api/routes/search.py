@@ -5,10 +5,11 @@ import time
 from fastapi import APIRouter
 
 from devops_chatbot.api.context import Of, given, refuse_repositories
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import Hit, OpenedPassage, SearchRequest, SearchResult
 from knowledge.model import Scope
 
-router = APIRouter(prefix="/v1", tags=["search"])
+router = APIRouter(prefix=NATIVE, tags=["search"])
 
 
 @router.post("/search")

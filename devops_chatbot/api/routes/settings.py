@@ -5,9 +5,10 @@ from fastapi import APIRouter
 from devops_chatbot.api.context import Of, given
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.config.settings import in_force, settings_file
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import Setting, SettingsInForce
 
-router = APIRouter(prefix="/v1/settings", tags=["settings"])
+router = APIRouter(prefix=NATIVE + "/settings", tags=["settings"])
 
 
 @router.get("")

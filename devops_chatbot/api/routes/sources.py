@@ -5,10 +5,11 @@ from fastapi import APIRouter
 from devops_chatbot.api.context import Named, Of, page
 from devops_chatbot.api.routes.jobs import started
 from devops_chatbot.errors import NotFound
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import NewSource, Page, Source, StartedJob
 from knowledge.sources.folder import allowed_folder
 
-router = APIRouter(prefix="/v1/knowledge-bases/{kb}/sources", tags=["sources"])
+router = APIRouter(prefix=NATIVE + "/knowledge-bases/{kb}/sources", tags=["sources"])
 
 
 @router.get("")

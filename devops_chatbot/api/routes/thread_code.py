@@ -18,12 +18,13 @@ from devops_chatbot.api.sse import EventStream, frame
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.code import CodeRun, ThreadSandbox
 from devops_chatbot.conversations import write_archive
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.code import RunRequest, ThreadSandboxChange
 from devops_chatbot.schemas.wire import Page
 from devops_chatbot.values import to_json
 from sandbox.model import Artifact, OutputChunk
 
-router = APIRouter(prefix="/v1/threads/{thread_id}", tags=["conversations"])
+router = APIRouter(prefix=NATIVE + "/threads/{thread_id}", tags=["conversations"])
 
 _RUN: dict[int | str, dict[str, Any]] = {
     200: {

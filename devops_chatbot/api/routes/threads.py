@@ -6,9 +6,10 @@ from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 
 from devops_chatbot.api.context import In, Of, Offset, given, page
+from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import NewThread, Page, Thread, ThreadChange, ThreadSummary
 
-router = APIRouter(prefix="/v1/threads", tags=["conversations"])
+router = APIRouter(prefix=NATIVE + "/threads", tags=["conversations"])
 
 
 @router.get("")
