@@ -20,6 +20,8 @@ def main() -> None:
     )
     apply_style()
     page = st.navigation([place(name) for name in ICONS], position="hidden")
+    # Tell the browser which address this run shows: the next question, citation or button is sent from there.
+    st.query_params.from_dict(st.query_params.to_dict())
     bridge.mount()
     try:
         client().threads(limit=1)

@@ -1,5 +1,6 @@
-// What the pages need of the browser: inline citations, copying, remembered language and theme, bringing a passage
-// into view, whole folders. Everything listens on the document, so it survives whatever Streamlit redraws.
+// What the pages need of the browser: links that change the address, inline citations, copying, remembered language and
+// theme, bringing a passage into view, whole folders. Everything listens on the document, so it survives whatever
+// Streamlit redraws.
 
 const COPIED_MS = 1600
 const FIND_MS = 2000
@@ -21,6 +22,16 @@ async function copy(text) {
   area.select()
   document.execCommand("copy")
   area.remove()
+}
+
+function goTo(address) {
+  // Streamlit shows what a link to the open page names and leaves the address as it is, from which the next click is then
+  // made: a question would land in the conversation that was shown before. So the address goes first, and what is shown
+  // follows it, as after the browser's back button.
+  if (address.href !== location.href) {
+    history.pushState({}, "", address)
+  }
+  window.dispatchEvent(new PopStateEvent("popstate"))
 }
 
 function showTheme(choice, paths) {
@@ -216,6 +227,13 @@ export default function (component) {
       event.preventDefault()
       event.stopPropagation()
       setTriggerValue("cited", cited.getAttribute("href").slice("#cite-".length))
+      return
+    }
+    const link = target?.closest('a[data-testid="stPageLink-NavLink"]')
+    if (link && event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey) {
+      event.preventDefault()
+      event.stopPropagation()
+      goTo(new URL(`./${link.getAttribute("href")}`, location))
       return
     }
     const copier = target?.closest("[data-copy]")

@@ -107,7 +107,7 @@ def _composer(
             st.button(
                 t("chat.stop"),
                 icon=":material/stop_circle:",
-                key="stop_answer",
+                key=f"stop_answer_{live.asked.thread_id}",
                 on_click=_stop,
                 args=(live,),
                 type="primary",
@@ -142,7 +142,6 @@ def _send(thread: Thread | None, text: str, files: "Sequence[UploadedFile]") -> 
             st.session_state["unsent"] = Unsent(thread_id=thread.id, text=text, error=error)
     if thread and ("unsent" in st.session_state or not text.strip()):
         st.query_params["thread"] = thread.id
-        st.session_state["panel_thread"] = thread.id
         st.rerun()
     if text.strip():
         _ask(thread, composer.message(text), text)
@@ -168,7 +167,6 @@ def _ask(thread: Thread | None, message: NewMessage, text: str) -> None:
     st.session_state.pop("failure", None)
     answers().start(opener(), Asked(thread_id=thread_id, message=message, before=before, text=text))
     st.query_params["thread"] = thread_id
-    st.session_state["panel_thread"] = thread_id
     st.rerun()
 
 
@@ -195,6 +193,7 @@ def _show_thread(thread: Thread, live: LiveAnswer | None, attached: Sequence[Att
         _answered(thread, live, bench)
     if bench.live is not None and bench.live.ended:
         codecell.finish(bench.live)
+    st.empty()  # who has chosen another conversation in the meantime gets that one: what follows would come first
     st.rerun()
 
 

@@ -51,11 +51,11 @@ def _session(thread: str, count: int) -> None:
     )
     with st.container(horizontal=True, gap="small"):
         st.button(
-            t("code.reset"), icon=":material/restart_alt:", key="reset_session", on_click=_do, args=("reset", thread),
+            t("code.reset"), icon=":material/restart_alt:", key=f"reset_{thread}", on_click=_do, args=("reset", thread),
             help=t("code.reset_help"),
         )  # fmt: skip
         st.button(
-            t("code.close"), icon=":material/power_settings_new:", key="close_session", on_click=_do,
+            t("code.close"), icon=":material/power_settings_new:", key=f"close_{thread}", on_click=_do,
             args=("close_session", thread), help=t("code.close_help"),
         )  # fmt: skip
 

@@ -55,7 +55,7 @@ def page(browser: "Browser") -> "Iterator[Page]":
 
     context.on("request", watch)
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(120_000)
     yield page
     context.close()
     assert foreign == []
