@@ -5,10 +5,12 @@ from pathlib import Path
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError, NotAllowed, Unavailable
-from webui import bridge, sidebar
-from webui.places import ICONS, place
-from webui.session import client, keep_key, plain, show_error, t, told, use_key
-from webui.style import apply_style
+from webui.app_pages.registry import PAGES
+from webui.chat import sidebar
+from webui.components import bridge
+from webui.components.places import lay_out
+from webui.components.session import client, keep_key, plain, show_error, t, told, use_key
+from webui.components.style import apply_style
 
 
 def main() -> None:
@@ -19,7 +21,7 @@ def main() -> None:
         initial_sidebar_state="auto",
     )
     apply_style()
-    page = st.navigation([place(name) for name in ICONS], position="hidden")
+    page = st.navigation(lay_out(PAGES), position="hidden")
     # Tell the browser which address this run shows: the next question, citation or button is sent from there.
     st.query_params.from_dict(st.query_params.to_dict())
     bridge.mount()

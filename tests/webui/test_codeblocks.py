@@ -1,7 +1,7 @@
 """Which code blocks of an answer can be run, and what of them is code."""
 
 from sandbox.model import Language
-from webui.codeblocks import Code, fenced, names_of, parts, runnable, to_run
+from webui.chat.codeblocks import Code, fenced, names_of, parts, runnable, to_run
 
 NAMES = names_of(
     [

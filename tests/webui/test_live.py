@@ -10,7 +10,7 @@ import pytest
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.schemas.wire import NewMessage
-from webui.live import Asked, LiveAnswer, LiveAnswers
+from webui.chat.live import Asked, LiveAnswer, LiveAnswers
 
 ROUTE = ("route", {"scenario": "docs", "why": "because", "confidence": 0.9})
 ANSWER = ("answer", {"text": "Hello world", "citations": [], "route": ROUTE[1], "model": "scripted"})

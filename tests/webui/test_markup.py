@@ -8,7 +8,7 @@ import pytest
 import webui
 from devops_chatbot.chat import Location
 from devops_chatbot.schemas.wire import OpenedPassage
-from webui.markup import answer_markdown, passage_html, snippet_html
+from webui.components.markup import answer_markdown, passage_html, snippet_html
 
 
 def passage(text: str, hit: str, uri: str = "a.md", location: Location = Location()) -> OpenedPassage:
@@ -117,7 +117,7 @@ def test_a_snippet_of_code_keeps_its_lines_and_its_comments() -> None:
 def test_links_of_documents_do_not_look_like_buttons_of_ours() -> None:
     html = passage_html(passage("see [fsync](http://else.where)", "see"))
     classes = set(re.findall(r'class="([^"]+)"', html)) - {"hit"}
-    sheet = (Path(str(webui.__file__)).parent / "style.css").read_text("utf-8")
+    sheet = (Path(str(webui.__file__)).parent / "components" / "style.css").read_text("utf-8")
     for name in classes:
         for each in name.split():
             rules = re.findall(rf"^\.{each} \{{([^}}]*)\}}", sheet, re.M)

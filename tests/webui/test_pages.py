@@ -68,9 +68,11 @@ def page(name: str, **query: str) -> AppTest:
     """One page by itself."""
 
     def script(name: str) -> None:
-        import importlib
+        from webui.app_pages.registry import PAGES
+        from webui.components.places import lay_out
 
-        importlib.import_module(f"webui.{name}_page").show()
+        lay_out(PAGES)
+        next(each.show for each in PAGES if each.name == name)()
 
     test = AppTest.from_function(script, args=(name,), default_timeout=60)
     test.session_state["language"] = "en"

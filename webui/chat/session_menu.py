@@ -6,9 +6,9 @@ import streamlit as st
 
 from devops_chatbot.code import ThreadSandbox
 from devops_chatbot.errors import ChatbotError
-from webui import codecell
-from webui.places import place
-from webui.session import client, show_error, shown_errors, t, told
+from webui.chat import codecell
+from webui.components.places import place
+from webui.components.session import client, show_error, shown_errors, t, told
 
 FOR_NEW = "auto_run_new"
 """Where the switch of a conversation that has not begun yet is kept."""

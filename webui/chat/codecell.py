@@ -11,11 +11,11 @@ from devops_chatbot.client.client import Client
 from devops_chatbot.code import CodeRun
 from devops_chatbot.errors import ChatbotError
 from sandbox.model import Language
-from webui import results
-from webui.codeblocks import HIGHLIGHT, Code, names_of, runnable, to_run
-from webui.liverun import Cell, LiveRun
-from webui.places import place
-from webui.session import client, opener, runs, show_error, shown_errors, t, told
+from webui.chat import results
+from webui.chat.codeblocks import HIGHLIGHT, Code, names_of, runnable, to_run
+from webui.chat.liverun import Cell, LiveRun, runs
+from webui.components.places import place
+from webui.components.session import client, opener, show_error, shown_errors, t, told
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

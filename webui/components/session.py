@@ -12,8 +12,6 @@ from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
 from webui.i18n import Language, catalogue, known, language_of, translate
 from webui.i18n.server import said
-from webui.live import LiveAnswers
-from webui.liverun import LiveRuns
 
 DEFAULT_URL = "http://127.0.0.1:8600"
 LANGUAGE_COOKIE = "chatbot_language"
@@ -77,18 +75,6 @@ def t(key: str, **values: object) -> str:
 
 def has_text(key: str) -> bool:
     return key in catalogue("en")
-
-
-@st.cache_resource(show_spinner=False)
-def answers() -> LiveAnswers:
-    """The answers on their way in this process."""
-    return LiveAnswers()
-
-
-@st.cache_resource(show_spinner=False)
-def runs() -> LiveRuns:
-    """The code on its way in this process."""
-    return LiveRuns()
 
 
 def show_error(error: ChatbotError) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import streamlit as st
 
 from devops_chatbot.schemas.wire import Job, KnowledgeBase
-from webui.session import client, shown_errors, t
+from webui.components.session import client, shown_errors, t
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

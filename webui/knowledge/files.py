@@ -8,10 +8,10 @@ from typing import cast
 import streamlit as st
 
 from devops_chatbot.schemas.wire import Document, DocumentState, KnowledgeBase, Page
-from webui import passage
-from webui.jobs import state_badge
-from webui.session import client, plain, shown_errors, t, told
-from webui.words import ago, size
+from webui.components import passage
+from webui.components.jobs import state_badge
+from webui.components.session import client, plain, shown_errors, t, told
+from webui.components.words import ago, size
 
 PAGE_SIZE = 25
 CHUNKS_SHOWN = 50

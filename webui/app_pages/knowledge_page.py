@@ -6,11 +6,12 @@ import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.schemas.wire import KnowledgeBase
-from webui import adding, files, passage, trysearch
-from webui.jobs import follow_job, show_result
-from webui.places import place
-from webui.session import client, plain, show_error, shown_errors, t
-from webui.words import size
+from webui.components import passage
+from webui.components.jobs import follow_job, show_result
+from webui.components.places import place
+from webui.components.session import client, plain, show_error, shown_errors, t
+from webui.components.words import size
+from webui.knowledge import adding, files, trysearch
 
 CURRENT = "current_base"
 

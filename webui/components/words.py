@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import get_args
 
+from devops_chatbot.chat import SearchMode
 from devops_chatbot.schemas.wire import Scenario
-from webui.session import has_text, language, t
+from webui.components.session import has_text, language, t
 
+MODES: tuple[SearchMode, ...] = get_args(SearchMode)
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from webui.session import has_key, language, plain, t, use_key
+from webui.components import passage
+from webui.components.places import places
+from webui.components.session import has_key, language, plain, t, use_key
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 KEY = "bridge"
-PATHS = ("/", "/knowledge", "/status")
 THEMES = ("System", "Light", "Dark")
 THEME_COOKIE = "chatbot_theme"
 
 
 def mount() -> None:
     """Put the component on the page; once a run, before anything that may be interrupted."""
-    panel = st.session_state.get("panel")
+    panel = passage.opened()
     _component()(
         key=KEY,
         data={
@@ -34,7 +35,7 @@ def mount() -> None:
         },
         height="content",
         on_cited_change=_on_cited,
-        on_closed_change=_on_closed,
+        on_closed_change=passage.close,
         on_remembered_change=_on_remembered,
         on_unread_change=_on_unread,
     )
@@ -42,7 +43,11 @@ def mount() -> None:
 
 def want_theme(choice: str) -> None:
     """Show the pages in this theme from now on, in this browser."""
-    st.session_state["theme_wanted"] = {"choice": choice, "paths": PATHS, "nonce": secrets.token_hex(4)}
+    st.session_state["theme_wanted"] = {
+        "choice": choice,
+        "paths": [f"/{each.url_path}" for each in places()],
+        "nonce": secrets.token_hex(4),
+    }
 
 
 def chosen_theme() -> str:
@@ -52,18 +57,12 @@ def chosen_theme() -> str:
 
 
 def _on_cited() -> None:
-    from webui import passage
-
     passage.open_cited(str(cast(dict[str, object], st.session_state[KEY]).get("cited") or ""))
 
 
 def _on_remembered() -> None:
     """This tab was given a key before it was loaded again."""
     use_key(str(cast(dict[str, object], st.session_state[KEY]).get("remembered") or ""))
-
-
-def _on_closed() -> None:
-    st.session_state.pop("panel", None)
 
 
 def _on_unread() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from webui.session import t
+from webui.components.session import t
 
 
 def apply_style() -> None:

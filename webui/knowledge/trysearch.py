@@ -5,10 +5,10 @@ from html import escape
 import streamlit as st
 
 from devops_chatbot.schemas.wire import Hit, KnowledgeBase, SearchResult
-from webui import passage
-from webui.composer import MODES
-from webui.markup import snippet_html
-from webui.session import client, plain, shown_errors, t
+from webui.components import passage
+from webui.components.markup import snippet_html
+from webui.components.session import client, plain, shown_errors, t
+from webui.components.words import MODES
 
 
 def show(base: KnowledgeBase) -> None:

@@ -11,9 +11,10 @@ from devops_chatbot.chat import Failure
 from devops_chatbot.code import Attachment
 from devops_chatbot.errors import ChatbotError, NotFound
 from devops_chatbot.schemas.wire import Message, NewMessage, Scenario, Thread
-from webui import attaching, codecell, composer, conversation, passage, session_menu, welcome
-from webui.live import Asked, LiveAnswer, View
-from webui.session import answers, client, has_text, opener, plain, show_error, t, told
+from webui.chat import attaching, codecell, composer, conversation, session_menu, welcome
+from webui.chat.live import Asked, LiveAnswer, View, answers
+from webui.components import passage
+from webui.components.session import client, has_text, opener, plain, show_error, t, told
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -14,9 +14,9 @@ import streamlit as st
 from devops_chatbot.code import CodeRun, RunArtifact
 from devops_chatbot.errors import ChatbotError
 from sandbox.model import OutputChunk
-from webui.liverun import RunView
-from webui.session import client, plain, t, told
-from webui.words import size
+from webui.chat.liverun import RunView
+from webui.components.session import client, plain, t, told
+from webui.components.words import size
 
 SHOWN_ROWS = 200
 LONGEST_SVG = 300_000

@@ -10,11 +10,12 @@ import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.schemas.wire import ThreadSummary
-from webui import bridge, passage
+from webui.chat.live import answers
+from webui.components import bridge, passage
+from webui.components.places import place, places
+from webui.components.session import client, language, plain, show_error, shown_errors, t
+from webui.components.words import size
 from webui.i18n import LANGUAGES
-from webui.places import place
-from webui.session import answers, client, language, plain, show_error, shown_errors, t
-from webui.words import size
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import Page
@@ -27,8 +28,8 @@ def show(page: "Page") -> None:
     with st.sidebar:
         st.html(f'<div class="cb-brand"><span>{t("app.name")}</span></div>')
         with st.container(key="places", gap=None):
-            for name in ("chat", "knowledge", "status"):
-                st.page_link(place(name), width="stretch")
+            for each in places():
+                st.page_link(each, width="stretch")
         at_chat = page.url_path == ""
         _conversations(st.query_params.get("thread") if at_chat else None)
         with st.container(key="preferences"):

@@ -9,8 +9,8 @@ import streamlit as st
 
 from devops_chatbot.code import Attachment
 from devops_chatbot.errors import ChatbotError
-from webui.session import client, plain, shown_errors, t, told
-from webui.words import size
+from webui.components.session import client, plain, shown_errors, t, told
+from webui.components.words import size
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

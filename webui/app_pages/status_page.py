@@ -7,11 +7,11 @@ import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.schemas.wire import Check, EmbeddingInfo, ModelInfo, Models, Setting, Test
-from webui import sandbox_section
+from webui.components.jobs import show_jobs, state_badge
+from webui.components.session import client, language, plain, shown_errors, t, told
+from webui.components.words import role_label
 from webui.i18n.server import check_name, setting_description
-from webui.jobs import show_jobs, state_badge
-from webui.session import client, language, plain, shown_errors, t, told
-from webui.words import role_label
+from webui.status import sandbox_section
 
 SECTIONS = ("health", "models", "sandbox", "jobs", "settings")
 UNASSIGNED = {"answer": "status.extractive", "route": "status.rules"}

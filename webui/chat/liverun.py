@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import streamlit as st
+
 from devops_chatbot.client.client import Client
 from devops_chatbot.code import CodeRun
 from devops_chatbot.errors import ChatbotError
@@ -119,6 +121,12 @@ class LiveRuns:
             live = self._by_thread.get(thread)
             if live is not None and live.ended:
                 del self._by_thread[thread]
+
+
+@st.cache_resource(show_spinner=False)
+def runs() -> LiveRuns:
+    """The code on its way in this process."""
+    return LiveRuns()
 
 
 def _shortened(said: tuple[OutputChunk, ...]) -> tuple[OutputChunk, ...]:

@@ -7,12 +7,11 @@ import streamlit as st
 
 from devops_chatbot.chat import SearchMode
 from devops_chatbot.schemas.wire import KnowledgeBase, ModelInfo, NewMessage, Scenario
-from webui.places import place
-from webui.session import plain, t
-from webui.words import scenario_label
+from webui.components.places import place
+from webui.components.session import plain, t
+from webui.components.words import MODES, scenario_label
 
 DEFAULTS = NewMessage()
-MODES: tuple[SearchMode, ...] = ("hybrid", "vector", "lexical", "graph")
 _AUTO = ""
 
 

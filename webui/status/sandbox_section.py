@@ -10,8 +10,8 @@ import streamlit as st
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
 from sandbox.model import AttackResult, SandboxReadiness
-from webui.jobs import state_badge
-from webui.session import client, opener, show_error, t, told
+from webui.components.jobs import state_badge
+from webui.components.session import client, opener, show_error, t, told
 
 EVERY_S = 0.3
 USUAL_COUNT = 31

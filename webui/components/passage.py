@@ -8,8 +8,8 @@ import streamlit as st
 
 from devops_chatbot.chat import Citation, Location
 from devops_chatbot.errors import ChatbotError, NotFound
-from webui.markup import passage_html
-from webui.session import client, show_error, t
+from webui.components.markup import passage_html
+from webui.components.session import client, show_error, t
 
 PANEL = "panel"
 

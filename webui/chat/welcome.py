@@ -4,9 +4,9 @@ import streamlit as st
 
 from devops_chatbot.errors import ChatbotError, NotFound
 from devops_chatbot.schemas.wire import KnowledgeBase, Samples
-from webui.jobs import follow_job
-from webui.places import place
-from webui.session import client, language, plain, show_error, shown_errors, t, told
+from webui.components.jobs import follow_job
+from webui.components.places import place
+from webui.components.session import client, language, plain, show_error, shown_errors, t, told
 
 
 def show() -> str | None:

@@ -10,12 +10,13 @@ import streamlit as st
 
 from devops_chatbot.chat import Citation, Route
 from devops_chatbot.schemas.wire import Message, Scenario
-from webui import codecell, passage
-from webui.codeblocks import Code, fenced, parts, runnable
-from webui.live import LiveAnswer, View
-from webui.markup import answer_markdown
-from webui.session import language, plain, t, told
-from webui.words import scenario_label
+from webui.chat import codecell
+from webui.chat.codeblocks import Code, fenced, parts, runnable
+from webui.chat.live import LiveAnswer, View
+from webui.components import passage
+from webui.components.markup import answer_markdown
+from webui.components.session import language, plain, t, told
+from webui.components.words import scenario_label
 
 TICK_S = 0.25
 """How soon a run of the script notices that it was interrupted."""

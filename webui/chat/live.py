@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import streamlit as st
+
 from devops_chatbot.chat import Answer, Event, Evidence, Failure, Progress, Route, Token
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
@@ -152,6 +154,12 @@ class LiveAnswers:
             live = self._by_thread.get(thread_id)
             if live is not None and live.ended:
                 del self._by_thread[thread_id]
+
+
+@st.cache_resource(show_spinner=False)
+def answers() -> LiveAnswers:
+    """The answers on their way in this process."""
+    return LiveAnswers()
 
 
 def _with(view: View, event: Event) -> View:

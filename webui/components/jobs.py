@@ -6,8 +6,8 @@ import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.schemas.wire import Job
-from webui.session import client, has_text, plain, show_error, t, told
-from webui.words import ago
+from webui.components.session import client, has_text, plain, show_error, t, told
+from webui.components.words import ago
 
 EVERY_S = 0.4
 HIDDEN = "h"

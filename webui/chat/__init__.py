@@ -1,0 +1,1 @@
+"""The conversation: questions, answers, their code, and the sidebar that leads to them."""

@@ -1,0 +1,1 @@
+"""What every page is made of: the session, words, links, style, the bridge to the browser, sources and jobs."""

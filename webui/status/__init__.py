@@ -1,0 +1,1 @@
+"""What runs, which models there are, the sandbox and the settings."""
