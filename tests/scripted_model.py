@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import scripted_protocols
+from patience import PATIENCE_S, wait_until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +68,17 @@ class ScriptedModel:
 
     def settings(self, **changes: object) -> dict[str, object]:
         """What goes below `[models.NAME]`."""
-        settings = {"provider": "openai-compatible", "model": "scripted", "base_url": self.base_url, "timeout_s": 5}
+        settings = {
+            "provider": "openai-compatible",
+            "model": "scripted",
+            "base_url": self.base_url,
+            "timeout_s": PATIENCE_S,
+        }
         return {**settings, **changes}
 
-    def until_left(self, seconds: float = 5) -> bool:
-        """Waits for a reader to go away."""
-        deadline = time.monotonic() + seconds
-        while not self.left and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return self.left > 0
+    def until_left(self, before: int = 0) -> None:
+        """Waits for a reader to go away, one more than the number `before`."""
+        wait_until(lambda: self.left > before)
 
     def prompt(self, index: int = -1) -> str:
         """All that one request said to the model."""
@@ -121,7 +124,7 @@ class ScriptedModel:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
 
     def _reply(self, body: dict[str, Any], position: int) -> Reply:
         if callable(self.script):

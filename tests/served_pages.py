@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE_S, wait_until
 from scripted_model import Reply, ScriptedModel
 
 from devops_chatbot.client.client import Client
@@ -78,18 +78,15 @@ def product(folder: Path, embedding_cache: Path, *, model: ScriptedModel | None,
             '[models.scripted]\nprovider = "openai-compatible"\nmodel = "scripted"',
             f'base_url = "{model.base_url}"',
         ]
-        lines += ["timeout_s = 10", '[roles]\nanswer = ["scripted"]']
+        lines += [f"timeout_s = {PATIENCE_S}", '[roles]\nanswer = ["scripted"]']
     (folder / "chatbot.toml").write_text("\n".join(lines))
     log = (folder / "serve.log").open("w+")
     process = subprocess.Popen(
         [sys.executable, "-m", "devops_chatbot.cli", "serve"], env=environment, stdout=log, stderr=subprocess.STDOUT
     )
     try:
-        deadline = time.monotonic() + 60
-        while "Ready" not in (folder / "serve.log").read_text():
-            assert process.poll() is None, (folder / "serve.log").read_text()
-            assert time.monotonic() < deadline, (folder / "serve.log").read_text()
-            time.sleep(0.1)
+        wait_until(lambda: "Ready" in (folder / "serve.log").read_text() or process.poll() is not None)
+        assert process.poll() is None, (folder / "serve.log").read_text()
         address = running_server(data)
         assert address is not None
         assert address.ui is not None
@@ -98,7 +95,7 @@ def product(folder: Path, embedding_cache: Path, *, model: ScriptedModel | None,
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -1,13 +1,13 @@
 """A real server over a real socket, in a thread: of any app, or of the whole product on an empty data directory."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
+from patience import PATIENCE_S, wait_until
 from starlette.types import ASGIApp
 
 from devops_chatbot.api.app import create_app
@@ -23,17 +23,14 @@ def running(app: ASGIApp) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=3))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert thread.is_alive()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: server.started or not thread.is_alive())
+    assert thread.is_alive()
     try:
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(15)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 

@@ -1,13 +1,13 @@
 """Asking over a real connection with a scripted model behind it: leaving, stopping, breaking off, many at once."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S, wait_until
 from scripted_model import Reply, ScriptedModel, nobody_there
 from whole_product import running
 
@@ -46,10 +46,8 @@ def asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable:
 
 def kept(client: Client, thread: str) -> Thread:
     """The thread once its answer is kept."""
-    deadline = time.monotonic() + 20
-    while len((found := client.thread(thread)).messages) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return found
+    wait_until(lambda: len(client.thread(thread).messages) == 2)
+    return client.thread(thread)
 
 
 def test_leaving_stops_the_model_and_keeps_what_was_said(asking: Callable) -> None:
@@ -60,7 +58,7 @@ def test_leaving_stops_the_model_and_keeps_what_was_said(asking: Callable) -> No
             if isinstance(event, Token):
                 break
         events.close()
-        assert model.until_left(20)
+        model.until_left()
         answer = kept(client, thread).messages[1]
         assert answer.state == "stopped"
         assert answer.text.startswith("word")
@@ -72,16 +70,14 @@ def test_stopping_from_elsewhere_keeps_what_was_said(asking: Callable) -> None:
         seen: list[Event] = []
         reader = threading.Thread(target=lambda: seen.extend(client.ask(thread, HELLO)))
         reader.start()
-        while not model.requests:
-            time.sleep(0.01)
-        time.sleep(0.2)
+        wait_until(lambda: any(isinstance(event, Token) for event in seen))
         assert client.stop(thread) is True
-        reader.join(5)
+        reader.join(PATIENCE_S)
         assert not reader.is_alive()
         last = seen[-1]
         assert isinstance(last, Failure)
         assert last.error == "Stopped"
-        assert model.until_left(20)
+        model.until_left()
         assert kept(client, thread).messages[1].state == "stopped"
         assert client.stop(thread) is False
 

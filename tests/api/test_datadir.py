@@ -19,7 +19,7 @@ from devops_chatbot.config.data_directory import Address, open_data_directory
 data = open_data_directory(Path(sys.argv[1]))
 data.publish(Address(api="http://127.0.0.1:1", ui=None, pid=0))
 print("owned", flush=True)
-time.sleep(60)
+time.sleep(3600)
 """
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from patience import PATIENCE_S, wait_until
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError, NotFound
@@ -21,13 +22,12 @@ def pages(count: int, name: str = "page") -> list[tuple[str, bytes]]:
 
 def until_running(client: Client, job: Job) -> Job:
     """The job once its files are listed and it works on them."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        now = client.job(job.id)
-        if now.state in ENDED or (now.state == "running" and now.total):
-            return now
-        time.sleep(0.02)
-    raise AssertionError(client.job(job.id))
+
+    def now() -> Job | None:
+        found = client.job(job.id)
+        return found if found.state in ENDED or (found.state == "running" and found.total) else None
+
+    return wait_until(now)
 
 
 def last(client: Client, job: Job) -> Job:
@@ -79,7 +79,7 @@ def test_an_upload_that_the_disk_cannot_hold_is_refused_before_it_is_read(client
         "POST /api/v1/knowledge-bases/Runbooks/documents HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {10**16}\r\n\r\n"
     )
-    with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=PATIENCE_S) as connection:
         connection.sendall(request.encode())
         answer = connection.recv(65536).decode()
     assert answer.startswith("HTTP/1.1 507")

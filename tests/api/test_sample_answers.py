@@ -1,11 +1,11 @@
 """Answers without a language model to what people on call ask the sample knowledge base, held to what any answer owes."""
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import wait_until
 from whole_product import running
 
 from devops_chatbot.api.app import create_app
@@ -74,10 +74,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         with running(create_app(build(settings, data))) as url, Client(url) as client:
             for language in ("en", "zh"):
                 job = client.build_samples(language)  # type: ignore[arg-type]
-                deadline = time.monotonic() + 120
-                while client.job(job.id).state in ("queued", "running"):
-                    assert time.monotonic() < deadline
-                    time.sleep(0.1)
+                wait_until(lambda job=job: client.job(job.id).ended)
                 assert client.job(job.id).state == "done"
             yield client
         data.close()

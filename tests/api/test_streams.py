@@ -3,12 +3,13 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 import httpx
 import httpx_sse
 from fastapi import FastAPI
+from patience import PATIENCE_S, wait_until
 
 from devops_chatbot.api.sse import EventStream, Streams, encode
 from devops_chatbot.chat import Token
@@ -57,22 +58,13 @@ def app_of(work: Work) -> tuple[FastAPI, Streams]:
     return app, streams
 
 
-def until(condition: Callable[[], bool], seconds: float = 5) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
-
-
 def test_a_stream_ends_after_its_last_event(serve) -> None:
     work = Work(pieces=3, pause_s=0)
     app, streams = app_of(work)
     with serve(app) as url, httpx.Client() as client, httpx_sse.connect_sse(client, "POST", f"{url}/ask") as source:
         assert [event.json()["text"] for event in source.iter_sse()] == ["0 ", "1 ", "2 "]
         assert work.closed.is_set()
-        assert until(lambda: len(streams) == 0)
+        wait_until(lambda: len(streams) == 0)
 
 
 def test_leaving_stops_the_work_and_lets_it_clean_up(serve) -> None:
@@ -81,11 +73,11 @@ def test_leaving_stops_the_work_and_lets_it_clean_up(serve) -> None:
     with serve(app) as url, httpx.Client() as client:
         with httpx_sse.connect_sse(client, "POST", f"{url}/ask") as source:
             next(source.iter_sse())
-        assert work.closed.wait(5)
+        assert work.closed.wait(PATIENCE_S)
         said = work.said
         time.sleep(0.1)
         assert work.said == said
-        assert until(lambda: len(streams) == 0)
+        wait_until(lambda: len(streams) == 0)
 
 
 def test_work_that_loses_its_cancellation_is_stopped_at_its_next_event(serve) -> None:
@@ -99,8 +91,8 @@ def test_work_that_loses_its_cancellation_is_stopped_at_its_next_event(serve) ->
                 if not leave:
                     assert httpx.post(f"{url}/stop").json() is True
                     assert list(events)[-1].json()["error"] == "Stopped"
-            assert work.closed.wait(5)
-            assert until(lambda streams=streams: len(streams) == 0)
+            assert work.closed.wait(PATIENCE_S)
+            wait_until(lambda streams=streams: len(streams) == 0)
 
 
 def test_leaving_a_silent_stream_stops_the_work_too(serve) -> None:
@@ -109,7 +101,7 @@ def test_leaving_a_silent_stream_stops_the_work_too(serve) -> None:
     with serve(app) as url, httpx.Client() as client:
         with httpx_sse.connect_sse(client, "POST", f"{url}/ask") as source:
             next(source.iter_sse())
-        assert work.closed.wait(5)
+        assert work.closed.wait(PATIENCE_S)
 
 
 def test_stopping_from_elsewhere_ends_the_stream_with_a_failure(serve) -> None:
@@ -123,7 +115,7 @@ def test_stopping_from_elsewhere_ends_the_stream_with_a_failure(serve) -> None:
         assert last.event == "failure"
         assert last.json()["error"] == "Stopped"
         assert work.closed.is_set()
-        assert until(lambda: httpx.post(f"{url}/stop").json() is False)
+        wait_until(lambda: httpx.post(f"{url}/stop").json() is False)
 
 
 def test_an_error_is_the_last_event(serve) -> None:
@@ -164,7 +156,7 @@ def test_closing_the_server_ends_its_streams() -> None:
         running = asyncio.create_task(stream({"type": "http"}, receive, send))
         await asyncio.sleep(0.05)
         streams.close()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, PATIENCE_S)
         assert work.closed.is_set()
         return sent
 

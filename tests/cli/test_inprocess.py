@@ -11,6 +11,7 @@ import httpx
 import httpx_sse
 import pytest
 from fastapi import FastAPI, Request
+from patience import PATIENCE_S
 
 from devops_chatbot.api.sse import EventStream, Streams, encode
 from devops_chatbot.chat import Token
@@ -77,7 +78,7 @@ def test_a_stream_is_read_while_it_is_written_and_closing_it_is_leaving(server: 
         with httpx_sse.connect_sse(client, "GET", "/endless") as source:
             events = source.iter_sse()
             assert [next(events).json()["text"] for _ in range(1000)] == [str(number) for number in range(1000)]
-        assert server.closed.wait(5)
+        assert server.closed.wait(PATIENCE_S)
 
 
 def test_a_slow_reader_holds_the_writer_back(server: Server) -> None:
@@ -87,7 +88,7 @@ def test_a_slow_reader_holds_the_writer_back(server: Server) -> None:
             next(chunks)
             time.sleep(0.3)
             assert len(server.streams) == 1
-        assert server.closed.wait(5)
+        assert server.closed.wait(PATIENCE_S)
 
 
 def test_the_end_of_the_process_ends_open_streams(server: Server) -> None:
@@ -100,7 +101,7 @@ def test_the_end_of_the_process_ends_open_streams(server: Server) -> None:
     while not received:
         time.sleep(0.01)
     transport.close()
-    reader.join(5)
+    reader.join(PATIENCE_S)
     assert not reader.is_alive()
     assert server.closed.is_set()
     assert b"server was stopped" in b"".join(received[-3:])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from patience import PATIENCE_S, wait_until
 from written_pdf import pdf
 
 from devops_chatbot.errors import UnsupportedFile
@@ -21,7 +22,7 @@ PAGE = "# Title\n\nText with 中文 and [a link](b.md).\n\n## Next\n\n```sh\nls\
 
 @pytest.fixture
 def process() -> Iterator[ParserProcess]:
-    owned = ParserProcess(timeout_s=20, memory_mb=512)
+    owned = ParserProcess(timeout_s=PATIENCE_S, memory_mb=512)
     yield owned
     owned.close()
 
@@ -41,19 +42,17 @@ def test_what_is_wrong_with_a_file_comes_through(process: ParserProcess) -> None
 
 
 def test_a_file_that_takes_too_long_fails_alone() -> None:
-    process = ParserProcess(timeout_s=1.0, memory_mb=1024)
+    process = ParserProcess(timeout_s=2.0, memory_mb=1024)
     try:
         process.load(PAGE, "a.md")
-        begun = time.monotonic()
-        with pytest.raises(UnsupportedFile, match=r"longer than 1 s \(knowledge\.parse_timeout_s\)"):
+        with pytest.raises(UnsupportedFile, match=r"longer than 2 s \(knowledge\.parse_timeout_s\)"):
             process.load(b"<div>" * 400_000, "deep.html")
-        assert time.monotonic() - begun < 10
     finally:
         process.close()
 
 
 def test_a_file_that_needs_too_much_memory_fails_alone() -> None:
-    process = ParserProcess(timeout_s=60, memory_mb=128)
+    process = ParserProcess(timeout_s=PATIENCE_S, memory_mb=128)
     try:
         with pytest.raises(UnsupportedFile, match="memory"):
             process.load("中".encode() * 30_000_000, "huge.txt")
@@ -66,7 +65,7 @@ def test_a_reader_that_dies_fails_one_file(process: ParserProcess) -> None:
     process.load(PAGE, "a.md")
     child = _children()[0]
     child.kill()
-    child.wait(10)
+    child.wait(PATIENCE_S)
     assert process.load(PAGE, "a.md").title == "Title"  # it is started anew
 
 
@@ -86,7 +85,7 @@ def test_a_reader_that_dies_while_it_reads(process: ParserProcess) -> None:
     thread.start()
     time.sleep(0.2)
     child.kill()
-    thread.join(20)
+    thread.join(PATIENCE_S)
     assert failed == ["The file breaks its reader. Export it again or convert it to text."]
     assert process.load(PAGE, "a.md").title == "Title"
 
@@ -115,24 +114,19 @@ def test_closing_leaves_no_process(process: ParserProcess) -> None:
 
 def test_it_ends_with_its_owner(tmp_path: Path) -> None:
     program = (
-        "import os, psutil\nfrom knowledge.loaders.process import ParserProcess\np = ParserProcess(timeout_s=9, memory_mb=512)\n"
+        "import os, psutil\nfrom knowledge.loaders.process import ParserProcess\np = ParserProcess(timeout_s=99, memory_mb=512)\n"
         "p.load(b'x', 'a.md')\nprint(psutil.Process().children()[0].pid, flush=True)\nos._exit(9)"
     )
     root = Path(__file__).parents[2]
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=root, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=root, timeout=PATIENCE_S)
     pid = int(ended.stdout)
-    deadline = time.monotonic() + 10
-    while (
-        psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline
-    ):
-        time.sleep(0.05)
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_it_does_not_import_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('foreign code ran')")
     monkeypatch.chdir(tmp_path)
-    process = ParserProcess(timeout_s=20, memory_mb=512)
+    process = ParserProcess(timeout_s=PATIENCE_S, memory_mb=512)
     try:
         assert process.load(PAGE, "a.md").title == "Title"
     finally:

@@ -7,6 +7,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from ingest.library import Library
+from patience import PATIENCE_S
 
 from devops_chatbot.runs import Jobs
 
@@ -22,7 +23,7 @@ def sync(data: Path, docs: Path, started: Event, *, jobs_wanted: int, result: Pa
     if len(jobs.list()) < jobs_wanted:
         jobs.ingest_folder(base.id, docs)
     (last, *_) = jobs.list()
-    last = jobs.wait(last.id, timeout_s=60)
+    last = jobs.wait(last.id, timeout_s=PATIENCE_S)
     if result is not None:
         contents = library.stores.contents(base.id)
         result.write_text(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from ingest.library import Library, MemoryGraph, MemoryVectors, MemoryWords, page, threads_alive, write_files
+from patience import PATIENCE_S
 
 from devops_chatbot.errors import NotFound, StoreUnavailable
 
@@ -28,7 +29,7 @@ def test_a_job_that_is_abandoned_leaves_what_another_is_writing_alone(library: L
 
     library.embedder.before = in_the_middle
     job = library.upload(base, {"huge.md": page("huge", paragraphs=4000)})
-    abandoning.join(timeout=10)
+    abandoning.join(PATIENCE_S)
     assert not abandoning.is_alive()
     assert embedded > 6
     assert library.outcomes(job) == {"added": 1}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ingest.killed import step, sync
 from ingest.library import page, write_files
+from patience import PATIENCE_S
 
 KILLS = 20
 SEED = 20261120
@@ -67,12 +68,12 @@ def run(
         target=sync, args=(data, docs, started), kwargs={"jobs_wanted": jobs_wanted, "result": result}
     )
     process.start()
-    started.wait(30)
+    assert started.wait(PATIENCE_S)
     began = time.monotonic()
     if kill_after_s is not None:
         process.join(kill_after_s)
         process.kill()
-    process.join(90)
+    process.join(PATIENCE_S)
     assert kill_after_s is not None or process.exitcode == 0
     return time.monotonic() - began
 
@@ -95,7 +96,7 @@ def test_killed_between_any_two_stores_it_ends_like_an_undisturbed_run(tmp_path:
         for each in (point, "") if point else ("",):
             process = processes.Process(target=step, args=(data, staged, each, data / "result.json"))
             process.start()
-            process.join(60)
+            process.join(PATIENCE_S)
             assert process.exitcode == (-9 if each else 0), f"{point}: {process.exitcode}"
         return json.loads((data / "result.json").read_text())
 

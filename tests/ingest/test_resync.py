@@ -1,16 +1,14 @@
 """Followed folders are synced again by themselves."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ingest.library import Library, page, write_files
+from patience import PATIENCE_S, wait_until
 
 from devops_chatbot.resync import Resync
 from devops_chatbot.runs import Jobs
-
-TIMEOUT_S = 30.0
 
 
 @pytest.fixture
@@ -27,7 +25,7 @@ def followed(library: Library, jobs: Jobs, tmp_path: Path) -> tuple[str, Path]:
     folder.mkdir()
     write_files(folder, {"a.md": page("a")})
     base = library.new_base()
-    assert jobs.wait(jobs.ingest_folder(base, folder).id, timeout_s=TIMEOUT_S).state == "done"
+    assert jobs.wait(jobs.ingest_folder(base, folder).id, timeout_s=PATIENCE_S).state == "done"
     return base, folder
 
 
@@ -42,12 +40,9 @@ def test_a_new_page_comes_in_and_a_deleted_one_goes(library: Library, jobs: Jobs
     resync = Resync(library.catalogue, jobs, allowed=[folder.parent], every_s=0.1)
     resync.start()
     try:
-        deadline = time.monotonic() + TIMEOUT_S
-        while uris(library, base) != ["docs/b.md"] and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: uris(library, base) == ["docs/b.md"])
     finally:
         resync.close()
-    assert uris(library, base) == ["docs/b.md"]
 
 
 def test_a_folder_that_is_no_longer_allowed_or_gone_keeps_its_documents(

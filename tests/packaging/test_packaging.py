@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from patience import PATIENCE_S
 
 import agents
 
@@ -21,7 +22,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The wheel, built from the working tree."""
     out = tmp_path_factory.mktemp("dist")
     subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)], cwd=ROOT, check=True, timeout=120
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
+        cwd=ROOT,
+        check=True,
+        timeout=PATIENCE_S,
     )
     return zipfile.ZipFile(next(out.glob("*.whl")))
 
@@ -110,5 +114,7 @@ HEAVY = ("torch", "chromadb", "onnxruntime", "tantivy", "ladybug", "dbos", "lang
 @pytest.mark.parametrize("module", ["devops_chatbot.cli", "devops_chatbot.client", "devops_chatbot.bootstrap"])
 def test_importing_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=PATIENCE_S
+    ).stdout
     assert out.strip() == "[]"

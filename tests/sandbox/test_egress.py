@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 from devops_chatbot.errors import BadRequest, ConfigError, NotAllowed
 from sandbox.docker.engine import Engine
@@ -179,7 +180,7 @@ def test_a_body_that_comes_after_its_head_gets_through_encrypted(
     authority = Authority()
     options = {"rules": network.rules((place,)), "network": network, "authority": authority, "tally": Tally()}
     threading.Thread(target=serve, args=(proxy,), kwargs=options, daemon=True).start()
-    code.settimeout(10)
+    code.settimeout(PATIENCE_S)
     code.sendall(f"CONNECT {place} HTTP/1.1\r\n\r\n".encode())
     assert code.recv(1000).startswith(b"HTTP/1.1 200")
     with ssl.create_default_context(cadata=authority.pem.decode()).wrap_socket(
@@ -230,7 +231,7 @@ class TestEgress:
     ) -> Iterator[Session]:
         _, plain, encrypted, _ = servers
         session = sandbox.open(
-            Limits(network=(f"127.0.0.1:{plain}", f"127.0.0.1:{encrypted}", "x.invalid", "localhost"))
+            Limits(seconds=600, network=(f"127.0.0.1:{plain}", f"127.0.0.1:{encrypted}", "x.invalid", "localhost"))
         )
         # Addresses of this machine are left to code that runs there, and the proxy is asked for the others.
         session.run("import os\nos.environ['no_proxy'] = os.environ['NO_PROXY'] = ''")

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from patience import PATIENCE_S
 
 from devops_chatbot.cli.commands import run
 from sandbox.docker.image_build import Image
 from sandbox.http.remote import RemoteSandbox, ServerAddress
+from sandbox.model import Limits
 
 
 def test_without_an_engine_everything_else_works(
@@ -85,7 +87,7 @@ class TestOnARealEngine:
                 said = server.stdout.readline()
                 found = re.search(r"http://127\.0\.0\.1:[1-9]\d*", said)
                 assert found is not None, said
-                assert httpx.get(f"{found[0]}/healthz", timeout=10).json() == {"status": "ok"}
+                assert httpx.get(f"{found[0]}/healthz", timeout=PATIENCE_S).json() == {"status": "ok"}
             finally:
                 server.terminate()
 
@@ -117,7 +119,7 @@ class TestOnARealEngine:
         from sandbox.docker.local import LocalSandbox, SessionPolicy
 
         sandbox = LocalSandbox(Engine(), owner=f"tests-languages-{os.getpid()}", policy=SessionPolicy(warm_most=0))
-        session = sandbox.open(language="java")
+        session = sandbox.open(Limits(seconds=600), language="java")
         try:
             assert session.run("int x = 41;").exit_code == 0
             assert session.run("System.out.println(x + 1);").stdout == "42\n"
@@ -156,7 +158,9 @@ class TestOnARealEngine:
                 session = RemoteSandbox([ServerAddress(url=found[1])]).open()
                 assert session.run("x = 41").exit_code == 0
                 taken = {**environment, "CHATBOT_SANDBOX__SERVE__PORT": found[2]}
-                second = subprocess.run(command, env=taken, capture_output=True, text=True, timeout=60, check=False)
+                second = subprocess.run(
+                    command, env=taken, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+                )
                 assert second.returncode == 2
                 assert f"sandbox.serve.port is {found[2]}" in second.stderr
                 assert second.stdout == ""

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
+from patience import PATIENCE_S
 
 from devops_chatbot.errors import NotFound, SandboxUnavailable
 from sandbox.http.remote import RemoteSandbox
@@ -33,7 +34,7 @@ class Odd(BaseHTTPRequestHandler):
             self.wfile.write(self.run)
             self.wfile.flush()
             if self.silent is not None:
-                self.silent.wait(20)
+                self.silent.wait(PATIENCE_S)
         else:
             self._say(201, SESSION)
 
@@ -62,7 +63,7 @@ def sandbox() -> Iterator[Callable[[type[Odd]], RemoteSandbox]]:
         server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}", timeout=0.5, trust_env=False))
+        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}", timeout=3, trust_env=False))
         return RemoteSandbox(http=clients[-1])
 
     yield build
@@ -90,7 +91,7 @@ def test_a_server_that_falls_silent_in_a_run_is_gone(sandbox: Callable[[type[Odd
 
     running = threading.Thread(target=run, daemon=True)
     running.start()
-    running.join(timeout=10)
+    running.join(PATIENCE_S)
     silent.set()
     assert not running.is_alive()
     assert "on a server that is gone" in str(ends)

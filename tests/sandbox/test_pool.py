@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from patience import wait_until
 
 from devops_chatbot.errors import SandboxUnavailable
 from sandbox.docker.pool import Pool
@@ -62,19 +63,12 @@ def pool(maker: Maker) -> Iterator[Callable[..., Pool]]:
         each.close()
 
 
-def until(true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return true()
-
-
 def test_nothing_is_started_before_somebody_asks(pool: Callable[..., Pool], maker: Maker) -> None:
     idle = pool(least=2)
     time.sleep(0.1)
     assert (maker.made, idle.waiting) == ([], 0)
     idle.warm()
-    assert until(lambda: idle.waiting == 2)
+    wait_until(lambda: idle.waiting == 2)
 
 
 def test_no_container_is_handed_out_twice(pool: Callable[..., Pool], maker: Maker) -> None:
@@ -87,28 +81,28 @@ def test_no_container_is_handed_out_twice(pool: Callable[..., Pool], maker: Make
 def test_it_grows_with_use_and_not_beyond_its_bound(pool: Callable[..., Pool]) -> None:
     growing = pool(most=3)
     growing.take(LIMITS)
-    assert until(lambda: growing.waiting == 1)
+    wait_until(lambda: growing.waiting == 1)
     for _ in range(5):
         growing.take(LIMITS)
-    assert until(lambda: growing.waiting == 3)
+    wait_until(lambda: growing.waiting == 3)
     time.sleep(0.1)
     assert growing.waiting == 3
 
 
 def test_it_shrinks_when_nobody_asks_any_more(pool: Callable[..., Pool], maker: Maker) -> None:
-    resting = pool(least=0, most=3, patience_s=0.5)
+    resting = pool(least=0, most=3, patience_s=2)
     used = [resting.take(LIMITS) for _ in range(4)]
-    assert until(lambda: resting.waiting == 3)
-    assert until(lambda: resting.waiting == 0)
+    wait_until(lambda: resting.waiting == 3)
+    wait_until(lambda: resting.waiting == 0)
     waited = [container for container in maker.made if not any(container is one for one in used)]
-    assert until(lambda: all(container.closed for container in waited))
+    wait_until(lambda: all(container.closed for container in waited))
     assert not any(container.closed for container in used)
 
 
 def test_a_container_that_died_while_it_waited_is_not_handed_out(pool: Callable[..., Pool], maker: Maker) -> None:
     patient = pool(most=1)
     patient.warm()
-    assert until(lambda: patient.waiting == 1)
+    wait_until(lambda: patient.waiting == 1)
     maker.made[0].gone = "killed from outside"
     assert patient.take(LIMITS) is not maker.made[0]
     assert maker.made[0].closed  # its stream and its container are let go of
@@ -117,7 +111,7 @@ def test_a_container_that_died_while_it_waited_is_not_handed_out(pool: Callable[
 def test_other_limits_get_a_container_of_their_own(pool: Callable[..., Pool], maker: Maker) -> None:
     some = pool(most=1)
     some.warm()
-    assert until(lambda: some.waiting == 1)
+    wait_until(lambda: some.waiting == 1)
     assert some.take(Limits(memory_mb=300)) is not maker.made[0]
     assert some.waiting == 1
 

@@ -4,11 +4,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from patience import wait_until
 
 from sandbox.docker.container import Container
 from sandbox.docker.engine import OWNER_LABEL, Engine
@@ -20,16 +21,6 @@ from sandbox.model import Limits
 
 pytestmark = pytest.mark.service
 ENGINE_SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
-
-
-def becomes(what: Callable[[], bool], seconds: float = 120) -> bool:
-    """Whether something becomes true in time."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 class Relay:
@@ -90,16 +81,12 @@ def pool(engine: Engine, image: Image, owner: str, *, most: int, patience_s: flo
         assert engine.containers(owner) == []
 
 
-def test_the_pool_grows_with_use_and_is_empty_again_when_nobody_asks(engine: Engine, image: Image) -> None:
+def test_the_pool_grows_with_use(engine: Engine, image: Image) -> None:
     owner = f"tests-pool-{os.getpid()}"
-    begun = time.monotonic()
-    with pool(engine, image, owner, most=1, patience_s=600) as first:
-        first.take(Limits()).close()
-    patience_s = 4 + 15 * (time.monotonic() - begun)  # the slower this machine, the longer
-    with pool(engine, image, owner, most=3, patience_s=patience_s) as containers:
+    with pool(engine, image, owner, most=3, patience_s=3600) as containers:
         assert containers.waiting == 0
         containers.warm()
-        assert becomes(lambda: containers.waiting == 1)
+        wait_until(lambda: containers.waiting == 1)
         time.sleep(0.5)
         assert containers.waiting == 1  # one waits for the one that is used; more would be for nobody
         taken: list[Container] = []
@@ -108,23 +95,28 @@ def test_the_pool_grows_with_use_and_is_empty_again_when_nobody_asks(engine: Eng
             asker.start()
         for asker in askers:
             asker.join()
-        assert becomes(lambda: containers.waiting == 3)
+        wait_until(lambda: containers.waiting == 3)
         assert len(engine.containers(owner)) == 6
         assert len({container.id for container in taken}) == 3
         for container in taken:
             container.close()
-        assert becomes(lambda: containers.waiting == 0, 10 * patience_s)
-        assert becomes(lambda: engine.containers(owner) == [])
+
+
+def test_the_pool_is_empty_again_when_nobody_asks(engine: Engine, image: Image) -> None:
+    owner = f"tests-pool-idle-{os.getpid()}"
+    with pool(engine, image, owner, most=3, patience_s=1) as containers:
+        containers.take(Limits()).close()  # another one begins to wait for the next who asks
+        wait_until(lambda: engine.containers(owner) == [] and containers.waiting == 0)
 
 
 def test_a_container_that_died_while_it_waited_is_not_handed_out(engine: Engine, image: Image) -> None:
     owner = f"tests-pool-dead-{os.getpid()}"
-    with pool(engine, image, owner, most=1, patience_s=60) as containers:
+    with pool(engine, image, owner, most=1, patience_s=3600) as containers:
         containers.warm()
-        assert becomes(lambda: containers.waiting == 1)
+        wait_until(lambda: containers.waiting == 1)
         (dead,) = engine.containers(owner)
         engine.remove(dead)
-        assert becomes(lambda: engine.containers(owner) == [])
+        wait_until(lambda: engine.containers(owner) == [])
         time.sleep(0.2)  # the end of its stream has to be seen
         container = containers.take(Limits())
         assert container.id != dead
@@ -141,7 +133,7 @@ def test_the_engine_is_left_alone_while_nobody_asks(image: Image, tmp_path: Path
         assert relay.asked == 0  # nothing before the first use
         session = sandbox.open()
         assert session.run("print(1)").stdout == "1\n"
-        assert becomes(lambda: sandbox.ready().warm == 1)
+        wait_until(lambda: sandbox.ready().warm == 1)
         time.sleep(0.5)
         before = relay.asked
         assert before > 0

@@ -4,6 +4,7 @@ import asyncio
 import re
 
 import pytest
+from patience import PATIENCE_S
 from scripted_model import Reply, ScriptedModel, nobody_there
 from sqlalchemy import Engine
 
@@ -68,12 +69,14 @@ def test_a_switched_role_whose_models_are_gone_goes_by_the_settings(engine: Engi
         (Reply(status=500), "status 500"),
         (Reply(status=400), "refuses the request"),
         (Reply(garbage=True), "Check models.x.base_url and models.x.provider."),
-        (Reply(text="x", first_s=2), "said nothing for|did not answer within"),
+        (Reply(text="x", first_s=60), "said nothing for|did not answer within"),
     ],
 )
 def test_a_test_says_what_is_wrong(engine: Engine, reply: Reply, says: str) -> None:
     with ScriptedModel([reply]) as server:
-        found = models(engine, x=server.settings(timeout_s=0.5 if reply.first_s else 10, api_key="sk-very-secret"))
+        found = models(
+            engine, x=server.settings(timeout_s=0.5 if reply.first_s else PATIENCE_S, api_key="sk-very-secret")
+        )
         result = asyncio.run(found.test("x"))
         info = found.names()[0]
     assert not result.ok

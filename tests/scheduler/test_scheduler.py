@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 
+from patience import PATIENCE_S
 from scripted_model import Reply, ScriptedModel, nobody_there
 
 from devops_chatbot.chat import Answer, Event, Evidence, Failure, Progress, Question, Route, Token
@@ -107,7 +108,7 @@ def test_a_stream_that_breaks_off_is_a_failure_that_keeps_what_was_said(house: C
 
 
 def test_a_silent_model_counts_as_unavailable(house: Callable) -> None:
-    with ScriptedModel([Reply(text="late", first_s=3)]) as model:
+    with ScriptedModel([Reply(text="late", first_s=60)]) as model:
         here = house(pages=PAGES, models={"slow": model.settings(timeout_s=0.3)}, answer=["slow"])
         failure = here.ask("What about EtcdSlow?")[-1]
     assert isinstance(failure, Failure)
@@ -191,7 +192,7 @@ def test_a_cancelled_task_keeps_what_was_said(house: Callable) -> None:
                         begun.set()
 
             task = asyncio.create_task(listen())
-            await asyncio.wait_for(begun.wait(), 10)
+            await asyncio.wait_for(begun.wait(), PATIENCE_S)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import pytest
 from contracts.embedder_contract import TEXTS, EmbedderContract, cosine
+from patience import PATIENCE_S
 
 from devops_chatbot.errors import ModelUnavailable
 from knowledge.embed import Embedder, open_bundled, open_endpoint, open_sentence_transformers
@@ -80,7 +81,9 @@ def test_nobody_is_told_that_it_is_used(tmp_path: Path) -> None:
     code += "open_bundled(Path(sys.argv[1])).embed_query('restart the pod')"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_"))}
     environment |= {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "model")], env=environment, check=True, timeout=120)
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "model")], env=environment, check=True, timeout=PATIENCE_S
+    )
     assert list(home.rglob("*")) == []
 
 
@@ -232,7 +235,7 @@ def test_a_busy_endpoint_is_asked_again_when_it_wishes(endpoint: Any, remote: Em
     endpoint.busy[:] = [(429, "1"), (503, soon), (502, "")]
     begun = time.monotonic()
     assert len(remote.embed_documents(["restart the pod"])) == 1
-    assert 1.5 < time.monotonic() - begun < 10
+    assert time.monotonic() - begun > 1.5
     assert len(endpoint.asked) == 4
 
 
@@ -241,10 +244,9 @@ def test_an_endpoint_that_stays_busy_is_said_within_the_patience_of_who_asks(
     endpoint: Any, remote: Embedder, wait: str
 ) -> None:
     endpoint.busy[:] = [(429, wait)] * 1000
-    begun = time.monotonic()
     with pytest.raises(ModelUnavailable, match=r"429: slow down.* is busy; try again (in 3600 s|later)"):
         remote.embed_query("pod")
-    assert time.monotonic() - begun < 6
+    assert len(endpoint.asked) < 50
     assert (len(endpoint.asked) == 1) == (wait == "3600"), "nobody waits for an hour"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from contracts.graph_contract import ALERT, HERE, KNOWLEDGE_BASE, graph, version_of
 from full_disk import BALLAST, fill, mounted
+from patience import PATIENCE_S
 
 from devops_chatbot.errors import StoreUnavailable
 from knowledge.stores.graph.ladybug import LadybugGraph
@@ -80,6 +81,6 @@ def test_it_says_so_keeps_what_it_has_and_goes_on_when_there_is_room(
         for act in (scene, after_that):
             process = multiprocessing.get_context("spawn").Process(target=act, args=(disk,))
             process.start()
-            process.join(60)
+            process.join(PATIENCE_S)
             process.kill()
             assert process.exitcode == 0, act.__name__

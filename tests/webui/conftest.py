@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from docker_engine import engine, image
+from patience import PATIENCE_S
 from scripted_model import ScriptedModel
 from served_pages import Product, fill, product, reply
 
@@ -55,7 +56,7 @@ def page(browser: "Browser") -> "Iterator[Page]":
 
     context.on("request", watch)
     page = context.new_page()
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(1000 * PATIENCE_S)
     yield page
     context.close()
     assert foreign == []

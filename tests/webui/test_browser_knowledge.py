@@ -25,7 +25,7 @@ def test_a_knowledge_base_is_made_from_files_and_says_which_could_not_be_read(
     page.get_by_role("heading", name="时钟 & clocks").wait_for()
     page.locator('input[type="file"]').set_input_files([good, bad])
     page.get_by_role("button", name="Add 2 files").click()
-    page.get_by_text("The file is empty.").first.wait_for(timeout=60_000)
+    page.get_by_text("The file is empty.").first.wait_for()
     page.get_by_text("1 added · 1 not readable").wait_for()
     page.get_by_text("Documents", exact=True).last.click()
     page.locator(".cb-file", has_text="NodeClockSkew.md").get_by_text("ready").wait_for()
@@ -62,7 +62,7 @@ def test_a_whole_folder_is_taken_in_with_the_places_of_its_files(
             page.get_by_role("button", name="Choose a folder").click()
         choosing.value.set_files(folder)
     page.get_by_role("button", name="Add 124 files").click()
-    page.get_by_text("122 added").wait_for(timeout=60_000)
+    page.get_by_text("122 added").wait_for()
     held = {each.source_uri for each in spoken.client.documents(base.id, limit=200).items}
     assert {"runbooks/etcd/README.md", "runbooks/postgres/README.md", "runbooks/many/119.md"} <= held
     assert len(held) == 122

@@ -2,11 +2,11 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from patience import PATIENCE_S
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.schemas.wire import NewMessage
@@ -105,23 +105,21 @@ def test_what_is_said_is_seen_while_it_is_said(api: StreamingApi) -> None:
 
 
 def test_stop_ends_the_work_on_the_server_at_once(api: StreamingApi) -> None:
-    api.script = [ROUTE, ("token", {"text": "Hello"}), 30.0, ANSWER]
+    api.script = [ROUTE, ("token", {"text": "Hello"}), 3600.0, ANSWER]
     live = LiveAnswer(api.client, asked())
     while not live.wait(-1, 0.1).text:
         pass
-    begun = time.monotonic()
     view = live.stop()
-    assert time.monotonic() - begun < 2
     assert api.stops.is_set()
     assert view.stopped
     assert view.text == "Hello"
 
 
 def test_nobody_looking_stops_the_work(api: StreamingApi) -> None:
-    api.script = [ROUTE, 30.0, ANSWER]
+    api.script = [ROUTE, 3600.0, ANSWER]
     live = LiveAnswer(api.client, asked(), unwatched_s=0.4)
     live.wait(-1, 0.1)
-    assert api.stops.wait(5)
+    assert api.stops.wait(PATIENCE_S)
 
 
 def test_somebody_looking_keeps_the_work_going(api: StreamingApi) -> None:

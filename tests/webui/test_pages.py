@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 from served_pages import RUNBOOK, fill
 from streamlit.testing.v1 import AppTest
 from whole_product import running
@@ -57,7 +58,7 @@ def base(client: Client, request: pytest.FixtureRequest) -> KnowledgeBase:
 
 def app(**state: object) -> AppTest:
     """The whole app, at the chat, in English."""
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
     test.session_state["language"] = "en"
     for name, value in state.items():
         test.session_state[name] = value
@@ -74,7 +75,7 @@ def page(name: str, **query: str) -> AppTest:
         lay_out(PAGES)
         next(each.show for each in PAGES if each.name == name)()
 
-    test = AppTest.from_function(script, args=(name,), default_timeout=60)
+    test = AppTest.from_function(script, args=(name,), default_timeout=PATIENCE_S)
     test.session_state["language"] = "en"
     for key, value in query.items():
         test.query_params[key] = value
@@ -134,7 +135,7 @@ def test_conversations_stand_in_the_sidebar_under_their_titles(client: Client) -
 
 
 def test_a_conversation_that_is_gone_leads_to_a_new_one(client: Client) -> None:
-    test = AppTest.from_file(str(APP), default_timeout=60)
+    test = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
     test.session_state["language"] = "en"
     test.query_params["thread"] = "t-gone"
     test.run()
