@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from devops_chatbot.chat import Evidence, Progress, Task
+from devops_chatbot.i18n import Reason
 from knowledge.catalog.chunks import Passage
 from knowledge.model import Hit, Retriever, Scope
-from knowledge.text.language import language_of
 
 SHORT_DOCUMENT = 8000
 """Characters up to which a document is read whole when it is the first one found: a runbook's diagnosis and its mitigation
@@ -33,8 +33,7 @@ class DocsAgent:
 
     async def gather(self, task: Task) -> AsyncIterator[Evidence | Progress]:
         """The hits, best first; then what else stands in the first one's document, where that is short."""
-        chinese = language_of(task.question.text) == "zh"
-        yield Progress(stage="search", text=f"正在搜索：{task.query}" if chinese else f"Searching for: {task.query}")
+        yield Progress(stage="search", what=Reason("progress.searching", query=task.query))
         hits = await asyncio.to_thread(
             self._retriever.search,
             task.query,

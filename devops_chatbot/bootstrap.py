@@ -18,6 +18,7 @@ from devops_chatbot.conversations import AttachmentLimits, Attachments, CodeRuns
 from devops_chatbot.conversations.threads import SqlThreads, Threads
 from devops_chatbot.db.engine import open_database
 from devops_chatbot.errors import NotFound
+from devops_chatbot.i18n import Reason
 from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.resync import Resync
 from devops_chatbot.routing.router import Router
@@ -87,7 +88,7 @@ class Product:
             bases = [self.catalogue.get(name) for name in knowledge_bases]
             for name, base in zip(knowledge_bases, bases, strict=True):
                 if base.hidden:
-                    raise NotFound(f"There is no knowledge base {name!r}. List them to see their names.")
+                    raise NotFound("knowledge_base.not_found", name=name)
             return tuple(dict.fromkeys(base.id for base in bases))
         return tuple(base.id for base in self.catalogue.list())
 
@@ -208,9 +209,7 @@ def _offer(chosen: EmbeddingSettings) -> Offer:
             timeout_s=chosen.timeout_s,
         )
         return Offer(provider=chosen.provider, model=chosen.model, open=connect, remote=True)
-    missing = ""
-    if find_spec("sentence_transformers") is None:
-        missing = "install the extra: devops-chatbot[sentence-transformers]"
+    missing = Reason("embedding.missing_extra") if find_spec("sentence_transformers") is None else None
     load = partial(open_sentence_transformers, chosen.model, batch=chosen.batch)
     return Offer(provider=chosen.provider, model=chosen.model, open=load, missing=missing)
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Protocol, TypeVar
 
 from annotated_types import Interval
 
+from devops_chatbot.i18n import Reason
+
 T = TypeVar("T")
 
 Role = Literal["user", "assistant"]
@@ -145,7 +147,7 @@ class ScenarioState:
     title: Mapping[str, str]
     purpose: Mapping[str, str]
     state: Literal["ready", "disabled", "failed"]
-    why: str = ""
+    why: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,23 +160,21 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Which scenario takes the question, over which sources (knowledge base ids), why (a sentence for people),
-    how sure.
-    """
+    """Which scenario takes the question, over which sources (knowledge base ids), why, how sure."""
 
     scenario: str
     sources: tuple[str, ...] = ()
-    why: str = ""
+    why: Reason | None = None
     confidence: float = 1.0
     alternatives: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A sign of life while work goes on: `stage` is a stable word, `text` is for people."""
+    """A sign of life while work goes on: `stage` is a stable word, `what` is for people."""
 
     stage: str
-    text: str = ""
+    what: Reason | None = None
     done: int | None = None
     total: int | None = None
 
@@ -214,12 +214,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The last event of a question that went wrong: the error's class name, its message,
-    and the HTTP status it maps to.
-    """
+    """The last event of a question that went wrong: the error's class name, what it says, and the HTTP status it maps to."""
 
     error: str
-    detail: str
+    reason: Reason
     status: int
     message_id: str | None = None
 

@@ -15,13 +15,26 @@ ChatbotError
 │   └── UnsupportedFile
 └── LimitReached           we stopped: steps, seconds, tokens, money
 
-A message says what happened and what to do next. `devops_chatbot.api.problems` maps each class to an HTTP status,
-`devops_chatbot.cli` to an exit code.
+An error carries a code and its parameters, `NotFound("thread.not_found", id=thread_id)`; the text in a person's language is
+made by who shows it (`devops_chatbot.i18n`). A text says what happened and what to do next. `devops_chatbot.api.problems` maps
+each class to an HTTP status, `devops_chatbot.cli` to an exit code.
 """
+
+from devops_chatbot.i18n import Language, Reason
 
 
 class ChatbotError(Exception):
-    """The root; a door may show `str(error)` to the person who asked."""
+    """The root; a door may show its text to the person who asked. `str(error)` is the English one, for logs."""
+
+    def __init__(self, code: str | Reason, /, **params: object) -> None:
+        super().__init__(code)
+        self.reason = code if isinstance(code, Reason) else Reason(code, **params)
+
+    def text(self, language: Language) -> str:
+        return self.reason.text(language)
+
+    def __str__(self) -> str:
+        return str(self.reason)
 
 
 class ConfigError(ChatbotError):
@@ -76,3 +89,9 @@ class UnsupportedFile(BadRequest):
 
 class LimitReached(ChatbotError):
     """We stopped the work at one of our own limits."""
+
+
+def error_of(name: str, reason: Reason, *, otherwise: type[ChatbotError] = ChatbotError) -> ChatbotError:
+    """The error of this class name, such as another process gave it; of the class `otherwise` when we have none of that name."""
+    kind = globals().get(name)
+    return (kind if isinstance(kind, type) and issubclass(kind, ChatbotError) else otherwise)(reason)

@@ -40,7 +40,5 @@ class Bounds:
                 told = f"; {asked:g} was asked for" if abs(asked) < sys.float_info.max else ""
                 raise BadRequest(f"{name} must be between {least:g} and {most:g} (sandbox.most.{name}){told}.")
         if limits.disk_mb > limits.memory_mb:
-            raise BadRequest(
-                f"disk_mb lies in memory: {limits.disk_mb} MB of it do not fit into memory_mb, {limits.memory_mb}."
-            )
+            raise BadRequest("sandbox.disk_over_memory", disk_mb=limits.disk_mb, memory_mb=limits.memory_mb)
         return limits

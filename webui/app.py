@@ -57,7 +57,7 @@ def _ask_for_key() -> None:
 def _unreachable(error: Unavailable) -> None:
     with st.container(key="gate", border=True):
         st.subheader(t("error.unreachable"), anchor=False)
-        st.write(plain(told(str(error))))
+        st.write(plain(told(error.reason)))
         st.button(t("app.retry"), icon=":material/refresh:", type="primary")
 
 

@@ -11,6 +11,7 @@ from devops_chatbot.answer.citations import CitationFilter, citations
 from devops_chatbot.answer.context_window import Budget, fit, tokens_of
 from devops_chatbot.chat import Citation, Evidence, Progress, Scenario, Token, Turn, Usage
 from devops_chatbot.errors import ChatbotError, ModelUnavailable
+from devops_chatbot.i18n import Reason
 from devops_chatbot.llm import NamedModel
 from devops_chatbot.llm.builtin import EVIDENCE, QUERY, citations_of
 from devops_chatbot.llm.finish_reason import Ending
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk, BaseMessage
 
 LONGEST_REFUSAL = 500
-_CUT = {
-    "en": "\n\n*The answer was cut at {limit} tokens (`max_output` of the model {name}).*",
-    "zh": "\n\n*回答在 {limit} 个词元处被截断（模型 {name} 的 `max_output`）。*",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +67,7 @@ class Writer:
         off.
         """
         language = language_of(brief.question)
-        failed: list[str] = []
+        failed: list[Reason] = []
         for position, model in enumerate(models):
             answer = _Answer(brief, model, language)
             try:
@@ -81,10 +78,12 @@ class Writer:
             except ChatbotError as error:
                 if answer.begun or len(models) == 1:
                     raise
-                failed.append(str(error))
+                failed.append(error.reason)
                 if position + 1 < len(models):
-                    yield Progress(stage="fallback", text=_gives_way(language, str(error), models[position + 1].name))
-        raise ModelUnavailable(" ".join(["No model of this role answers.", *failed]))
+                    following = models[position + 1].name
+                    what = Reason("model.gives_way", reason=error, following=following)
+                    yield Progress(stage="fallback", what=what)
+        raise ModelUnavailable("model.none_answers", reasons=failed)
 
 
 class _Answer:
@@ -116,14 +115,12 @@ class _Answer:
         if self._ending.refused:
             if rest:
                 yield Token(text=rest)
-            raise ModelUnavailable(self._refused())
+            raise self._refused()
         if not self.begun and not rest.strip():
-            raise ModelUnavailable(
-                f"The model {self._model.name!r} gave an empty answer. Ask again, or in other words."
-            )
+            raise ModelUnavailable("model.empty_answer", name=self._model.name)
         if self._ending.cut:
-            note = _CUT[self._language].format(limit=self._model.max_output, name=self._model.name)
-            rest += self._say(note)
+            note = Reason("model.cut", limit=self._model.max_output, name=self._model.name)
+            rest += self._say(f"\n\n*{note.text(self._language)}*")
         if rest:
             yield Token(text=rest)
         yield self._whole(messages, time.perf_counter() - begun)
@@ -139,10 +136,12 @@ class _Answer:
             return self._say(text)
         return self._say(self._filter.add(text if self.begun else text.lstrip()))
 
-    def _refused(self) -> str:
-        who, words = f"The model {self._model.name!r}", " ".join(self._ending.refusal.split())[:LONGEST_REFUSAL]
-        does = "broke its answer off: it refuses to go on" if self.begun else "refuses to answer"
-        return f"{who} {does}{f' (“{words}”)' if words else ''}. Ask in other words, or choose another model."
+    def _refused(self) -> ModelUnavailable:
+        words = " ".join(self._ending.refusal.split())[:LONGEST_REFUSAL]
+        words = f" (“{words}”)" if words else ""
+        if self.begun:
+            return ModelUnavailable("model.refuses_to_go_on", name=self._model.name, words=words)
+        return ModelUnavailable("model.refuses", name=self._model.name, words=words)
 
     def _say(self, text: str) -> str:
         self._said.append(text)
@@ -186,7 +185,3 @@ def _messages(brief: Brief, model: NamedModel, language: Language) -> list["Base
     ]
     beside = {EVIDENCE: brief.evidence, QUERY: brief.query} if brief.scenario.grounded else {}
     return [SystemMessage(rules), *turns, HumanMessage(question, additional_kwargs=beside)]
-
-
-def _gives_way(language: Language, why: str, following: str) -> str:
-    return f"{why} 改用模型 {following}。" if language == "zh" else f"{why} Going on with the model {following}."

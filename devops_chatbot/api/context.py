@@ -61,9 +61,7 @@ def given(kind: type[M], value: object) -> M:
 def refuse_repositories(names: Sequence[str]) -> None:
     """Raises `NotFound` for a question or a search that names one: there are none."""
     if names:
-        raise NotFound(
-            f"There is no repository {names[0]!r}. Knowledge bases can be searched; leave repositories empty."
-        )
+        raise NotFound("repository.not_found", name=names[0])
 
 
 def whole(values: Sequence[T]) -> Page[T]:

@@ -1,4 +1,4 @@
-"""What every request passes first: its id, the Host and Origin check, the key, the size of its body, the count."""
+"""What every request passes first: its id, its language, the Host and Origin check, the key, the size of its body, the count."""
 
 import hmac
 import ipaddress
@@ -17,6 +17,7 @@ from devops_chatbot.api.loopback import is_loopback
 from devops_chatbot.api.metrics import Metrics
 from devops_chatbot.api.problems import problem, unauthorised
 from devops_chatbot.errors import NotAllowed, TooLarge
+from devops_chatbot.i18n import accepted_language, current_language
 from devops_chatbot.schemas import NATIVE
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/docs", "/openapi.json"})
@@ -71,6 +72,7 @@ class Door:
             return
         request_id = uuid.uuid4().hex
         scope["request_id"] = request_id
+        current_language.set(accepted_language(Headers(scope=scope).get("accept-language", "")))
         _keep_slashes(scope)
         begun = time.perf_counter()
         status = 0
@@ -97,15 +99,9 @@ class Door:
         headers, request, path = Headers(scope=scope), Request(scope), scope["path"]
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._entry.knows(host):
-            refusal = problem(
-                request,
-                NotAllowed(f"The host {host!r} is not known here. Add it to the setting server.allowed_hosts."),
-            )
+            refusal = problem(request, NotAllowed("request.unknown_host", host=host))
         elif origin is not None and not self._entry.knows(urlsplit(origin).netloc):
-            refusal = problem(
-                request,
-                NotAllowed(f"A page of {origin} may not use this server. Add it to the setting server.allowed_hosts."),
-            )
+            refusal = problem(request, NotAllowed("request.foreign_page", origin=origin))
         elif not (path in OPEN_PATHS or path.startswith(OPEN_PREFIX) or self._entry.admits(headers)):
             refusal = unauthorised(request)
         else:
@@ -135,7 +131,7 @@ def _bounded(receive: Receive, headers: Headers) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > MAX_BODY_BYTES:
-            raise TooLarge(f"The body is larger than {MAX_BODY_BYTES // 1024 // 1024} MB; send files as an upload.")
+            raise TooLarge("request.body_too_large", most_mb=MAX_BODY_BYTES >> 20)
         return message
 
     return bounded

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 
 from devops_chatbot import errors
 from devops_chatbot.config.data_directory import FULL
-from devops_chatbot.errors import ChatbotError, NotAllowed, NotFound, Unavailable
+from devops_chatbot.errors import BadRequest, ChatbotError, NotAllowed, NotFound, Unavailable
+from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.taken import problem_of
 from devops_chatbot.schemas.wire import FieldProblem, Problem
 
@@ -56,27 +57,23 @@ def disk_full(error: BaseException) -> bool:
     )
 
 
-def problem(request: Request, error: BaseException) -> JSONResponse:
-    """The response to an error of ours, or to one that nobody foresaw (which says nothing of its inside)."""
+def named(error: BaseException) -> ChatbotError:
+    """The error, when it is one of ours; else what can be said of one that nobody foresaw, which is nothing of its inside."""
     if isinstance(error, ChatbotError):
-        name, detail = type(error).__name__, str(error)
-    elif disk_full(error):
-        name, detail = "StoreUnavailable", "The disk of the data directory is full. Free some space and try again."
-    else:
-        name, detail = "ChatbotError", "Something went wrong inside the server. Its log has the details."
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else {}
-    return _response(request, name=name, status=status_of(error), detail=detail, headers=headers)
+        return error
+    return errors.StoreUnavailable("disk.full") if disk_full(error) else ChatbotError("server.failed")
+
+
+def problem(request: Request, error: BaseException) -> JSONResponse:
+    """The response to an error."""
+    ours = named(error)
+    headers = {"Retry-After": str(ours.retry_after_s)} if isinstance(ours, Unavailable) else {}
+    return _response(request, ours, status=status_of(error), headers=headers)
 
 
 def unauthorised(request: Request) -> JSONResponse:
     """The response to a request without the right key."""
-    return _response(
-        request,
-        name=NotAllowed.__name__,
-        status=401,
-        detail="A key is needed: send `Authorization: Bearer KEY` with the key of the setting server.key.",
-        headers={"WWW-Authenticate": "Bearer"},
-    )
+    return _response(request, NotAllowed("request.no_key"), status=401, headers={"WWW-Authenticate": "Bearer"})
 
 
 async def on_chatbot_error(request: Request, error: Exception) -> JSONResponse:
@@ -86,39 +83,40 @@ async def on_chatbot_error(request: Request, error: Exception) -> JSONResponse:
 async def on_invalid(request: Request, error: Exception) -> JSONResponse:
     """The body or a parameter is not as the route wants it."""
     fields = tuple(_field(row, request) for row in cast(RequestValidationError, error).errors())
-    detail = "; ".join(f"{row.field}: {row.problem}" for row in fields)
-    return _response(request, name="BadRequest", status=422, detail=detail, fields=fields)
+    problems = [Reason("request.field", field=each.field, problem=each.problem) for each in fields]
+    return _response(request, BadRequest("request.invalid", problems=problems), status=422, fields=fields)
 
 
 def _field(row: dict[str, Any], request: Request) -> FieldProblem:
-    if row["type"] == "json_invalid":
-        why = f"is not valid JSON: {row['ctx']['error']} at character {row['loc'][-1]}"
-        return FieldProblem(field="body", problem=why)
     kind = request.headers.get("content-type", "")
-    if row["loc"] == ("body",) and row["type"] == "model_attributes_type" and "json" not in kind:
-        shown = repr(kind) if kind else "missing"
-        return FieldProblem(field="body", problem=f"the header Content-Type is {shown}; expected 'application/json'")
-    return FieldProblem(field=".".join(str(part) for part in row["loc"]), problem=problem_of(row))
+    if row["type"] == "json_invalid":
+        why = Reason("request.not_json", error=row["ctx"]["error"], position=row["loc"][-1])
+    elif row["loc"] == ("body",) and row["type"] == "model_attributes_type" and "json" not in kind:
+        why = Reason("request.content_type_not_json", kind=kind) if kind else Reason("request.no_content_type")
+    else:
+        return FieldProblem(field=".".join(str(part) for part in row["loc"]), problem=problem_of(row))
+    return FieldProblem(field="body", problem=why)
 
 
 async def on_http(request: Request, error: Exception) -> JSONResponse:
     """What the framework itself refuses: an unknown path, a wrong method."""
     if isinstance(error.__cause__, ChatbotError):  # raised while the framework read the body
         return problem(request, error.__cause__)
-    refused = cast(HTTPException, error)
+    refused, path = cast(HTTPException, error), request.url.path
     headers = dict(refused.headers or {})
+    ours: ChatbotError
     if refused.status_code == 404:
-        name, detail = NotFound.__name__, f"There is nothing at {request.url.path}. The routes are listed at /docs."
+        ours = NotFound("request.unknown_path", path=path)
     elif refused.status_code == 405:
         headers["Allow"] = _methods(request) or headers.get("Allow", "")
-        possible = headers["Allow"] or "other methods"
-        name, detail = "BadRequest", f"{request.method} is not possible at {request.url.path}; possible: {possible}."
-    elif isinstance(error.__cause__, UnicodeDecodeError | RecursionError):
-        why = "is no text in UTF-8" if isinstance(error.__cause__, UnicodeDecodeError) else "is nested too deeply"
-        name, detail = "BadRequest", f"The body {why}; expected JSON."
+        ours = BadRequest("request.method", method=request.method, path=path, possible=headers["Allow"])
+    elif isinstance(error.__cause__, UnicodeDecodeError):
+        ours = BadRequest("request.not_utf8")
+    elif isinstance(error.__cause__, RecursionError):
+        ours = BadRequest("request.too_deep")
     else:
-        name, detail = "BadRequest", f"{refused.detail} ({request.method} {request.url.path})"
-    return _response(request, name=name, status=refused.status_code, detail=detail, headers=headers)
+        ours = BadRequest("request.refused", detail=refused.detail, method=request.method, path=path)
+    return _response(request, ours, status=refused.status_code, headers=headers)
 
 
 def _methods(request: Request) -> str:
@@ -129,20 +127,22 @@ def _methods(request: Request) -> str:
 
 def _response(
     request: Request,
+    error: ChatbotError,
     *,
-    name: str,
     status: int,
-    detail: str,
     headers: dict[str, str] | None = None,
     fields: tuple[FieldProblem, ...] = (),
 ) -> JSONResponse:
+    name, said = type(error).__name__, error.reason.to_dict()
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).capitalize()
     body = Problem(
         type=f"urn:devops-chatbot:{words.lower().replace(' ', '-')}",
         title=words,
         status=status,
-        detail=detail,
+        detail=str(said["text"]),
         error=name,
+        code=error.reason.code,
+        params=cast(dict[str, Any], said["params"]),
         request_id=request.scope.get("request_id", ""),
         fields=fields,
     )

@@ -11,18 +11,17 @@ from pydantic import TypeAdapter
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from devops_chatbot.api.problems import DISK_FULL, disk_full, status_of
+from devops_chatbot.api.problems import named, status_of
 from devops_chatbot.chat import Event, Failure
-from devops_chatbot.errors import ChatbotError, StoreUnavailable, Unavailable
+from devops_chatbot.errors import ChatbotError, Unavailable
+from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.wire import EVENTS, STOPPED
 
 KEEP_ALIVE_S = 15
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 CLIENT_CLOSED = 499
 UNAVAILABLE = 503
-_ENDING = Failure(
-    error=Unavailable.__name__, detail="The server was stopped. Try again when it is back.", status=UNAVAILABLE
-)
+_ENDING = Failure(error=Unavailable.__name__, reason=Reason("server.stopped"), status=UNAVAILABLE)
 _NAMES = {kind: name for name, kind in EVENTS.items()}
 
 log = logging.getLogger("devops_chatbot.api")
@@ -44,7 +43,7 @@ class Streams:
         """Stop the work under this name; its readers get a last event. False when there was none."""
         streams = tuple(self._open.get(name, ()))
         for stream in streams:
-            stream.stop(Failure(error=STOPPED, detail="Stopped.", status=CLIENT_CLOSED))
+            stream.stop(Failure(error=STOPPED, reason=Reason("stream.stopped"), status=CLIENT_CLOSED))
         return bool(streams)
 
     def close(self) -> None:
@@ -139,12 +138,8 @@ class EventStream(StreamingResponse):
 
 def failure(error: Exception) -> Failure:
     """An error as the last event of a stream."""
-    if isinstance(error, ChatbotError):
-        return Failure(error=type(error).__name__, detail=str(error), status=status_of(error))
-    if disk_full(error):
-        return Failure(error=StoreUnavailable.__name__, detail="The disk is full. Free some space.", status=DISK_FULL)
-    detail = "Something went wrong inside the server. Its log has the details."
-    return Failure(error=ChatbotError.__name__, detail=detail, status=500)
+    ours = named(error)
+    return Failure(error=type(ours).__name__, reason=ours.reason, status=status_of(error))
 
 
 def encode(event: Event) -> bytes:

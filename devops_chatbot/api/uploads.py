@@ -35,14 +35,14 @@ async def receive_files(
         await run_in_threadpool(incoming.finish)
     except OSError as error:
         if error.errno in FULL:
-            raise StoreUnavailable("The disk of the data directory is full. Free some space and try again.") from error
+            raise StoreUnavailable("disk.full") from error
         if error.errno in (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EEXIST):
-            raise BadRequest(f"The file name {incoming.name!r} cannot be kept: {error.strerror}. Rename it.") from error
+            raise BadRequest("upload.bad_name", name=incoming.name, error=error.strerror) from error
         raise
     finally:
         incoming.close()
     if not incoming.files:
-        raise BadRequest(f"There is no file in the body; send multipart/form-data with the field {FIELD!r}.")
+        raise BadRequest("upload.empty", field=FIELD)
     return incoming.files
 
 
@@ -55,11 +55,9 @@ class _Incoming:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data":
-            raise BadRequest(f"The body is {content_type or 'of no declared type'}; expected multipart/form-data.")
+            raise BadRequest("upload.content_type", kind=content_type)
         if not boundary:
-            raise BadRequest(
-                "The header Content-Type is multipart/form-data without a boundary. Let the client set it."
-            )
+            raise BadRequest("upload.no_boundary")
         self.files = 0
         self.name = ""
         self._into = into
@@ -91,11 +89,11 @@ class _Incoming:
         try:
             self._parser.write(data)
         except FormParserError as error:
-            raise BadRequest(f"The upload is not well-formed multipart/form-data: {error}") from error
+            raise BadRequest("upload.malformed", error=error) from error
 
     def finish(self) -> None:
         if not self._ended:
-            raise BadRequest("The upload ended in the middle. Send it again.")
+            raise BadRequest("upload.cut_off")
 
     def close(self) -> None:
         if self._file is not None:
@@ -132,10 +130,7 @@ class _Incoming:
     def _data(self, data: bytes, start: int, end: int) -> None:
         self._left -= end - start
         if self._left < 0:
-            raise TooLarge(
-                f"The upload is larger than {self._max_bytes // 1024 // 1024} MB, the limit of the setting "
-                f"{self._setting}."
-            )
+            raise TooLarge("upload.too_large", mb=self._max_bytes >> 20, setting=self._setting)
         if self._file is not None:
             self._file.write(data[start:end])
 
@@ -147,9 +142,7 @@ class _Incoming:
         if self._target.is_dir() or (
             self._target.exists() and not filecmp.cmp(self._part, self._target, shallow=False)
         ):
-            raise BadRequest(
-                f"Two different files are called {self.name!r}. Rename one, or send them in a zip with their folders."
-            )
+            raise BadRequest("upload.name_twice", name=self.name)
         self._part.replace(self._target)
         self.files += 1
 
@@ -161,5 +154,5 @@ def relative_path(name: str) -> Path:
     """The name a client gave as a path that stays below the folder it is written to."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
     if not parts or ".." in parts or "\0" in name:
-        raise BadRequest(f"The file name {name!r} leads out of the upload. Send names relative to one folder.")
+        raise BadRequest("upload.name_leads_out", name=name)
     return Path(*parts)

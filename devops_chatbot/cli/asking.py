@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 from pydantic import TypeAdapter
 
-from devops_chatbot import errors
 from devops_chatbot.chat import Answer, Citation, Event, Failure, Progress, Route, Token
-from devops_chatbot.cli.output import error, note
+from devops_chatbot.cli.output import error, note, said
 from devops_chatbot.client.client import Client
-from devops_chatbot.errors import BadRequest, ChatbotError
+from devops_chatbot.errors import BadRequest, ChatbotError, error_of
 from devops_chatbot.schemas.wire import NewMessage
 
 
@@ -32,15 +31,15 @@ def _print_events(events: Iterator[Event], thread_id: str, *, new: bool, as_json
         if isinstance(event, Failure):
             if spoken:
                 print()
-            error(event.detail)
-            return _class_of(event)
+            error(event.reason)
+            return type(error_of(event.error, event.reason))
         if as_json:
             if isinstance(event, Answer):
                 print(TypeAdapter(Answer).dump_json(event, indent=2).decode())
         elif isinstance(event, Route):
-            note(f"→ {event.scenario}: {event.why} ({event.confidence:.0%} sure)\n")
-        elif isinstance(event, Progress) and event.text and sys.stderr.isatty():
-            note(f"  {event.text}")
+            note(f"→ {event.scenario}: {said(event.why)} ({event.confidence:.0%} sure)\n")
+        elif isinstance(event, Progress) and event.what and sys.stderr.isatty():
+            note(f"  {said(event.what)}")
         elif isinstance(event, Token):
             print(event.text, end="", flush=True)
             spoken = True
@@ -69,8 +68,3 @@ def _place(citation: Citation) -> str:
     elif where.line_start is not None:
         parts.append(f"lines {where.line_start}–{where.line_end or where.line_start}")
     return " · ".join(parts)
-
-
-def _class_of(failure: Failure) -> type[ChatbotError]:
-    kind = getattr(errors, failure.error, None)
-    return kind if isinstance(kind, type) and issubclass(kind, ChatbotError) else ChatbotError

@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 from devops_chatbot.chat import SearchMode
 from devops_chatbot.cli import INTERRUPTED, kb, models, sandbox
 from devops_chatbot.cli.connection import Link
-from devops_chatbot.cli.output import error, note, print_json, print_table, shown
+from devops_chatbot.cli.output import error, note, print_json, print_table, said, shown
 from devops_chatbot.cli.stdin import given_text
 from devops_chatbot.config import settings as settings_module
 from devops_chatbot.errors import BadRequest, ChatbotError, ConfigError, LimitReached, Unavailable
@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
         error(f"{wrong.format_message()} (see devops-chatbot --help)")
         return 1
     except ChatbotError as failed:
-        error(str(failed))
+        error(failed.reason)
         return exit_code(type(failed))
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -163,7 +163,9 @@ def doctor(context: typer.Context, as_json: Json = False) -> int:
         print_json(readiness)
     else:
         note(f"Version {readiness.version}. {link.where}")
-        print_table(("what", "state", "why"), [(check.name, check.state, check.why) for check in readiness.checks])
+        print_table(
+            ("what", "state", "why"), [(check.name, check.state, said(check.why)) for check in readiness.checks]
+        )
     return 0 if readiness.ready else EXIT_CODES[Unavailable]
 
 

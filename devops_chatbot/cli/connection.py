@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from devops_chatbot.cli.output import language
 from devops_chatbot.client.client import Client
 from devops_chatbot.config.data_directory import DataDirectory, OwnedByAnother, open_data_directory, running_server
 from devops_chatbot.config.settings import load
@@ -38,7 +39,7 @@ class Link:
         data = self._url or _owner_or_own(settings.data_dir)
         if isinstance(data, str):
             self.where = f"Server: {data}."
-            with Client(data, key=key) as client:
+            with Client(data, key=key, language=language()) as client:
                 yield client
             return
         from devops_chatbot.api.app import create_app
@@ -49,7 +50,7 @@ class Link:
         try:
             with (
                 InProcess(create_app(build(settings, data))) as transport,
-                Client("http://localhost", key=key, transport=transport) as client,
+                Client("http://localhost", key=key, language=language(), transport=transport) as client,
             ):
                 yield client
         finally:

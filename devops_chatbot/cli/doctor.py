@@ -2,6 +2,7 @@
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.config.settings import BUNDLED
+from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.wire import Check, Readiness
 
 
@@ -32,7 +33,7 @@ def examine(client: Client) -> Readiness:
     for role, names in models.roles.items():
         if names and not any(works.get(name, False) for name in names):
             ready = False
-            checks.append(Check(name=f"role {role}", state="failed", why=f"none of {', '.join(names)} answers"))
+            checks.append(Check(name=f"role {role}", state="failed", why=Reason("check.no_model_answers", names=names)))
     for embedding in client.embeddings():
         if embedding.state == "disabled":
             checks.append(Check(name=f"embedding {embedding.name}", state="disabled", why=embedding.why))
@@ -43,6 +44,7 @@ def examine(client: Client) -> Readiness:
     return Readiness(ready=ready, version=readiness.version, checks=tuple(checks))
 
 
-def _check(name: str, *, ok: bool, detail: str, seconds: float) -> Check:
-    timed = f"{detail} ({seconds:.1f} s)" if detail else f"{seconds:.1f} s"
-    return Check(name=name, state="ready" if ok else "failed", why=timed)
+def _check(name: str, *, ok: bool, detail: Reason | None, seconds: float) -> Check:
+    timed = Reason("check.seconds", seconds=seconds)
+    why = Reason("check.timed", what=detail, timed=timed) if detail else timed
+    return Check(name=name, state="ready" if ok else "failed", why=why)

@@ -67,13 +67,13 @@ def add(
     with _client(context) as client:
         if follow:
             if len(paths) != 1:
-                raise BadRequest("--follow takes exactly one folder.")
+                raise BadRequest("cli.follow_one")
             job = client.add_folder(name, str(paths[0].resolve()))
         else:
             client.knowledge_base(name)  # a wrong name should not cost an upload
             files = [file for path in paths for file in _files(path)]
             if not files:
-                raise BadRequest("There is no file to send; hidden files are left out.")
+                raise BadRequest("cli.only_hidden")
             job = client.upload(name, files)
         if wait:
             job = _watch(client, job)
@@ -185,7 +185,7 @@ def delete(
         found = client.knowledge_base(name)
         if not yes:
             if not sys.stdin.isatty():
-                raise BadRequest("Nobody is there to confirm; use --yes.")
+                raise BadRequest("cli.nobody_confirms")
             typer.confirm(f"Remove {found.name!r} with {found.documents} documents?", abort=True)
         client.delete_knowledge_base(found.id)
 
@@ -202,7 +202,7 @@ def _files(path: Path) -> list[Upload]:
         root = path.resolve()
         return [(f"{root.name}/{file.uri}", file.path) for file in files_below(root)]
     if not path.is_file():
-        raise NotFound(f"There is no file or folder {str(path)!r}.")
+        raise NotFound("cli.no_path", path=path)
     return [path]
 
 

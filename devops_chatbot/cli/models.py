@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from devops_chatbot.cli.connection import Link
-from devops_chatbot.cli.output import note, print_json, print_table
+from devops_chatbot.cli.output import note, print_json, print_table, said
 
 app = typer.Typer(help="Language models: list, test, switch.", rich_markup_mode=None)
 
@@ -32,7 +32,15 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
     print_table(
         ("name", "provider", "model", "context", "roles", "state", "why"),
         [
-            (model.name, model.provider, model.model, model.context, ", ".join(model.roles), model.state, model.why)
+            (
+                model.name,
+                model.provider,
+                model.model,
+                model.context,
+                ", ".join(model.roles),
+                model.state,
+                said(model.why),
+            )
             for model in found.models
         ],
     )
@@ -47,7 +55,9 @@ def test_model(context: typer.Context, name: str, as_json: Json = False) -> int:
     if as_json:
         print_json(result)
     else:
-        print(f"{name}: {'ready' if result.ok else 'failed'} after {result.seconds:.1f} s. {result.detail}".rstrip())
+        print(
+            f"{name}: {'ready' if result.ok else 'failed'} after {result.seconds:.1f} s. {said(result.detail)}".rstrip()
+        )
     return 0 if result.ok else UNAVAILABLE
 
 

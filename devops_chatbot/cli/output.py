@@ -1,9 +1,11 @@
 """How results and errors look in a terminal: results on standard output, everything else on standard error."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 
+from devops_chatbot.i18n import Language, Reason, language_of_locale
 from devops_chatbot.values import to_json
 
 Cell = str | int | float | None
@@ -46,5 +48,15 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def error(text: str) -> None:
-    print(f"Error: {text}", file=sys.stderr)
+def language() -> Language:
+    """The language of this terminal's locale."""
+    return language_of_locale(os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG"))
+
+
+def said(reason: Reason | None) -> str:
+    """In this terminal's language; nothing where there is no reason."""
+    return reason.text(language()) if reason else ""
+
+
+def error(what: str | Reason) -> None:
+    print(Reason("cli.error", what=what).text(language()), file=sys.stderr)

@@ -181,14 +181,14 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as wrong:
-        raise BadRequest(f"{path} cannot be read as text: {wrong}") from wrong
+        raise BadRequest("cli.not_text", path=path, error=wrong) from wrong
 
 
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as wrong:
-        raise BadRequest(f"--out {folder} cannot be a folder: {wrong.strerror}") from wrong
+        raise BadRequest("cli.bad_out", folder=folder, error=wrong.strerror) from wrong
 
 
 def _print(piece: OutputChunk | Artifact) -> None:

@@ -5,7 +5,6 @@ An error of the server comes back as the class of `devops_chatbot.errors` that i
 reached is `Unavailable`.
 """
 
-import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -15,12 +14,13 @@ from typing import BinaryIO, Literal, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from devops_chatbot.chat import Event, SearchMode
-from devops_chatbot.client.code import Bench, Download, Upload, error_of
+from devops_chatbot.client.code import Bench, Download, Upload, failed
 from devops_chatbot.client.outgoing import FileOnDemand
-from devops_chatbot.errors import BadRequest, ChatbotError, Unavailable
+from devops_chatbot.errors import BadRequest, ChatbotError, Unavailable, error_of
+from devops_chatbot.i18n import Language, Reason
 from devops_chatbot.schemas import NATIVE, wire
 from devops_chatbot.schemas.taken import body_of
 from devops_chatbot.values import from_json, from_page
@@ -40,18 +40,19 @@ class Client:
         url: str,
         *,
         key: str | None = None,
+        language: Language = "en",
         timeout_s: float = 60,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Raises `BadRequest` for a URL that is none."""
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Accept-Language": language} | ({"Authorization": f"Bearer {key}"} if key else {})
         self.url = url.rstrip("/")
         try:
             self._http = httpx.Client(
                 base_url=self.url, headers=headers, timeout=timeout_s, transport=transport, trust_env=False
             )
         except httpx.InvalidURL as wrong:
-            raise BadRequest(f"The address {self.url!r} is none: {wrong}.") from None
+            raise BadRequest("client.bad_address", url=self.url, error=wrong) from None
 
     @property
     def http(self) -> httpx.Client:
@@ -235,7 +236,7 @@ class Client:
                 if name == "job":
                     yield wire.Job.model_validate_json(data)
                 elif name == "failure":
-                    raise error_of(json.loads(data))
+                    raise failed(data)
 
     # --- search and passages
 
@@ -324,7 +325,7 @@ class Client:
     def send_files(self, path: str, files: Sequence[Upload]) -> httpx.Response:
         """A multipart upload. Raises `BadRequest` when there is nothing to send."""
         if not files:
-            raise BadRequest("There is no file to send.")
+            raise BadRequest("client.no_files")
         named = ((file.name, file) if isinstance(file, Path) else file for file in files)
         parts = [
             ("files", (name, cast(BinaryIO, FileOnDemand(content)) if isinstance(content, Path) else content))
@@ -365,25 +366,25 @@ class Client:
         try:
             yield
         except httpx.UnsupportedProtocol:
-            raise BadRequest(f"The address {self.url!r} must begin with http:// or https://.") from None
+            raise BadRequest("client.not_http", url=self.url) from None
         except httpx.ConnectError:
-            raise Unavailable(f"Nothing answers at {self.url}. Start it with: devops-chatbot serve") from None
+            raise Unavailable("client.no_server", url=self.url) from None
         except httpx.TimeoutException:
-            raise Unavailable(f"{self.url} did not answer in time. Try again; its log may say why.") from None
+            raise Unavailable("client.too_slow", url=self.url) from None
         except httpx.TransportError as error:
-            raise Unavailable(f"The connection to {self.url} broke off ({error}). Try again.") from None
+            raise Unavailable("client.broke_off", url=self.url, error=error) from None
 
     @staticmethod
     def _check(response: httpx.Response) -> httpx.Response:
         if response.is_success:
             return response
         try:
-            problem = response.json()
-        except ValueError:
-            problem = {}
-        if not isinstance(problem, dict) or "detail" not in problem:
-            problem = {"detail": f"{response.request.url} answered {response.status_code} {response.reason_phrase}"}
-        raise error_of(problem)
+            problem = wire.Problem.model_validate_json(response.content)
+        except ValidationError:  # not a server of ours
+            status = f"{response.status_code} {response.reason_phrase}".strip()
+            raise ChatbotError("client.strange_answer", url=response.request.url, status=status) from None
+        said = {"code": problem.code, "params": problem.params, "text": problem.detail}
+        raise error_of(problem.error, Reason.parse(said))
 
 
 @cache

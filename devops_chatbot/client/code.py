@@ -1,6 +1,5 @@
 """The client's part for what conversations work with: runs of code, attached files, and the state of the sandbox."""
 
-import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ from urllib.parse import quote, unquote
 import httpx
 from pydantic import BaseModel
 
-from devops_chatbot import errors
+from devops_chatbot.chat import Failure
 from devops_chatbot.code import Attachment, CodeRun, ThreadSandbox
-from devops_chatbot.errors import ChatbotError
+from devops_chatbot.errors import ChatbotError, error_of
 from devops_chatbot.schemas.code import RunRequest, ThreadSandboxChange
 from devops_chatbot.values import from_json, from_page
 from sandbox.model import AttackResult, Language, OutputChunk, SandboxReadiness
@@ -85,7 +84,7 @@ class Bench:
                 elif name == "run":
                     yield from_json(CodeRun, data)
                 elif name == "failure":
-                    raise error_of(json.loads(data))
+                    raise failed(data)
 
     def runs(self, thread: str) -> list[CodeRun]:
         """The newest run of each code block, oldest first."""
@@ -163,15 +162,13 @@ class Bench:
                 if name == "result":
                     yield from_json(AttackResult, data)
                 elif name == "failure":
-                    raise error_of(json.loads(data))
+                    raise failed(data)
 
 
-def error_of(problem: Mapping[str, object]) -> ChatbotError:
-    """A problem of the server as the class that it was there."""
-    kind = getattr(errors, str(problem.get("error")), ChatbotError)
-    if not (isinstance(kind, type) and issubclass(kind, ChatbotError)):
-        kind = ChatbotError
-    return kind(str(problem["detail"]))
+def failed(data: str) -> ChatbotError:
+    """The error that the event `failure` stands for."""
+    failure = from_json(Failure, data)
+    return error_of(failure.error, failure.reason)
 
 
 def _thread(thread: str) -> str:

@@ -53,7 +53,7 @@ class DataDirectory:
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"cannot make {folder}: {error.strerror}. {_remedy(error)}") from error
+            raise StoreUnavailable("data_directory.no_folder", folder=folder, error=error.strerror) from error
         return folder
 
     def publish(self, address: Address) -> None:
@@ -89,10 +89,8 @@ def open_data_directory(path: Path) -> DataDirectory:
     except OSError as error:
         _release(lock)
         if error.errno in FULL:
-            raise StoreUnavailable(f"the disk of the data directory {path} is full. {_remedy(error)}") from error
-        raise ConfigError(
-            f"data_dir is {str(path)!r}; expected a directory that this user can write ({error.strerror})"
-        ) from error
+            raise StoreUnavailable("disk.full") from error
+        raise ConfigError("data_directory.not_writable", path=path, error=error.strerror) from error
     except (StoreUnavailable, ConfigError):
         _release(lock)
         raise
@@ -126,10 +124,7 @@ def _own(path: Path, lock: int) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         owner = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        raise OwnedByAnother(
-            f"another process (pid {owner}) uses the data directory {path}. "
-            "Stop it, or set data_dir (CHATBOT_DATA_DIR) to another directory."
-        ) from None
+        raise OwnedByAnother("data_directory.owned", pid=owner, path=path) from None
 
 
 def _check_format(path: Path) -> None:
@@ -137,12 +132,9 @@ def _check_format(path: Path) -> None:
     try:
         found = int(file.read_text("ascii")) if file.exists() else 0
     except ValueError:
-        raise ConfigError(f"{file} is damaged; expected the number of a data format, such as {FORMAT}") from None
+        raise ConfigError("data_directory.damaged", file=file, example=FORMAT) from None
     if found > FORMAT:
-        raise ConfigError(
-            f"the data directory {path} was written by a newer version (format {found}, this version knows {FORMAT}). "
-            "Install that version again, or set data_dir (CHATBOT_DATA_DIR) to another directory."
-        )
+        raise ConfigError("data_directory.newer", path=path, found=found, known=FORMAT)
     if found < FORMAT:  # before anything is migrated, so that an older product does not touch what is half done
         draft = path / f"{_VERSION}.{os.getpid()}"
         draft.write_text(f"{FORMAT}\n", "ascii")

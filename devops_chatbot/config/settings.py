@@ -279,7 +279,7 @@ def settings_file() -> Path | None:
     if named:
         path = _absolute(Path(named))
         if not path.is_file():
-            raise ConfigError(f"{FILE_VARIABLE} is {named!r}; expected the path of a readable chatbot.toml")
+            raise ConfigError("settings.no_file", variable=FILE_VARIABLE, path=named)
         return path
     path = Path("chatbot.toml").resolve()
     return path if path.is_file() else None
@@ -293,11 +293,11 @@ def load() -> Settings:
     except ValidationError as error:
         raise ConfigError("\n".join(mistakes(error, Settings, PREFIX))) from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{settings_file()} is not valid TOML: {error}") from None
+        raise ConfigError("settings.not_toml", file=settings_file(), error=error) from None
     except SettingsError as error:  # a list or table in the environment that is not JSON
         raise ConfigError(not_json(error, PREFIX, Settings)) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{settings_file()} cannot be read: {error}") from None
+        raise ConfigError("settings.unreadable", file=settings_file(), error=error) from None
 
 
 def in_force(settings: Settings) -> list[Setting]:
@@ -328,11 +328,11 @@ def _refuse_unknown_variables() -> None:
         path = name.upper().removeprefix(PREFIX).lower().split("__")
         if path[0] not in known:
             raise ConfigError(
-                f"{name}: unknown setting. Known: {', '.join(PREFIX + key.upper() for key in sorted(known))}"
+                "settings.unknown_variable", variable=name, known=[PREFIX + key.upper() for key in sorted(known)]
             )
         value = below_a_value(path, Settings)
         if value:
-            raise ConfigError(f"{name}: unknown setting; {value} is one value and has none below it")
+            raise ConfigError("settings.below_a_value", variable=name, key=value)
 
 
 def _leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[str]:

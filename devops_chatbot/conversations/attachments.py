@@ -100,7 +100,7 @@ class Attachments:
         for each in self.list(thread):
             if each.id == attachment:
                 return each, self._of(thread) / each.id
-        raise NotFound("There is no such attachment in this conversation. It may have been removed.")
+        raise NotFound("attachment.not_found")
 
     def add(self, thread: str, files: Sequence[Path]) -> Sequence[Attachment]:
         """Attach these files (of which copies are kept) under their own names; one of a known name replaces that.
@@ -175,20 +175,15 @@ class Attachments:
         for file in files:
             name, size = file.name, file.stat().st_size
             if len(name) > LONGEST_NAME or name.startswith(".") or any(ord(letter) < 32 for letter in name):
-                raise BadRequest(
-                    f"The file name {name!r} cannot be used here: at most {LONGEST_NAME} characters, no dot in front, no "
-                    "control characters. Rename it."
-                )
+                raise BadRequest("attachment.bad_name", name=name, longest=LONGEST_NAME)
             if size > self._limits.of_file:
                 raise TooLarge(
-                    f"{name} has {size / MEGABYTE:.1f} MB; an attachment may have {self._limits.of_file // MEGABYTE} MB "
-                    "(conversations.attachment_mb). Put large documents into a knowledge base."
+                    "attachment.too_large", name=name, mb=size / MEGABYTE, most_mb=self._limits.of_file // MEGABYTE
                 )
             sizes[name] = size
         if sum(sizes.values()) > self._limits.of_thread:
             raise TooLarge(
-                f"The attachments of this conversation would have {sum(sizes.values()) / MEGABYTE:.1f} MB together; "
-                f"{self._limits.of_thread // MEGABYTE} MB are allowed (conversations.attachments_mb). Remove some."
+                "attachment.thread_full", mb=sum(sizes.values()) / MEGABYTE, most_mb=self._limits.of_thread // MEGABYTE
             )
 
     def _new_knowledge_base(self, thread: str) -> str:

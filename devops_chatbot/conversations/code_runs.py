@@ -59,7 +59,7 @@ class CodeRuns:
         with reading(self._engine) as connection:
             row = connection.execute(found).first()
         if row is None:
-            raise NotFound("There is no such run in this conversation. It may have been replaced by a newer one.")
+            raise NotFound("run.not_found")
         return _run(row)
 
     def artifact(self, thread: str, run: str, number: int) -> tuple[RunArtifact, Path]:
@@ -67,7 +67,7 @@ class CodeRuns:
         for each in self.get(thread, run).artifacts:
             if each.number == number and each.kept:
                 return each, self._of(thread) / run / str(number)
-        raise NotFound("There is no such file of this run, or it was too large to be kept.")
+        raise NotFound("run.no_artifact")
 
     def keep(
         self,
@@ -169,7 +169,7 @@ def _insert(connection: Any, row: dict[str, object]) -> None:
     try:
         connection.execute(insert(code_runs).values(row))
     except IntegrityError:
-        raise NotFound("The answer that this code stood in is gone.") from None
+        raise NotFound("run.answer_gone") from None
 
 
 def _write(path: Path, pieces: Iterator[bytes], most: int) -> int | None:

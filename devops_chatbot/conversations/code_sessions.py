@@ -62,7 +62,7 @@ class Workbench:
         """Run it in the thread's session, and keep what became of it. Raises `NotFound` for a message that is not there."""
         message = next((each for each in self._threads.load(thread).messages if each.id == request.message), None)
         if message is None or message.role != "assistant":
-            raise NotFound("There is no such answer in this conversation. It may have been replaced.")
+            raise NotFound("run.no_answer")
         self._stopping.discard(thread)
         session, news = self._session(thread, request.language)
         self._place(thread, session)
@@ -214,7 +214,7 @@ class Workbench:
             try:
                 session.files.put(each.name, _pieces(self.attachments.get(thread, each.id)[1]))
             except TooLarge as error:
-                raise TooLarge(f"The attachment {each.name} does not fit into the session's folder. {error}") from error
+                raise TooLarge("attachment.does_not_fit", name=each.name, error=error) from error
             placed.add((each.name, each.created_at))
 
 

@@ -151,7 +151,7 @@ class SqlThreads:
     def rename(self, thread_id: str, title: str) -> None:
         named = _title(title)
         if not named:
-            raise BadRequest("A conversation needs a title. Write a few words.")
+            raise BadRequest("thread.no_title")
         with writing(self._engine) as connection:
             changed = connection.execute(
                 update(threads_table).where(threads_table.c.id == thread_id).values(title=named)
@@ -208,12 +208,12 @@ def automatic_title(question: str) -> str:
 def _title(text: str) -> str:
     title = " ".join(text.split())
     if len(title) > LONGEST_TITLE:
-        raise BadRequest(f"The title has {len(title)} characters; the longest allowed is {LONGEST_TITLE}.")
+        raise BadRequest("thread.title_too_long", length=len(title), most=LONGEST_TITLE)
     return title
 
 
 def _missing(thread_id: str) -> NotFound:
-    return NotFound(f"There is no conversation {thread_id!r}. It may have been deleted.")
+    return NotFound("thread.not_found", id=thread_id)
 
 
 def _summary(row: Row[Any]) -> dict[str, Any]:

@@ -32,9 +32,6 @@ def open_database(path: Path) -> Engine:
         with engine.connect():
             pass
     except DatabaseError as error:
-        raise StoreUnavailable(
-            f"The records in {path} cannot be opened ({error.orig}). Put back a copy of the data directory, or move it "
-            "away to begin with an empty one."
-        ) from error
+        raise StoreUnavailable("records.cannot_open", path=path, error=error.orig) from error
     bring_up_to_date(engine)
     return engine

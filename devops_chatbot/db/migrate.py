@@ -48,7 +48,4 @@ def _upgrade(connection: Connection) -> None:
     try:
         command.upgrade(config, HEAD)
     except CommandError as error:
-        raise ConfigError(
-            "The data directory was written by a newer version of the product, which this one cannot read "
-            f"({error}). Install that version again, or set data_dir (CHATBOT_DATA_DIR) to another directory."
-        ) from error
+        raise ConfigError("records.newer", error=error) from error

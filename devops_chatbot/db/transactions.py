@@ -37,15 +37,15 @@ def translated() -> Iterator[None]:
     except DBAPIError as error:
         said = str(error.orig)
         if isinstance(error, OperationalError) or error.connection_invalidated or "malformed" in said:
-            raise StoreUnavailable(_remedy(said)) from error
+            raise _unavailable(said) from error
         raise
 
 
-def _remedy(said: str) -> str:
+def _unavailable(said: str) -> StoreUnavailable:
     if "full" in said:
-        return "The disk that holds the data directory is full. Free some space and try again."
+        return StoreUnavailable("disk.full")
     if "locked" in said:
-        return "The records are locked by another program. Close it, or try again in a moment."
+        return StoreUnavailable("records.locked")
     if "readonly" in said or "read-only" in said or "unable to open" in said:
-        return f"The records cannot be written ({said}). Check the rights of the data directory."
-    return f"The records cannot be used: {said}. Check the disk of the data directory."
+        return StoreUnavailable("records.not_writable", error=said)
+    return StoreUnavailable("records.unusable", error=said)

@@ -34,7 +34,7 @@ class BuiltIn:
         return ()
 
     def translate(self, error: Exception, *, begun: bool) -> ChatbotError:  # noqa: ARG002 the protocol's signature
-        return ModelUnavailable(str(error))
+        return ModelUnavailable("model.broke_off", name="extractive", error=error)
 
 
 def evidence_of(messages: Sequence["BaseMessage"]) -> tuple[str, tuple[Evidence, ...] | None]:

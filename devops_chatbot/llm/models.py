@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from devops_chatbot.config.settings import EXTRACTIVE, ModelSettings
 from devops_chatbot.errors import BadQuestion, ChatbotError, NotFound
+from devops_chatbot.i18n import Reason
 from devops_chatbot.llm.assignments import RoleAssignments
 from devops_chatbot.llm.builtin import BuiltIn
 from devops_chatbot.llm.named import ModelState, NamedModel
@@ -28,7 +29,7 @@ class ModelInfo:
     context: int
     roles: tuple[str, ...]
     state: ModelState
-    why: str
+    why: Reason | None
     extractive: bool
 
 
@@ -38,7 +39,7 @@ class ModelTest:
 
     ok: bool
     seconds: float
-    detail: str
+    detail: Reason
 
 
 class Models:
@@ -96,7 +97,7 @@ class Models:
         """
         if named is not None:
             if named not in self._models:
-                raise BadQuestion(f"There is no model {named!r}. Known: {', '.join(self._models)}")
+                raise BadQuestion("model.not_found", name=named, known=list(self._models))
             return [self._models[named]]
         chosen = [self._models[name] for name in self.assigned(role)]
         return chosen if chosen or role != ANSWER else [self._models[EXTRACTIVE]]
@@ -106,10 +107,10 @@ class Models:
         unknown model.
         """
         if role not in self._roles:
-            raise NotFound(f"There is no role {role!r}. Known: {', '.join(self._roles)}")
+            raise NotFound("role.not_found", role=role, known=list(self._roles))
         unknown = [name for name in names if name not in self._models]
         if unknown:
-            raise BadQuestion(f"There is no model {unknown[0]!r}. Known: {', '.join(self._models)}")
+            raise BadQuestion("model.not_found", name=unknown[0], known=list(self._models))
         chosen = tuple(dict.fromkeys(names))
         self.assigned(role)  # what was switched before is loaded
         self._assignments.save(role, chosen)
@@ -124,7 +125,7 @@ class Models:
         """Let a role be done as the settings say. Raises `NotFound` for an unknown role."""
         self.assigned(role)  # what was switched before is loaded
         if role not in self._roles:
-            raise NotFound(f"There is no role {role!r}. Known: {', '.join(self._roles)}")
+            raise NotFound("role.not_found", role=role, known=list(self._roles))
         self._assignments.forget(role)
         with self._lock:
             self._switched = {other: names for other, names in (self._switched or {}).items() if other != role}
@@ -133,19 +134,20 @@ class Models:
         """Call a model once, for 30 s at most. Raises `NotFound` for an unknown name."""
         model = self._models.get(name)
         if model is None:
-            raise NotFound(f"There is no model {name!r}. Known: {', '.join(self._models)}")
+            raise NotFound("model.not_found", name=name, known=list(self._models))
         if model.extractive:
-            return ModelTest(ok=True, seconds=0.0, detail="Built in: answers with extracts, no language model needed.")
+            return ModelTest(ok=True, seconds=0.0, detail=Reason("model.built_in"))
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(TEST_SECONDS):
                 said = await _say_ready(model)
         except ChatbotError as error:
-            return ModelTest(ok=False, seconds=time.perf_counter() - begun, detail=str(error))
+            return ModelTest(ok=False, seconds=time.perf_counter() - begun, detail=error.reason)
         except TimeoutError:
-            return ModelTest(ok=False, seconds=TEST_SECONDS, detail=f"No whole answer within {TEST_SECONDS} s.")
+            return ModelTest(ok=False, seconds=TEST_SECONDS, detail=Reason("model.test_too_slow", seconds=TEST_SECONDS))
         seconds = time.perf_counter() - begun
-        return ModelTest(ok=bool(said), seconds=seconds, detail=f"It said: {said}" if said else "It said nothing.")
+        detail = Reason("model.said", words=said) if said else Reason("model.said_nothing")
+        return ModelTest(ok=bool(said), seconds=seconds, detail=detail)
 
 
 async def _say_ready(model: NamedModel) -> str:

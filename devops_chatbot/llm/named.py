@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from devops_chatbot.errors import ChatbotError, ModelUnavailable
+from devops_chatbot.i18n import Reason
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -57,7 +58,7 @@ class NamedModel:
         self._opened: BaseChatModel | None = None
         self._lock = threading.Lock()
         self.state: ModelState = "ready" if extractive else "unknown"
-        self.why = "" if extractive else "not tried yet"
+        self.why = None if extractive else Reason("model.not_tried")
 
     def open(self) -> "BaseChatModel":
         """LangChain's model; the first call imports the provider's package. Raises `ConfigError`."""
@@ -87,16 +88,15 @@ class NamedModel:
                     except StopAsyncIteration:
                         return
                     except TimeoutError:
-                        silence = f"The model {self.name!r} said nothing for {self._timeout_s:g} s."
-                        raise ModelUnavailable(f"{silence} Try again, or choose another model.") from None
+                        raise ModelUnavailable("model.silent", name=self.name, seconds=self._timeout_s) from None
                     except foreign as error:
                         raise self._connection.translate(error, begun=begun) from error
-                    self._note("ready", "")
+                    self._note("ready", None)
                     begun = True
                     yield chunk
         except ChatbotError as error:
-            self._note("failed", str(error))
+            self._note("failed", error.reason)
             raise
 
-    def _note(self, state: ModelState, why: str) -> None:
+    def _note(self, state: ModelState, why: Reason | None) -> None:
         self.state, self.why = state, why

@@ -35,10 +35,8 @@ class Remote:
             return _OPENERS[self._settings.provider](self._settings)
         except self.foreign() as error:
             if self._settings.api_key is None and "key" in str(error):
-                where = f"models.{self._name}.api_key"
-                wanted = f"the provider {self._settings.provider!r} wants a key"
-                raise ConfigError(f"{where} is not set; {wanted}. Set it in chatbot.toml or the environment.") from None
-            raise ConfigError(f"models.{self._name} cannot be opened: {self._short(error)}") from None
+                raise ConfigError("model.no_key", name=self._name, provider=self._settings.provider) from None
+            raise ConfigError("model.cannot_open", name=self._name, error=self._short(error)) from None
 
     def foreign(self) -> tuple[type[Exception], ...]:
         """The clients' own errors, and what LangChain raises when a server sends what nobody expected."""
@@ -61,32 +59,27 @@ class Remote:
         return (openai.OpenAIError, *kinds)
 
     def translate(self, error: Exception, *, begun: bool) -> ChatbotError:
-        who, where = f"The model {self._name!r}", self._settings.base_url or _HOMES.get(self._settings.provider, "")
+        name, where = self._name, self._settings.base_url or _HOMES.get(self._settings.provider, "")
         status = getattr(error, "status_code", None)
         if status in (401, 403):
-            return ModelUnavailable(f"{who} refuses the key (status {status}). Check models.{self._name}.api_key.")
+            return ModelUnavailable("model.refuses_key", name=name, status=status)
         if status == 404:
-            named = self._settings.model
-            return ModelUnavailable(
-                f"{where} does not know the model {named!r} (status 404). "
-                f"Check models.{self._name}.model and models.{self._name}.base_url."
-            )
+            return ModelUnavailable("model.unknown_there", name=name, where=where, model=self._settings.model)
         if status == 429:
-            return ModelUnavailable(f"{who} is over its rate limit or quota (status 429). Try again in a moment.")
+            return ModelUnavailable("model.over_limit", name=name)
         if isinstance(status, int) and status >= 500:
-            return ModelUnavailable(f"{who} has failed inside (status {status}). Try again in a moment.")
+            return ModelUnavailable("model.failed_inside", name=name, status=status)
         if isinstance(status, int) and status >= 400:
-            return ModelUnavailable(f"{who} refuses the request (status {status}): {self._short(error)}")
+            return ModelUnavailable("model.refuses_request", name=name, status=status, error=self._short(error))
         if any("Timeout" in kind.__name__ for kind in type(error).__mro__):
-            return ModelUnavailable(f"{who} did not answer within {self._settings.timeout_s:g} s. Try again.")
+            return ModelUnavailable("model.too_slow", name=name, seconds=self._settings.timeout_s)
         if _is_connection(error) and not begun:
-            return ModelUnavailable(f"{who} cannot be reached at {where}. Check that it runs.")
+            return ModelUnavailable("model.unreachable", name=name, where=where)
+        short = self._short(error).rstrip(".")
         if isinstance(error, _NOT_UNDERSTOOD) and not begun:
-            return ModelUnavailable(
-                f"{who} at {where} does not answer as a server of the provider {self._settings.provider!r} does "
-                f"({self._short(error)}). Check models.{self._name}.base_url and models.{self._name}.provider."
-            )
-        return ModelUnavailable(f"{who} broke off: {self._short(error).rstrip('.')}. Try again.")
+            provider = self._settings.provider
+            return ModelUnavailable("model.strange_answer", name=name, where=where, provider=provider, error=short)
+        return ModelUnavailable("model.broke_off", name=name, error=short)
 
     def _short(self, error: Exception) -> str:
         """The error's own words, without the key, on one line."""

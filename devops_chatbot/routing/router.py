@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from devops_chatbot.chat import Choice, Need, Question, Route, Scenario, ScenarioState, Signal
 from devops_chatbot.errors import BadQuestion, Unavailable
+from devops_chatbot.i18n import Reason
 from devops_chatbot.routing.small_talk import is_small_talk
 from knowledge.catalog.catalog import HIDDEN, KnowledgeBase
 from knowledge.text.language import Language, identifiers, language_of
@@ -37,39 +38,7 @@ _CLEAR: dict[Language, float] = {"en": 0.03, "zh": 0.2}
 """How much nearer the examples of one scenario have to be than those of any other. Embedding models that know little
 Chinese give all of it nearly the same vector.
 """
-_WHY: dict[str, dict[Language, str]] = {
-    "chosen": {"en": "You chose this route.", "zh": "这是你选择的路径。"},
-    "small-talk": {"en": "This is small talk; no document is needed.", "zh": "这是闲聊，不需要查阅文档。"},
-    "about-the-conversation": {
-        "en": "This is about the conversation itself, not about the documents.",
-        "zh": "这是关于对话本身的请求，与文档无关。",
-    },
-    "names": {
-        "en": "It names {names}: that is the place to look.",
-        "zh": "问题提到了 {names}，应当在那里查找。",
-    },
-    "make": {
-        "en": "It asks for something to be written, which needs a language model.",
-        "zh": "这是写作或翻译类的请求，需要语言模型。",
-    },
-    "operations": {"en": "It reads like a question about your systems.", "zh": "这像是关于你的系统的问题。"},
-    "only": {
-        "en": "Only “{title}” can answer now: {missing}",
-        "zh": "现在只有“{title}”能回答：{missing}",
-    },
-    "examples": {"en": "It reads like the questions for “{title}”.", "zh": "这像是“{title}”的问题。"},
-    "fallback": {"en": "Nothing speaks against “{title}”.", "zh": "没有理由不用“{title}”。"},
-}
-MISSING: dict[Need, dict[Language, str]] = {
-    "sources": {
-        "en": "No knowledge base has documents yet. Add some on the knowledge page.",
-        "zh": "还没有包含文档的知识库，请在知识库页面添加。",
-    },
-    "model": {
-        "en": "No language model is connected. Name one in chatbot.toml.",
-        "zh": "没有连接语言模型，请在 chatbot.toml 中指定。",
-    },
-}
+_MISSING: dict[Need, Reason] = {"sources": Reason("route.no_sources"), "model": Reason("route.no_model")}
 LEAST_LIKENESS = 0.25
 """Cosine below which the nearest examples say nothing."""
 NEAREST = 3
@@ -114,7 +83,7 @@ class Router:
     def scenario(self, name: str) -> Scenario:
         """The scenario of that name. Raises `BadQuestion`."""
         if name not in self._scenarios:
-            raise BadQuestion(f"There is no route {name!r}. Known: {', '.join(self._scenarios)}")
+            raise BadQuestion("route.not_found", name=name, known=list(self._scenarios))
         return self._scenarios[name]
 
     def states(self, *, language_model: bool) -> list[ScenarioState]:
@@ -129,7 +98,7 @@ class Router:
                     title=one.title,
                     purpose=one.purpose,
                     state="disabled" if missing else "ready",
-                    why=MISSING[missing]["en"] if missing else "",
+                    why=_MISSING[missing] if missing else None,
                 )
             )
         return found
@@ -138,25 +107,15 @@ class Router:
         """The route for a question; `query` is the question as it stands on its own. Raises `BadQuestion` when it
         asks for a scenario that does not exist.
         """
-        language = language_of(question.text)
         sources = self.sources(question.knowledge_bases)
         if question.scenario is not None:
-            return self._route(self.scenario(question.scenario), 1.0, _WHY["chosen"][language], sources)
-        scenario, confidence, why = self._decide(question.text, query, sources, circumstances)
-        lacking = (
-            _missing(one, sources=bool(sources), model=circumstances.language_model) for one in self._scenarios.values()
-        )
-        said = _WHY[why][language].format(
-            names=("、" if language == "zh" else ", ").join(identifiers(query)[:3]),
-            title=scenario.title.get(language, scenario.title["en"]),
-            missing=next((MISSING[need][language] for need in lacking if need), ""),
-        )
-        return self._route(scenario, confidence, said, sources)
+            return self._route(self.scenario(question.scenario), 1.0, Reason("route.chosen"), sources)
+        return self._route(*self._decide(question.text, query, sources, circumstances), sources)
 
     def _decide(
         self, text: str, query: str, sources: Sequence[str], circumstances: Circumstances
-    ) -> tuple[Scenario, float, str]:
-        """The scenario, how sure, and the key of the reason.
+    ) -> tuple[Scenario, float, Reason]:
+        """The scenario, how sure, and why.
 
         A signal decides for the scenario that takes it, unless that one lacks its sources; one that lacks only a language model
         then says so in its answer. Else those that lack nothing are weighed by their examples.
@@ -167,18 +126,22 @@ class Router:
             takers = [one for one in takers if _missing(one, sources=bool(sources), model=True) is None]
             if takers:
                 surest = max(takers, key=lambda one: one.signals[signal])
-                return surest, surest.signals[signal], signal
+                return surest, surest.signals[signal], _noticed(signal, query)
         able = [one for one in self._scenarios.values() if _missing(one, sources=bool(sources), model=model) is None]
         if len(able) <= 1:
             # with nothing ready, one that needs only a model explains what is missing
             rest = [one for one in self._scenarios.values() if _missing(one, sources=bool(sources), model=True) is None]
-            return (able or rest or list(self._scenarios.values()))[0], 0.9, "only"
+            only = (able or rest or list(self._scenarios.values()))[0]
+            lacking = (_missing(one, sources=bool(sources), model=model) for one in self._scenarios.values())
+            missing = [_MISSING[need] for need in dict.fromkeys(lacking) if need]
+            return only, 0.9, Reason("route.only", title=only.title, missing=missing)
         likeness = self._likeness(query, {one.name for one in able})
         (first, best), (_, second) = sorted(likeness.items(), key=lambda pair: -pair[1])[:2]
         if best < LEAST_LIKENESS or best - second < _CLEAR[language_of(query)]:
             fallback = max(able, key=lambda one: one.fallback or 0.0)
-            return fallback, fallback.fallback or 0.5, "fallback"
-        return self._scenarios[first], min(0.95, 0.6 + best - second), "examples"
+            return fallback, fallback.fallback or 0.5, Reason("route.fallback", title=fallback.title)
+        likest = self._scenarios[first]
+        return likest, min(0.95, 0.6 + best - second), Reason("route.examples", title=likest.title)
 
     def _likeness(self, query: str, names: Collection[str]) -> dict[str, float]:
         """By scenario, the mean cosine to its nearest examples; zeros when nothing can be embedded."""
@@ -201,7 +164,7 @@ class Router:
                 ]
             return self._examples
 
-    def _route(self, scenario: Scenario, confidence: float, why: str, sources: Sequence[str]) -> Route:
+    def _route(self, scenario: Scenario, confidence: float, why: Reason, sources: Sequence[str]) -> Route:
         others = [name for name in self._scenarios if name != scenario.name]
         return Route(
             scenario=scenario.name,
@@ -216,6 +179,20 @@ def _missing(scenario: Scenario, *, sources: bool, model: bool) -> Need | None:
     """What the scenario needs and does not have."""
     has: dict[Need, bool] = {"sources": sources, "model": model}
     return next((need for need in scenario.needs if not has[need]), None)
+
+
+def _noticed(signal: Signal, query: str) -> Reason:
+    match signal:
+        case "small-talk":
+            return Reason("route.small_talk")
+        case "about-the-conversation":
+            return Reason("route.about_the_conversation")
+        case "names":
+            return Reason("route.names", names=identifiers(query)[:3])
+        case "make":
+            return Reason("route.make")
+        case "operations":
+            return Reason("route.operations")
 
 
 def _signals(text: str, query: str, circumstances: Circumstances) -> Iterator[Signal]:

@@ -184,10 +184,7 @@ class Durable:
                     _log.warning("job %s is not settled yet: %s", job, error)
 
     def _unwritten(self, error: SQLAlchemyError) -> StoreUnavailable:
-        return StoreUnavailable(
-            f"The job cannot be written down in {self._database}: check the disk of the data directory, and free some "
-            f"space if it is full ({type(error).__name__})."
-        )
+        return StoreUnavailable("job.not_written", database=self._database, error=type(error).__name__)
 
     def _guarded(self, step: Callable[[str], R], job: str) -> R:
         """A step that leaves no trace in DBOS when the process is about to end: it will be repeated."""

@@ -191,7 +191,7 @@ class JobRecords:
         with reading(self._engine) as connection:
             row = connection.execute(select(_jobs).where(_jobs.c.id == job)).first()
         if row is None:
-            raise NotFound(f"There is no job {job!r}. Jobs that ended long ago are forgotten.")
+            raise NotFound("job.not_found", id=job)
         return row
 
 

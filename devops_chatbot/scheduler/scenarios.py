@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from devops_chatbot.chat import Scenario, ScenarioState
 from devops_chatbot.errors import ConfigError
+from devops_chatbot.i18n import Reason
 
 PLUGINS = "devops_chatbot.scenarios"
 """The group of entry points whose objects are folders (`Path`) of scenario files."""
@@ -38,7 +39,15 @@ def load_scenarios(folders: Sequence[Path], *, agents: Collection[str]) -> Scena
         except ConfigError as error:
             _log.warning("a scenario is left out: %s", error)
             title = {"en": path.stem}
-            broken.append(ScenarioState(name=path.stem, title=title, purpose=title, state="failed", why=str(error)))
+            broken.append(
+                ScenarioState(
+                    name=path.stem,
+                    title=title,
+                    purpose=title,
+                    state="failed",
+                    why=error.reason,
+                )
+            )
         else:
             usable[scenario.name] = scenario
     return Scenarios(usable=tuple(usable.values()), broken=tuple(broken))
@@ -50,23 +59,25 @@ def read_scenario(path: Path, *, agents: Collection[str]) -> Scenario:
         text = path.read_text("utf-8")
         tree, values = yaml.compose(text), yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
+        raise ConfigError("scenario.not_yaml", path=path, error=error) from error
     if not isinstance(values, dict) or tree is None:
-        raise ConfigError(f"{path}: expected keys with values, such as `name: {path.stem}`.")
+        raise ConfigError("scenario.no_keys", path=path, example=path.stem)
     for key in values:
         if key not in _KEYS:
-            raise _wrong(path, tree, (key,), f"it is no key of a scenario; expected one of {', '.join(_KEYS)}")
+            raise _wrong(path, tree, (key,), Reason("scenario.unknown_key", known=_KEYS))
     try:
         scenario = _ADAPTER.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise _wrong(path, tree, first["loc"], first["msg"]) from error
+        raise _wrong(path, tree, first["loc"], Reason("field.wrong", problem=first["msg"])) from error
     for number, agent in enumerate(scenario.agents):
         if agent not in agents:
-            raise _wrong(path, tree, ("agents", number), f"no agent is called {agent!r}; there are {', '.join(agents)}")
+            raise _wrong(
+                path, tree, ("agents", number), Reason("scenario.unknown_agent", name=agent, known=list(agents))
+            )
     for key in ("title", "purpose", "prompt"):
         if "en" not in getattr(scenario, key):
-            raise _wrong(path, tree, (key,), "expected a text under `en`, and others by language")
+            raise _wrong(path, tree, (key,), Reason("scenario.no_english"))
     return scenario
 
 
@@ -79,7 +90,7 @@ def plugin_folders() -> Iterator[Path]:
             _log.warning("the scenarios of the plugin %s are left out: %s: %s", point.name, type(error).__name__, error)
 
 
-def _wrong(path: Path, tree: yaml.Node, place: Sequence[object], expected: str) -> ConfigError:
+def _wrong(path: Path, tree: yaml.Node, place: Sequence[object], expected: Reason) -> ConfigError:
     node = tree
     for step in place:
         if isinstance(node, yaml.MappingNode):
@@ -90,4 +101,5 @@ def _wrong(path: Path, tree: yaml.Node, place: Sequence[object], expected: str) 
         elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
             node = node.value[step]
     where = ".".join(map(str, place))
-    return ConfigError(f"{path}, line {node.start_mark.line + 1}: `{where}` cannot be used: {expected}.")
+    line = node.start_mark.line + 1
+    return ConfigError("scenario.wrong", path=path, line=line, where=where, expected=expected)

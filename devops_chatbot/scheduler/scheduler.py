@@ -64,9 +64,9 @@ class Scheduler:
     def check(self, question: Question) -> None:
         """Refuse what cannot be asked, before anything begins. Raises `BadQuestion`."""
         if len(question.text) > LONGEST_QUESTION:
-            raise BadQuestion(f"The question has {len(question.text)} characters; at most {LONGEST_QUESTION} are read.")
+            raise BadQuestion("question.too_long", length=len(question.text), most=LONGEST_QUESTION)
         if not question.regenerate and not question.text.strip():
-            raise BadQuestion("The question is empty. Write a few words.")
+            raise BadQuestion("question.empty")
         if question.scenario is not None:
             self._router.scenario(question.scenario)
         self._models.for_role("answer", named=question.model)
@@ -85,7 +85,7 @@ class Scheduler:
             message = await self._remember(turn, "failed", error=str(error))
             yield Failure(
                 error=type(error).__name__,
-                detail=str(error),
+                reason=error.reason,
                 status=_status(error),
                 message_id=message.id if message else None,
             )
@@ -224,7 +224,7 @@ def _last_question(thread: Thread) -> int:
     """The position of the last question in a thread."""
     positions = [position for position, message in enumerate(thread.messages) if message.role == "user"]
     if not positions:
-        raise BadQuestion("Nothing was asked in this conversation yet, so there is no answer to make anew.")
+        raise BadQuestion("question.none_to_answer_again")
     return positions[-1]
 
 

@@ -7,25 +7,26 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from devops_chatbot.chat import writable
 from devops_chatbot.errors import BadRequest
+from devops_chatbot.i18n import Reason
 
 M = TypeVar("M", bound=BaseModel)
 
-_WORDS = {
-    "extra_forbidden": "is no field of this request",
-    "missing": "is missing",
-    "string_type": "expected text",
-    "int_type": "expected a whole number",
-    "int_parsing": "expected a whole number",
-    "int_from_float": "expected a whole number",
-    "float_type": "expected a number",
-    "float_parsing": "expected a number",
-    "bool_type": "expected true or false",
-    "bool_parsing": "expected true or false",
-    "tuple_type": "expected a list",
-    "list_type": "expected a list",
-    "dict_type": "expected an object",
-    "model_type": "expected an object",
-    "model_attributes_type": "expected an object",
+_EXPECTED = {
+    "extra_forbidden": Reason("field.unknown"),
+    "missing": Reason("field.missing"),
+    "string_type": Reason("field.text"),
+    "int_type": Reason("field.whole_number"),
+    "int_parsing": Reason("field.whole_number"),
+    "int_from_float": Reason("field.whole_number"),
+    "float_type": Reason("field.number"),
+    "float_parsing": Reason("field.number"),
+    "bool_type": Reason("field.true_or_false"),
+    "bool_parsing": Reason("field.true_or_false"),
+    "tuple_type": Reason("field.list"),
+    "list_type": Reason("field.list"),
+    "dict_type": Reason("field.object"),
+    "model_type": Reason("field.object"),
+    "model_attributes_type": Reason("field.object"),
 }
 
 
@@ -40,18 +41,25 @@ class Taken(BaseModel):
         return writable(given)
 
 
-def problem_of(mistake: Mapping[str, Any]) -> str:
+def problem_of(mistake: Mapping[str, Any]) -> Reason:
     """One mistake that pydantic found, for somebody who does not know Python."""
-    kind, limits = mistake["type"], mistake.get("ctx", {})
-    if kind == "too_short":
-        return f"expected a list of at least {limits['min_length']}"
-    if kind == "too_long":
-        return f"expected a list of at most {limits['max_length']}"
-    message = str(mistake["msg"]).removeprefix("Value error, ")
-    message = message.replace("Input should be less", "expected a number less").replace(
-        "Input should be greater", "expected a number greater"
-    )
-    return _WORDS.get(kind) or message.replace("Input should be", "expected")
+    expected = _EXPECTED.get(mistake["type"])
+    if expected is not None:
+        return expected
+    match mistake:
+        case {"type": "too_short", "ctx": {"min_length": least}}:
+            return Reason("field.too_short", least=least)
+        case {"type": "too_long", "ctx": {"max_length": most}}:
+            return Reason("field.too_long", most=most)
+        case {"type": "literal_error", "ctx": {"expected": words}}:
+            return Reason("field.one_of", words=words)
+        case {"type": "greater_than_equal", "ctx": {"ge": least}}:
+            return Reason("field.at_least", least=least)
+        case {"type": "greater_than", "ctx": {"gt": bound}}:
+            return Reason("field.more_than", bound=bound)
+        case {"type": "less_than_equal", "ctx": {"le": most}}:
+            return Reason("field.at_most", most=most)
+    return Reason("field.wrong", problem=str(mistake["msg"]).removeprefix("Value error, "))
 
 
 def body_of(kind: type[M], **values: object) -> M:
@@ -59,9 +67,9 @@ def body_of(kind: type[M], **values: object) -> M:
     try:
         return kind.model_validate(values)
     except ValidationError as wrong:
-        raise BadRequest("; ".join(map(_located, wrong.errors()))) from None
+        raise BadRequest("request.invalid", problems=[_located(each) for each in wrong.errors()]) from None
 
 
-def _located(mistake: Mapping[str, Any]) -> str:
+def _located(mistake: Mapping[str, Any]) -> Reason:
     field = ".".join(map(str, mistake["loc"]))
-    return f"{field}: {problem_of(mistake)}" if field else problem_of(mistake)
+    return Reason("request.field", field=field, problem=problem_of(mistake)) if field else problem_of(mistake)

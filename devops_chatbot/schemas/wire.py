@@ -4,7 +4,7 @@ Once released, names stay: add fields, with defaults, and do not rename. A reade
 """
 
 from datetime import datetime
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +24,7 @@ from devops_chatbot.chat import (
     Token,
     Usage,
 )
+from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.taken import Taken
 
 JobState = Literal["queued", "running", "done", "cancelled", "failed"]
@@ -296,7 +297,7 @@ class ModelInfo(_Given):
     context: int = 0
     roles: tuple[str, ...] = ()
     state: State = "unknown"
-    why: str = ""
+    why: Reason | None = None
     extractive: bool = False
 
 
@@ -316,7 +317,7 @@ class EmbeddingInfo(_Given):
     model: str = ""
     default: bool = False
     state: State = "unknown"
-    why: str = ""
+    why: Reason | None = None
 
 
 class Test(_Given):
@@ -326,7 +327,7 @@ class Test(_Given):
 
     ok: bool
     seconds: float
-    detail: str = ""
+    detail: Reason | None = None
 
 
 class Scenario(_Given):
@@ -336,7 +337,7 @@ class Scenario(_Given):
     title: dict[str, str]
     purpose: dict[str, str]
     state: State = "ready"
-    why: str = ""
+    why: Reason | None = None
 
 
 class Setting(_Given):
@@ -369,7 +370,7 @@ class NewSamples(Taken):
 class Check(_Given):
     name: str
     state: State
-    why: str = ""
+    why: Reason | None = None
 
 
 class Readiness(_Given):
@@ -380,16 +381,20 @@ class Readiness(_Given):
 
 class FieldProblem(_Given):
     field: str
-    problem: str
+    problem: Reason
 
 
 class Problem(_Given):
-    """An error as RFC 9457 wants it. `error` is our class name; `request_id` stands in the server's log too."""
+    """An error as RFC 9457 wants it. `error` is our class name, `code` what happened, of which `params` are the particulars and
+    `detail` the text in the language of Accept-Language; `request_id` stands in the server's log too.
+    """
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
     error: str
+    code: str
+    params: dict[str, Any] = {}
     request_id: str
     fields: Annotated[tuple[FieldProblem, ...], Field(description="what is wrong in the body, field by field")] = ()

@@ -21,9 +21,7 @@ def listen(host: str, port: int, *, setting: str, name: str = "port") -> socket.
             bound.close()
             raise
     except socket.gaierror as error:
-        raise ConfigError(
-            f"{setting}.host is {host!r}; expected an address of this machine ({error.strerror})"
-        ) from error
+        raise ConfigError("settings.bad_host", setting=setting, host=host, error=error.strerror) from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             why, what = "another program listens there", "a free port; 0 picks one"

@@ -24,9 +24,7 @@ def serve(settings: SandboxSettings, *, data_dir: Path, announce: Callable[[str]
 
     chosen = settings.serve
     if chosen.token is None and not is_loopback(chosen.host):
-        raise ConfigError(
-            f"sandbox.serve.host is {chosen.host!r}; whoever reaches it could run code. Set sandbox.serve.token first."
-        )
+        raise ConfigError("settings.sandbox_open", host=chosen.host)
     listening = listen(chosen.host, chosen.port, setting="sandbox.serve")
     port = listening.getsockname()[1]
     sandbox = open_local(settings, owner=owner(data_dir, of=f"server-{port}"))

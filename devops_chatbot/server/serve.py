@@ -200,7 +200,7 @@ class _Pages:
         while self._process is not None:
             code = await self._process.wait()
             if time.monotonic() - self._begun < UI_HEALTHY_S:
-                raise Unavailable(f"The web pages ended with exit code {code}; {self._log} says why:\n{self._tail()}")
+                raise Unavailable("server.pages_ended", code=code, log=self._log, tail=self._tail())
             await self.start()
 
     async def stop(self) -> None:
@@ -233,17 +233,14 @@ async def _answering(api_url: str, pages: _Pages | None) -> None:
                     if (await client.get(address)).is_success:
                         break
                 if time.monotonic() > deadline:
-                    raise Unavailable(f"{address} did not answer within {UI_START_S} s.")
+                    raise Unavailable("server.pages_silent", address=address, seconds=UI_START_S)
                 await asyncio.sleep(0.05)
 
 
 def _refuse_open_door(settings: Settings) -> None:
     server = settings.server
     if server.key is None and not is_loopback(server.host):
-        raise ConfigError(
-            f"server.host is {server.host!r}, which other machines can reach, and server.key is not set. "
-            "Set server.key (CHATBOT_SERVER__KEY) to a long random text, or server.host to 127.0.0.1."
-        )
+        raise ConfigError("settings.server_open", host=server.host)
 
 
 def _free(host: str, port: int) -> int:

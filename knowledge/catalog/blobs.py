@@ -47,14 +47,13 @@ class Originals:
         except OSError as error:
             for beside in new.values():
                 beside.unlink(missing_ok=True)
-            remedy = "Free some space" if error.errno in FULL else "Check the rights and the disk of the data directory"
-            raise StoreUnavailable(f"An original file cannot be kept: {error.strerror}. {remedy}.") from error
+            raise StoreUnavailable("document.not_kept", error=error.strerror) from error
 
     def path(self, content: str) -> Path:
         """Where a kept file lies. Raises `NotFound`."""
         path = self._path(content)
         if not content or not path.is_file():
-            raise NotFound("The original of this document is not kept any more. Upload it again.")
+            raise NotFound("document.no_original")
         return path
 
     def discard(self, contents: Iterable[str]) -> None:

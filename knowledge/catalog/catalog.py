@@ -123,7 +123,7 @@ class Catalogue:
         named = tables.knowledge_bases.c
         found = self._knowledge_bases(or_(named.id == id_or_name, named.name_key == _name_key(id_or_name)))
         if not found:
-            raise NotFound(f"There is no knowledge base {id_or_name!r}. List them to see their names.")
+            raise NotFound("knowledge_base.not_found", name=id_or_name)
         return next((base for base in found if base.id == id_or_name), found[0])
 
     def list(self, *, hidden: bool = False) -> Sequence[KnowledgeBase]:
@@ -260,7 +260,7 @@ class Catalogue:
         with reading(self.engine) as connection:
             row = connection.execute(found).first()
         if row is None:
-            raise NotFound("There is no such document in this knowledge base. It may have been deleted.")
+            raise NotFound("document.not_found")
         return _document(row)
 
     # --- passages
@@ -318,20 +318,20 @@ def _name_key(name: str) -> str:
 def _checked_name(name: str) -> str:
     clean = unicodedata.normalize("NFC", name).strip()
     if not clean:
-        raise BadRequest("A knowledge base needs a name.")
+        raise BadRequest("knowledge_base.no_name")
     if len(clean) > LONGEST_NAME:
-        raise BadRequest(f"The name has {len(clean)} characters; at most {LONGEST_NAME} are allowed.")
+        raise BadRequest("knowledge_base.name_too_long", length=len(clean), most=LONGEST_NAME)
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in clean):
-        raise BadRequest("The name must be one line without control characters.")
+        raise BadRequest("knowledge_base.bad_name")
     return clean
 
 
 def _checked_description(description: str) -> str:
     clean = description.strip()
     if len(clean) > LONGEST_DESCRIPTION:
-        raise BadRequest(f"The description has {len(clean)} characters; at most {LONGEST_DESCRIPTION} are allowed.")
+        raise BadRequest("knowledge_base.description_too_long", length=len(clean), most=LONGEST_DESCRIPTION)
     return clean
 
 
 def _taken(name: str) -> Conflict:
-    return Conflict(f"There is a knowledge base named {name.strip()!r} already. Choose another name.")
+    return Conflict("knowledge_base.name_taken", name=name.strip())

@@ -121,7 +121,7 @@ def open_passage(engine: Engine, ref: str, quote: str) -> OpenedPassage:
     start, end = find_quote(text, quote) or (0, 0)
     nearest = _chunk_at(engine, document, start)
     if nearest is None:
-        raise NotFound("The cited document has been deleted.")
+        raise NotFound("document.cited_deleted")
     return _opened(engine, nearest, start, end, changed=True)
 
 

@@ -11,6 +11,7 @@ from langchain_core.embeddings import Embeddings
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from devops_chatbot.errors import ModelUnavailable
+from devops_chatbot.i18n import Reason
 
 MAX_TOKENS = 512
 """What nearly every served embedding model reads; a longer text is cut by the server."""
@@ -79,23 +80,21 @@ class EndpointEmbedder(Embeddings):
             rows = sorted(response.json()["data"], key=lambda row: row["index"])
             vectors = [_unit([float(value) for value in row["embedding"]]) for row in rows]
         except httpx.HTTPStatusError as error:
-            said = f"{self.name} answered {error.response.status_code}: {error.response.text[:300]}"
+            answer = Reason("embedding.answer", status=error.response.status_code, text=error.response.text[:300])
             if not _busy(error):
-                raise ModelUnavailable(said) from error
-            wait_s = _retry_after(error.response)
-            when = f"in {wait_s:.0f} s" if wait_s else "later"
-            waited = (
-                f" after {time.monotonic() - asked:.0f} s of trying" if again.statistics["attempt_number"] > 1 else ""
-            )
-            raise ModelUnavailable(f"{said}{waited}. The service is busy; try again {when}.") from error
-        except httpx.HTTPError as error:
-            raise ModelUnavailable(f"{self.name} cannot be reached: {error or type(error).__name__}") from error
-        except (ValueError, KeyError, TypeError) as error:
+                raise ModelUnavailable("embedding.refuses", name=self.name, answer=answer) from error
+            tried_s, wait_s = time.monotonic() - asked, _retry_after(error.response)
+            when = Reason("embedding.in_seconds", seconds=wait_s) if wait_s else Reason("embedding.later")
             raise ModelUnavailable(
-                f"{self.name} did not answer like an OpenAI embeddings endpoint: {error!r}"
+                "embedding.busy", name=self.name, answer=answer, tried_s=tried_s, when=when
             ) from error
+        except httpx.HTTPError as error:
+            said = str(error) or type(error).__name__
+            raise ModelUnavailable("embedding.unreachable", name=self.name, error=said) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelUnavailable("embedding.strange_answer", name=self.name, error=repr(error)) from error
         if len(vectors) != len(texts):
-            raise ModelUnavailable(f"{self.name} gave {len(vectors)} vectors for {len(texts)} texts")
+            raise ModelUnavailable("embedding.wrong_count", name=self.name, vectors=len(vectors), texts=len(texts))
         return vectors
 
     def _ask(self, texts: Sequence[str]) -> httpx.Response:

@@ -116,7 +116,7 @@ class MiniLm(Embeddings):
             try:
                 return self._session_of(path)
             except Exception:  # noqa: BLE001
-                raise ModelUnavailable(f"the bundled embedding model does not load: {error}") from error
+                raise ModelUnavailable("embedding.bundled_broken", error=error) from error
 
     def _session_of(self, path: Path) -> Any:
         # else it tells its maker of each session, and keeps a device id in the home
@@ -164,7 +164,7 @@ def _multiplies_int8() -> bool:
 def _folder() -> Path:
     found = find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
-        raise ConfigError(f"the package {PACKAGE.replace('_', '-')} is not installed; run: make setup")
+        raise ConfigError("embedding.no_package", package=PACKAGE.replace("_", "-"))
     return Path(found.submodule_search_locations[0]) / "model"
 
 
@@ -172,4 +172,4 @@ def _build(weights: Path, path: Path, *, signed: bool) -> None:
     try:
         write_graph(weights, path, SHAPE, signed=signed)
     except OSError as error:
-        raise ModelUnavailable(f"the bundled embedding model cannot be built in {path.parent}: {error}") from error
+        raise ModelUnavailable("embedding.cannot_build", folder=path.parent, error=error) from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from devops_chatbot.errors import NotFound
+from devops_chatbot.i18n import Reason
 from knowledge.embed import Embedder
 
 
@@ -18,17 +19,17 @@ class EmbeddingInfo:
     model: str
     default: bool
     state: Literal["ready", "disabled", "unknown"]
-    why: str
+    why: Reason | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """How to open an embedding model, and what is missing for it (empty: nothing that can be known beforehand)."""
+    """How to open an embedding model, and what is missing for it (None: nothing that can be known beforehand)."""
 
     provider: str
     model: str
     open: Callable[[], Embedder]
-    missing: str = ""
+    missing: Reason | None = None
     remote: bool = False
 
 
@@ -45,7 +46,7 @@ class Embeddings:
         """The name itself, or the default's. Raises `NotFound`."""
         chosen = name or self._default
         if chosen not in self._offers:
-            raise NotFound(f"There is no embedding model {chosen!r}. Known: {', '.join(self._offers)}")
+            raise NotFound("embedding.not_found", name=chosen, known=list(self._offers))
         return chosen
 
     def of(self, name: str) -> Embedder:
@@ -64,7 +65,7 @@ class Embeddings:
                 model=offer.model,
                 default=name == self._default,
                 state="disabled" if offer.missing else "unknown" if offer.remote else "ready",
-                why=offer.missing or ("not tried yet" if offer.remote and name not in self._opened else ""),
+                why=offer.missing or (Reason("model.not_tried") if offer.remote and name not in self._opened else None),
             )
             for name, offer in self._offers.items()
         ]

@@ -81,16 +81,10 @@ class TransformersEmbedder(Embeddings):
                 try:
                     from sentence_transformers import SentenceTransformer
                 except ImportError as error:
-                    raise ConfigError(
-                        f"the embedding model {self._model!r} needs the provider sentence-transformers, which is "
-                        "not installed; install the extra: pip install 'devops-chatbot[sentence-transformers]'"
-                    ) from error
+                    raise ConfigError("embedding.no_extra", name=self._model) from error
                 try:
                     self._loaded = SentenceTransformer(self._model, device="cpu", local_files_only=True)
                 except (OSError, ValueError) as error:
-                    raise ModelUnavailable(
-                        f"the embedding model {self._model!r} does not load: {error}. Nothing is downloaded at run "
-                        "time: name a folder that holds the model, or put it into the local hub cache first."
-                    ) from error
+                    raise ModelUnavailable("embedding.does_not_load", name=self._model, error=error) from error
                 self._counter = copy.deepcopy(self._loaded.tokenizer)
             return self._loaded

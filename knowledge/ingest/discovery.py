@@ -75,7 +75,7 @@ def files_of_folder(source: Source) -> Iterator[Item]:
     """
     root = Path(source.location)
     if not root.is_dir():
-        raise NotFound(f"The folder {source.location} is not there any more. Nothing was changed.")
+        raise NotFound("folder.gone", folder=source.location)
     unreadable: list[Item] = []
 
     def note(uri: str, error: OSError) -> None:

@@ -145,9 +145,7 @@ class Preparation:
             data = file.read(limit + 1)
         if len(data) > limit:
             size = path.stat().st_size / MEGABYTE
-            raise TooLarge(
-                f"The file has {size:.0f} MB; at most {self._max_file_mb} MB are read (knowledge.max_file_mb)."
-            )
+            raise TooLarge("file.too_large", mb=size, most_mb=self._max_file_mb)
         return data
 
     def _version(self, data: bytes, loader: str, generation: int) -> str:
@@ -183,7 +181,7 @@ class Preparation:
             )
         )
         if not chunks:
-            raise UnsupportedFile("The file holds no text.")
+            raise UnsupportedFile("file.no_text")
         digests = tuple(self._digest(chunk) for chunk in chunks)
         stored = {} if item.anew else versions.digests(self._engine, document)
         return Prepared(

@@ -102,7 +102,7 @@ class Swap:
         known = tables.knowledge_bases.c.id
         with reading(self._engine) as connection:
             if connection.execute(select(known).where(known == knowledge_base)).first() is None:
-                raise NotFound("The knowledge base was deleted.")
+                raise NotFound("knowledge_base.deleted")
 
     def _clean_up(self, flip: Flip) -> None:
         """What is noted as left over goes first, its note last: so `repair` knows whether anything may be left."""

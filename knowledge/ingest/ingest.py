@@ -80,7 +80,7 @@ class Ingest:
         try:
             job_items.plan(self._engine, job, base, self._files(base, kind, argument))
         except IntegrityError:
-            raise NotFound("The knowledge base was deleted.") from None
+            raise NotFound("knowledge_base.deleted") from None
         shapes = self._preparation(base, self._embedder_of(base)).shapes
         job_items.settle_unchanged(self._engine, job, base, shapes)
 
@@ -112,10 +112,7 @@ class Ingest:
         """
         if kind == "folder" and not job_items.progress(self._engine, job).total:
             if job_items.gone(self._engine, job, knowledge_base, argument, 1):
-                raise NotFound(
-                    f"The folder {argument} is empty, so nothing was removed: perhaps it is not mounted. If its documents "
-                    "are to go, remove them, or let the knowledge base follow the folder no longer."
-                )
+                raise NotFound("folder.empty", folder=argument)
             return
         while kind == "folder" and not stop():
             documents = job_items.gone(self._engine, job, knowledge_base, argument, REMOVE)
@@ -210,7 +207,7 @@ class Ingest:
             case "reindex":
                 return discovery.files_again(self._engine, self._originals, knowledge_base, json.loads(argument))
             case _:
-                raise BadRequest(f"There is no kind of job named {kind!r}.")
+                raise BadRequest("job.unknown_kind", kind=kind)
 
     def _preparation(self, knowledge_base: str, embedder: TextEmbedder) -> Preparation:
         splitter = Splitter(

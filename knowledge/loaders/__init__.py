@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from devops_chatbot.errors import UnsupportedFile
-from knowledge.loaders.decode import decode, looks_like
+from devops_chatbot.i18n import Reason
+from knowledge.loaders.decode import PACKED, PDF, PICTURE, decode, looks_like
 from knowledge.loaders.plain import CODE, LINES, NAMED_CODE, load_code, load_text
 from knowledge.model import ParsedDocument
 
@@ -20,16 +21,16 @@ NAMED_TEXT = frozenset(
     "readme license licence notice changelog authors contributing todo copying install news codeowners".split()
 )
 _UNREADABLE = {
-    ".ipynb": "a notebook; export it as Markdown or HTML",
-    ".rtf": "a rich text document; save it as PDF or HTML",
-    ".doc": "an old Office document; save it as PDF",
-    ".docx": "an Office document; save it as PDF or Markdown",
-    ".pptx": "an Office document; save it as PDF",
-    ".xlsx": "an Office document; save its sheets as CSV",
-    ".odt": "an Office document; save it as PDF or HTML",
-    ".epub": "an e-book; convert it to HTML or PDF",
+    ".ipynb": ("Markdown", "HTML"),
+    ".rtf": ("PDF", "HTML"),
+    ".doc": ("PDF",),
+    ".docx": ("PDF", "Markdown"),
+    ".pptx": ("PDF",),
+    ".xlsx": ("CSV",),
+    ".odt": ("PDF", "HTML"),
+    ".epub": ("HTML", "PDF"),
 }
-"""Formats that would come out as markup or not at all: (what it is; what to do)."""
+"""Formats that would come out as markup or not at all, and those that they can be saved as."""
 
 
 def loader_for(name: str) -> str | None:
@@ -49,24 +50,20 @@ def loader_for(name: str) -> str | None:
 def load(data: bytes, name: str) -> ParsedDocument:
     """A file's bytes as text. Raises `UnsupportedFile` with what is wrong and what to do."""
     if not data.strip(b"\0 \t\r\n"):
-        raise UnsupportedFile("The file is empty.")
+        raise UnsupportedFile("file.empty")
     loader, content = loader_for(name), looks_like(data)
     suffix = PurePosixPath(name.lower()).suffix
-    if suffix in _UNREADABLE and content != "pdf":
-        what, _, remedy = _UNREADABLE[suffix].partition("; ")
-        raise UnsupportedFile(f"The file is {what}, which is not read yet: {remedy} and add the result.")
-    if content == "pdf":
+    if suffix in _UNREADABLE and content != PDF:
+        raise UnsupportedFile("file.not_read_yet", suffix=suffix, formats=_UNREADABLE[suffix])
+    if content == PDF:
         from knowledge.loaders.pdf import load_pdf
 
         return load_pdf(data, name)
     if content is not None:
-        wrong = f"is named like {_article(loader)} file but its content is {content}" if loader else f"is {content}"
-        raise UnsupportedFile(f"The file {wrong}, which cannot be read as text. {_remedy(content)}")
+        wrong = Reason("file.named_like", format=loader, what=content) if loader else Reason("file.is", what=content)
+        raise UnsupportedFile("file.not_text", wrong=wrong, remedy=_remedy(content))
     if loader == "pdf":
-        raise UnsupportedFile(
-            "The file is named .pdf but is none: perhaps a web page or an error message was saved in its place. Download or "
-            "export it again."
-        )
+        raise UnsupportedFile("file.not_pdf")
     text = decode(data, html=loader == "html")
     if loader == "html" or (loader in (None, "text", "markdown") and _is_page(text)):
         from knowledge.loaders.html import load_html
@@ -91,13 +88,7 @@ def _is_page(text: str) -> bool:
     return text[:200].lstrip("\ufeff \t\r\n").lower().startswith(("<!doctype html", "<html"))
 
 
-def _article(loader: str | None) -> str:
-    return f"an {loader.upper()}" if loader == "html" else f"a {loader.upper() if loader in ('pdf', 'rst') else loader}"
-
-
-def _remedy(content: str) -> str:
-    if "archive" in content or "compressed" in content:
-        return "Unpack it, or add it under a name that ends in .zip or .tar.gz."
-    if content == "a picture":
-        return "OCR is not available: add its text."
-    return "Convert it to text, HTML or PDF first."
+def _remedy(content: Reason) -> Reason:
+    if content in PACKED:
+        return Reason("file.unpack")
+    return Reason("file.add_its_text") if content == PICTURE else Reason("file.convert")

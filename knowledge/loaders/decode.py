@@ -4,28 +4,37 @@ import codecs
 import re
 
 from devops_chatbot.errors import UnsupportedFile
+from devops_chatbot.i18n import Reason
 
+PDF = Reason("content.pdf")
+PICTURE = Reason("content.picture")
+_VIDEO = Reason("content.video")
+_PROGRAM = Reason("content.program")
+_COMPRESSED = Reason("content.compressed")
+_ARCHIVE = Reason("content.archive")
+_ZIP = Reason("content.zip")
+PACKED = (_COMPRESSED, _ARCHIVE, _ZIP)
 _MAGIC = (
-    (b"%PDF-", "pdf"),
-    (b"PK\x03\x04", "a zip archive or an Office document"),
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document"),
-    (b"{\\rtf", "a rich text document"),
-    (b"\x1f\x8b", "gzip-compressed"),
-    (b"BZh", "bzip2-compressed"),
-    (b"\xfd7zXZ\x00", "xz-compressed"),
-    (b"\x28\xb5\x2f\xfd", "zstd-compressed"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"II*\0", "a picture"),
-    (b"MM\0*", "a picture"),
-    (b"\x7fELF", "a program"),
-    (b"MZ\x90\0", "a program"),
-    (b"\xca\xfe\xba\xbe", "a compiled program"),
-    (b"SQLite format 3\x00", "a database"),
+    (b"%PDF-", PDF),
+    (b"PK\x03\x04", _ZIP),
+    (b"PK\x05\x06", _ARCHIVE),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Reason("content.old_office")),
+    (b"{\\rtf", Reason("content.rich_text")),
+    (b"\x1f\x8b", _COMPRESSED),
+    (b"BZh", _COMPRESSED),
+    (b"\xfd7zXZ\x00", _COMPRESSED),
+    (b"\x28\xb5\x2f\xfd", _COMPRESSED),
+    (b"7z\xbc\xaf\x27\x1c", _ARCHIVE),
+    (b"Rar!\x1a\x07", _ARCHIVE),
+    (b"\x89PNG", PICTURE),
+    (b"\xff\xd8\xff", PICTURE),
+    (b"GIF8", PICTURE),
+    (b"II*\0", PICTURE),
+    (b"MM\0*", PICTURE),
+    (b"\x7fELF", _PROGRAM),
+    (b"MZ\x90\0", _PROGRAM),
+    (b"\xca\xfe\xba\xbe", _PROGRAM),
+    (b"SQLite format 3\x00", Reason("content.database")),
 )
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -38,7 +47,6 @@ _SAMPLE = 65536
 _CONTROL_SHARE = 0.02
 _STRAY_SHARE = 0.001
 """A UTF-8 text may hold this share of bytes that are none: a log with a broken line is still UTF-8."""
-_BINARY = "The file is binary, not text. Convert it to text, HTML or PDF first."
 _DECLARED = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?\s*([\w-]{2,30})""", re.I)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _COLOUR = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[()][A-Z0-9])")
@@ -52,17 +60,17 @@ _ENOUGH = 8
 _CANDIDATES = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1250", "cp1251", "koi8_r"]
 
 
-def looks_like(data: bytes) -> str | None:
-    """What the first bytes say the file is: `pdf`, words for another known binary format, or None."""
+def looks_like(data: bytes) -> Reason | None:
+    """What the first bytes say the file is: `PDF`, another known binary format, or None."""
     for magic, what in _MAGIC:
         if data.startswith(magic):
             return what
     if data[4:12] in (b"ftypheic", b"ftypavif", b"ftypmp42", b"ftypisom") or (
         data[:4] == b"RIFF" and data[8:12] == b"WEBP"
     ):
-        return "a picture" if data[4:8] != b"ftyp" or data[8:12] in (b"heic", b"avif") else "a video"
+        return PICTURE if data[4:8] != b"ftyp" or data[8:12] in (b"heic", b"avif") else _VIDEO
     # a PDF may have up to a kilobyte of anything in front (PDF 1.7, appendix H)
-    return "pdf" if b"\n%PDF-" in data[:1024] else None
+    return PDF if b"\n%PDF-" in data[:1024] else None
 
 
 def decode(data: bytes, *, html: bool = False) -> str:
@@ -77,8 +85,7 @@ def decode(data: bytes, *, html: bool = False) -> str:
                 return _clean(data.decode(encoding))
             except UnicodeDecodeError as error:
                 raise UnsupportedFile(
-                    f"The file begins like {encoding.removesuffix('-sig').upper()} but is broken at byte {error.start}. "
-                    "Save it again as UTF-8."
+                    "file.broken_encoding", encoding=encoding.removesuffix("-sig").upper(), position=error.start
                 ) from error
     sample = data[:_SAMPLE]
     if b"\0" in sample:
@@ -107,7 +114,7 @@ def _without_mark(data: bytes, sample: bytes) -> str:
             zeros, others = sample[offset::2].count(0), sample[1 - offset :: 2].count(0)
             if zeros > 0.4 * half and others == 0:
                 return data[: len(data) // 2 * 2].decode(encoding, "replace")
-    raise UnsupportedFile(_BINARY)
+    raise UnsupportedFile("file.binary")
 
 
 def _guess(sample: bytes) -> str:
@@ -142,7 +149,7 @@ def _is_korean(chinese: str) -> bool:
 def _clean(text: str) -> str:
     head = text[:_SAMPLE]
     if len(_CONTROL.findall(head)) > _CONTROL_SHARE * len(head):
-        raise UnsupportedFile(_BINARY)
+        raise UnsupportedFile("file.binary")
     if "\x1b" in text:
         text = _COLOUR.sub("", text)
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")

@@ -47,9 +47,7 @@ def load_html(text: str, name: str) -> ParsedDocument:
     declared = " ".join(found.text().split()) if found else ""
     _without(tree, _NEVER)
     if tree.body is None or not tree.body.text().strip():
-        raise UnsupportedFile(
-            "The HTML page has no text. Perhaps it is drawn by a script: save it from the browser as a PDF."
-        )
+        raise UnsupportedFile("file.html_empty")
     whole = len(tree.body.text())
     _without(tree, _AROUND, most=_TOO_MUCH * whole)
     main = _main(tree)
@@ -63,7 +61,7 @@ def load_html(text: str, name: str) -> ParsedDocument:
     writer.children(main, 0)
     markdown = writer.text()
     if not markdown.strip():
-        raise UnsupportedFile("The HTML page has no text besides its menus. Save the page that it leads to.")
+        raise UnsupportedFile("file.html_only_menus")
     return document(markdown, name, loader="html", declared=declared, links=tuple(dict.fromkeys(links)))
 
 

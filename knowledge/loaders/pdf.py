@@ -30,23 +30,19 @@ def load_pdf(data: bytes, name: str) -> ParsedDocument:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            raise UnsupportedFile(
-                "The PDF is protected by a password. Save it without one and add it again."
-            ) from error
-        raise UnsupportedFile(
-            "The PDF is broken or cut off and cannot be opened. Export or download it again."
-        ) from error
+            raise UnsupportedFile("file.pdf_password") from error
+        raise UnsupportedFile("file.pdf_broken") from error
     try:
         if len(document) > MOST_PAGES:
-            raise UnsupportedFile(f"The PDF has {len(document)} pages; at most {MOST_PAGES} can be read. Split it.")
+            raise UnsupportedFile("file.pdf_too_many_pages", pages=len(document), most=MOST_PAGES)
         pages = _without_edges(_pages(document))
         marks, declared = _outline(document), _declared(document)
     except pypdfium2.PdfiumError as error:
-        raise UnsupportedFile(f"The PDF is broken and cannot be read: {error}. Export it again.") from error
+        raise UnsupportedFile("file.pdf_unreadable", error=error) from error
     finally:
         document.close()
     if not any(line.text for page in pages for line in page):
-        raise UnsupportedFile("This PDF has only images; OCR is not available. Run OCR on it and add the result.")
+        raise UnsupportedFile("file.pdf_only_images")
     text, starts, headings = _written(_with_headings(pages, marks), marks)
     readable = len(declared) > 3 and not re.search(r"\.(?:docx?|tex|indd|dvi|xlsx?|pptx?)$|^untitled", declared, re.I)
     return ParsedDocument(
@@ -72,7 +68,7 @@ def _pages(document: object) -> list[list[Line]]:
         pages.append(lines_of(document, index))
         size += sum(len(line.text) + 1 for line in pages[-1])
         if size > MOST_CHARACTERS:
-            raise UnsupportedFile(f"The PDF holds more than {MOST_CHARACTERS:,} characters of text. Split it.")
+            raise UnsupportedFile("file.pdf_too_long", most=MOST_CHARACTERS)
     return pages
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from devops_chatbot.errors import UnsupportedFile
+from devops_chatbot.i18n import Reason
 from knowledge.model import Link, ParsedDocument, Section
 
 _LENGTH = struct.Struct(">II")
@@ -48,17 +49,14 @@ class ParserProcess:
                 answer = self._exchange(process, data, name)
             except TimeoutError:
                 self._stop()
-                raise UnsupportedFile(
-                    f"Reading the file took longer than {self._timeout:g} s (knowledge.parse_timeout_s). Split it, or convert it "
-                    "to text."
-                ) from None
+                raise UnsupportedFile("file.reader_too_slow", seconds=self._timeout) from None
             except (BrokenPipeError, EOFError):
                 self._stop()
-                raise UnsupportedFile("The file breaks its reader. Export it again or convert it to text.") from None
+                raise UnsupportedFile("file.reader_broke") from None
         try:
             return _parsed(*answer)
         except (ValueError, TypeError, KeyError) as error:
-            raise UnsupportedFile(f"The file's reader gave nonsense: {error}") from error
+            raise UnsupportedFile("file.reader_nonsense", error=error) from error
 
     def close(self) -> None:
         with self._lock:
@@ -113,7 +111,7 @@ def _parsed(head: bytes, text: bytes) -> ParsedDocument:
     """A document out of an answer. Raises `UnsupportedFile` when the answer is why there is none."""
     fields: dict[str, Any] = json.loads(head)
     if "error" in fields:
-        raise UnsupportedFile(str(fields["error"]))
+        raise UnsupportedFile(Reason.parse(fields["error"]))
     return ParsedDocument(
         text=text.decode(),
         title=str(fields["title"]),
@@ -197,14 +195,14 @@ def _answered(data: bytes, name: str, memory_mb: int) -> tuple[bytes, bytes]:
     try:
         return _answer(load(data, name))
     except UnsupportedFile as error:
-        why = str(error)
+        why = error.reason
     except MemoryError:
-        why = f"Reading the file needs more than {memory_mb} MB of memory (knowledge.parse_memory_mb). Split it."
+        why = Reason("file.too_much_memory", mb=memory_mb)
     except RecursionError:
-        why = "The file is nested too deeply to be read. Convert it to text."
+        why = Reason("file.too_deep")
     except Exception as error:  # noqa: BLE001 whatever a reader raises on a foreign file is that file's failure
-        why = f"The file cannot be read: {type(error).__name__}: {error}"[:500]
-    return json.dumps({"error": why}).encode(), b""
+        why = Reason("file.unreadable", error=f"{type(error).__name__}: {error}"[:500])
+    return json.dumps({"error": why.to_dict()}).encode(), b""
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ class HybridRetriever:
     ) -> list[Hit]:
         text = query.strip()[:LONGEST_QUERY]
         if not text:
-            raise BadQuestion("The query is empty. Write what you are looking for.")
+            raise BadQuestion("search.empty")
         if not scope.knowledge_bases or limit < 1:
             return []
         found, known = self._hybrid(text, scope, limit) if mode == "hybrid" else self._single(mode, text, scope, limit)

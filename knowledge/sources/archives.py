@@ -87,15 +87,13 @@ def unpack(archive: Path, into: Path, limits: ArchiveLimits) -> Unpacked:
         else:
             work.tar()
     except _BROKEN as error:
-        raise UnsupportedFile(f"The archive {archive.name} is broken or cut off: {error}. Pack it again.") from error
+        raise UnsupportedFile("archive.broken", name=archive.name, error=error) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreUnavailable(
-                f"The disk is full: {archive.name} could not be unpacked. Free some space."
-            ) from error
+            raise StoreUnavailable("archive.disk_full", name=archive.name) from error
         if isinstance(error, PermissionError | FileNotFoundError):
             raise
-        raise UnsupportedFile(f"The archive {archive.name} cannot be unpacked: {error}. Pack it again.") from error
+        raise UnsupportedFile("archive.cannot_unpack", name=archive.name, error=error) from error
     return Unpacked(files=work.files, refused=tuple(work.refused))
 
 
@@ -213,22 +211,13 @@ class _Work:
         if self._written > self._limits.total_mb * MEGABYTE:
             raise self._too_large()
         if self._written > _FREE and self._written > self._packed * self._limits.ratio:
-            raise TooLarge(
-                f"The archive {self._archive.name} unpacks to more than {self._limits.ratio} times its size and is taken "
-                "for a bomb (knowledge.max_archive_ratio)."
-            )
+            raise TooLarge("archive.bomb", name=self._archive.name, ratio=self._limits.ratio)
 
     def _too_many(self) -> TooLarge:
-        return TooLarge(
-            f"The archive {self._archive.name} holds more than {self._limits.files} files "
-            "(knowledge.max_archive_files). Split it, or raise the limit."
-        )
+        return TooLarge("archive.too_many_files", name=self._archive.name, most=self._limits.files)
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(
-            f"The archive {self._archive.name} unpacks to more than {self._limits.total_mb} MB (knowledge.max_upload_mb). "
-            "Split it, or raise the limit."
-        )
+        return TooLarge("archive.too_large", name=self._archive.name, most_mb=self._limits.total_mb)
 
 
 class _Member(tarfile.TarInfo):

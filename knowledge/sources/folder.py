@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devops_chatbot.errors import BadRequest, NotAllowed, NotFound
+from devops_chatbot.i18n import Reason
 
 SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "CVS"})
 """Folders that hold other people's files; hidden ones (`.git`, `.venv`) are skipped as well."""
@@ -32,12 +33,12 @@ def files_below(
     """
     base = root.resolve()
     if not base.is_dir():
-        raise NotFound(f"There is no folder {root}.")
+        raise NotFound("folder.not_found", folder=root)
     try:
         with os.scandir(base):
             pass
     except PermissionError as error:
-        raise NotFound(f"The folder {root} cannot be read: {error.strerror}.") from error
+        raise NotFound("folder.unreadable", folder=root, error=error.strerror) from error
     yield from _below(base, uri_prefix, unreadable)
 
 
@@ -47,24 +48,18 @@ def allowed_folder(location: str, allowed: Sequence[Path]) -> Path:
     Raises `BadRequest` for a path that is empty or not absolute, `NotAllowed` outside of the allowed folders, `NotFound`.
     """
     if not location.strip() or "\0" in location:
-        raise BadRequest("The location of a folder source is empty; give the absolute path of a folder on the server.")
+        raise BadRequest("folder.no_location")
     try:
         path = Path(location).expanduser()
         if not path.is_absolute():
-            raise BadRequest(
-                f"The location {location!r} is not absolute; give the whole path of a folder on the server."
-            )
+            raise BadRequest("folder.not_absolute", location=location)
         resolved = path.resolve()
     except (RuntimeError, OSError) as error:  # a home of nobody, a circle of links, a name that is too long
-        raise BadRequest(f"The location {location!r} is no path of this server: {error}.") from error
+        raise BadRequest("folder.bad_location", location=location, error=error) from error
     if not any(resolved.is_relative_to(folder.resolve()) for folder in allowed):
-        where = ", ".join(str(folder) for folder in allowed) or "none yet"
-        raise NotAllowed(
-            f"The folder {location} is not below a folder that the settings allow. Add it to knowledge.folders in "
-            f"chatbot.toml; allowed now: {where}."
-        )
+        raise NotAllowed("folder.not_allowed", folder=location, allowed=allowed or Reason("folder.none_allowed"))
     if not resolved.is_dir():
-        raise NotFound(f"There is no folder {location} on the server.")
+        raise NotFound("folder.not_found", folder=location)
     return resolved
 
 

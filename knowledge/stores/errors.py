@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from devops_chatbot.errors import StoreUnavailable
+from devops_chatbot.i18n import Reason
 
 ROOM_BYTES = 1 << 20
 """Less free space than this is none: no store can close a file of its own with it."""
@@ -18,7 +19,7 @@ _LIBRARIES = ("chromadb", "chromadb_rust_bindings", "pyo3_runtime")
 
 
 @contextmanager
-def translated(store: str, folder: Path) -> Iterator[None]:
+def translated(store: Reason, folder: Path) -> Iterator[None]:
     """What a storage library raises inside the block leaves it as `StoreUnavailable`.
 
     On a damaged file libraries written in Rust panic, which reaches Python as a `BaseException` of `pyo3_runtime`.
@@ -33,9 +34,9 @@ def translated(store: str, folder: Path) -> Iterator[None]:
         raise unavailable(store, folder, error) from error
 
 
-def unavailable(store: str, folder: Path, error: BaseException) -> StoreUnavailable:
+def unavailable(store: Reason, folder: Path, error: BaseException) -> StoreUnavailable:
     """What is to be raised for `error`."""
-    return StoreUnavailable(f"The {store} in {folder} failed: {error}. {_advice(folder, error)}")
+    return StoreUnavailable("store.failed", store=store, folder=folder, error=str(error), advice=_advice(folder, error))
 
 
 def has_room(folder: Path, size: int = ROOM_BYTES) -> bool:
@@ -48,16 +49,13 @@ def _is_full(folder: Path) -> bool:
     return there is not None and not has_room(there)
 
 
-def _advice(folder: Path, error: BaseException) -> str:
+def _advice(folder: Path, error: BaseException) -> Reason:
     text = str(error).lower()
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.ENOSPC, errno.EDQUOT) or any(sign in text for sign in _FULL) or _is_full(folder):
-        return "The disk is full: free some space, then try again."
+        return Reason("store.full")
     if number in (errno.EAGAIN, errno.EBUSY) or any(sign in text for sign in _LOCKED):
-        return "Another program uses this folder: end it, then try again."
+        return Reason("store.in_use")
     if number in (errno.EACCES, errno.EPERM, errno.EROFS) or any(sign in text for sign in _DENIED):
-        return "Make the folder writable for the user that runs this program, then try again."
-    return (
-        "If it stays so, start the program again: it puts right what it can. If that does not help, the files are damaged: put "
-        "the folder back from a backup, or delete the knowledge base and add its documents again."
-    )
+        return Reason("store.denied")
+    return Reason("store.damaged")

@@ -46,10 +46,7 @@ class Container:
                 stream.close()
             engine.remove(self.id)
             if isinstance(error, Gone):
-                raise SandboxUnavailable(
-                    f"A container started but did not speak: {error}. "
-                    "Build the image again: devops-chatbot sandbox build"
-                ) from error
+                raise SandboxUnavailable("sandbox.mute", error=error) from error
             raise
         languages = hello.get("languages")
         self.languages = tuple(str(name) for name in languages) if isinstance(languages, list) else ()
@@ -123,9 +120,7 @@ class Container:
             for piece, last in _cut(data):
                 size += len(piece)
                 if size > most:
-                    raise TooLarge(
-                        f"{path} is larger than the session's folder: {self._limits.disk_mb} MB (disk_mb of its limits)."
-                    )
+                    raise TooLarge("sandbox.file_too_large", path=path, mb=self._limits.disk_mb)
                 self._client.call("put", piece, path=path, first=first, last=last)
                 first, whole = False, last
         finally:

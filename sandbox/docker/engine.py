@@ -187,7 +187,7 @@ class Engine:
             )
             for line in lines:
                 if "error" in line:
-                    raise SandboxUnavailable(f"The image could not be built: {str(line['error']).strip()}")
+                    raise SandboxUnavailable("sandbox.build_failed", error=str(line["error"]).strip())
                 if text := str(line.get("stream") or line.get("status") or "").rstrip():
                     yield text
 
@@ -208,10 +208,7 @@ class Engine:
                 if self._address:
                     options["base_url"] = self._address
                 if options.get("tls") or not str(options.get("base_url") or "unix://").startswith(_PLAIN):
-                    raise SandboxUnavailable(
-                        f"{self.address} is reached through TLS or SSH, which sessions cannot use. Run `devops-chatbot sandbox "
-                        "serve` beside it and name that in sandbox.servers."
-                    )
+                    raise SandboxUnavailable("sandbox.engine_remote", engine=self.address)
                 self._client = APIClient(version="auto", timeout=TIMEOUT_S, **options)
             return self._client
 

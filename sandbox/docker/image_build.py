@@ -58,12 +58,10 @@ def find(engine: Engine, name: str = TAG) -> Image:
     """The image, checked. Raises `SandboxUnavailable` that says how to get one."""
     found = engine.image(name)
     if found is None:
-        raise SandboxUnavailable(f"{engine.address} has no image {name}. {BUILD_HINT}")
+        raise SandboxUnavailable("sandbox.no_image", engine=engine.address, image=name)
     labelled = found.labels.get(VERSION_LABEL, "none")
     if labelled != version():
-        raise SandboxUnavailable(
-            f"The image {name} is of version {labelled}; this program needs version {version()}. {BUILD_HINT}"
-        )
+        raise SandboxUnavailable("sandbox.old_image", image=name, found=labelled, needed=version())
     return Image(
         name=name,
         digest=found.digest,
@@ -88,7 +86,7 @@ def build(
     """
     unknown = sorted(set(chosen) - set(languages()))
     if unknown:
-        raise ConfigError(f"There is no language {unknown[0]!r}; there are {', '.join(languages())}")
+        raise ConfigError("sandbox.no_language", language=unknown[0], known=languages())
     if base is None:
         base = f"{BASE_REPOSITORY}:{BASE_TAG}"
         if engine.image(base) is None:
@@ -154,10 +152,7 @@ def _make_base(engine: Engine, *, mirror: str | None, say: Callable[[str], None]
     """A root file system of Debian packages with Python, imported as an image: no registry is asked for anything."""
     program = shutil.which("debootstrap") or shutil.which("debootstrap", path="/usr/sbin:/sbin")
     if program is None or os.geteuid() != 0:
-        raise ConfigError(
-            "A base image cannot be made here: that needs debootstrap (apt-get install debootstrap) and root. "
-            "Or name an image that has Python: devops-chatbot sandbox build --base python:3.11-slim"
-        )
+        raise ConfigError("sandbox.no_debootstrap")
     with tempfile.TemporaryDirectory(prefix="sandbox-base-") as folder:
         command = [program, "--variant=minbase", "--include=python3,ca-certificates", SUITE, f"{folder}/root"]
         command += [mirror] if mirror else []  # without one debootstrap asks Debian's own
@@ -171,9 +166,7 @@ def _make_base(engine: Engine, *, mirror: str | None, say: Callable[[str], None]
                 last = line.rstrip()
                 say(last)
         if process.returncode:
-            raise SandboxUnavailable(
-                f"debootstrap could not make the base from {mirror or 'the Debian mirror'}: {last}"
-            )
+            raise SandboxUnavailable("sandbox.debootstrap_failed", mirror=mirror or "the Debian mirror", error=last)
         packed = Path(folder, "base.tar")
         subprocess.run(["tar", "-C", f"{folder}/root", "-cf", packed, "."], check=True)  # noqa: S603, S607
         engine.import_base(packed, repository=BASE_REPOSITORY, tag=BASE_TAG)

@@ -129,7 +129,7 @@ class LocalSandbox:
         """See `Sandbox`."""
         session = self._sessions.get(session_id)
         if session is None or (caller is not None and session.info().caller != caller):
-            raise NotFound(f"There is no sandbox session {session_id!r}: it was closed, it expired, or it never was.")
+            raise NotFound("sandbox.no_session", id=session_id)
         return session
 
     def list(self, *, caller: str | None = None) -> list[SessionInfo]:
@@ -186,15 +186,13 @@ class LocalSandbox:
         """The image, after what was left behind is gone and the runtime is there. Raises `SandboxUnavailable`."""
         with self._checking:
             if self._closed:
-                raise SandboxUnavailable("The sandbox is being shut down.")
+                raise SandboxUnavailable("sandbox.closing")
             if self._image is None or fresh:
                 self._image = None
                 info = self._engine.info()
                 if self._runtime and self._runtime not in info.runtimes:
-                    raise SandboxUnavailable(
-                        f"{self._engine.address} has no runtime {self._runtime!r} (sandbox.runtime); "
-                        f"it has {', '.join(info.runtimes)}."
-                    )
+                    known, address = info.runtimes, self._engine.address
+                    raise SandboxUnavailable("sandbox.no_runtime", engine=address, runtime=self._runtime, known=known)
                 image = image_build.find(self._engine, self._image_name)
                 if not self._swept:
                     self.sweep()
@@ -208,14 +206,9 @@ class LocalSandbox:
         with self._lock:
             callers = [session.caller for session in self._sessions.values()] + self._opening
             if callers.count(caller) >= self._policy.per_caller:
-                raise LimitReached(
-                    f"You have {self._policy.per_caller} sandbox sessions open "
-                    "(sandbox.sessions_per_caller); close one."
-                )
+                raise LimitReached("sandbox.too_many_sessions", most=self._policy.per_caller)
             if len(callers) >= self._policy.capacity:
-                raise SandboxUnavailable(
-                    f"All {self._policy.capacity} sandbox sessions are in use (sandbox.sessions); try again later."
-                )
+                raise SandboxUnavailable("sandbox.full", capacity=self._policy.capacity)
             self._opening.append(caller)
         try:
             yield

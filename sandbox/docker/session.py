@@ -95,9 +95,9 @@ class LocalSession:
         text = _encoded(code)
         seconds = self._limits.seconds if timeout_s is None else timeout_s
         if not 0 < seconds <= self._limits.seconds:
-            raise BadRequest(f"timeout_s must be above 0 and at most {self._limits.seconds:g}, the session's limit.")
+            raise BadRequest("sandbox.bad_timeout", most=self._limits.seconds)
         if not self._busy.acquire(blocking=False):
-            raise Conflict("A run is in progress in this session; wait for it or interrupt it.")
+            raise Conflict("sandbox.busy")
         try:
             container, replaced = self._living()
             replaced, self._untold = replaced or self._untold, ""
@@ -226,20 +226,20 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except Gone as error:
-        raise SandboxUnavailable(f"The container of the session has gone: {error}. Its files are lost.") from error
+        raise SandboxUnavailable("sandbox.container_gone", error=error) from error
 
 
 def _path(path: str) -> str:
     """A path that may be sent to a container; the container checks it again, link by link."""
     names = path.split("/")
     if any(name in ("", ".", "..") for name in names) or len(names) > 32:
-        raise BadRequest("A path is relative to the session's folder, without empty parts, '.' and '..'.")
+        raise BadRequest("sandbox.path_leads_out")
     try:
         encoded = path.encode()
     except UnicodeEncodeError as error:
-        raise BadRequest("A path has to be text.") from error
+        raise BadRequest("sandbox.path_not_text") from error
     if len(encoded) > 1024 or any(byte < 32 or byte == 127 for byte in encoded):
-        raise BadRequest("A path has at most 1024 bytes and no control characters.")
+        raise BadRequest("sandbox.path_too_long")
     return path
 
 
@@ -247,9 +247,9 @@ def _encoded(code: str) -> bytes:
     try:
         text = code.encode()
     except UnicodeEncodeError as error:
-        raise BadRequest("The code holds half a character (a lone surrogate).") from error
+        raise BadRequest("sandbox.code_not_text") from error
     if len(text) > MAX_CODE_BYTES:
-        raise TooLarge(f"The code is larger than {MAX_CODE_BYTES >> 20} MB; put data into a file.")
+        raise TooLarge("sandbox.code_too_large", most_mb=MAX_CODE_BYTES >> 20)
     if b"\0" in text:
-        raise BadRequest("The code holds a NUL character.")
+        raise BadRequest("sandbox.code_with_nul")
     return text

@@ -28,9 +28,9 @@ class Rule:
         wildcard = "*." if host.startswith("*.") else ""
         named = host_name(host.removeprefix(wildcard).strip("[]"))
         if named is None or (wildcard and _is_address(named)):
-            raise BadRequest(f"{text!r} is not a host to allow; write host, host:port or *.domain.")
+            raise BadRequest("sandbox.bad_host", host=text)
         if port and not (port.isdigit() and 0 < int(port) < 65536):
-            raise BadRequest(f"{text!r} has no port that exists.")
+            raise BadRequest("sandbox.bad_port", host=text)
         return cls(wildcard + named, (int(port),) if port else WEB_PORTS)
 
     def covers(self, host: str, port: int) -> bool:
@@ -68,13 +68,11 @@ class Network:
         try:
             allowed = [Rule.parse(text) for text in self.allowed]
         except BadRequest as error:
-            raise ConfigError(f"sandbox.network.allowed: {error}") from error
+            raise ConfigError("sandbox.bad_allowed", error=error) from error
         rules = [Rule.parse(text) for text in asked]
         for rule, text in zip(rules, asked, strict=True):
             if not any(each.includes(rule) for each in allowed):
-                raise NotAllowed(
-                    f"Sandbox sessions may not reach {text!r}; the operator allows it in sandbox.network.allowed."
-                )
+                raise NotAllowed("sandbox.host_not_allowed", host=text)
         return tuple(rules)
 
     def credential(self, host: str) -> Credential | None:

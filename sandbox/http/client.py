@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import httpx
 
-from devops_chatbot import errors
-from devops_chatbot.errors import ChatbotError, SandboxUnavailable
+from devops_chatbot.errors import ChatbotError, SandboxUnavailable, error_of
+from devops_chatbot.i18n import Reason
 from devops_chatbot.values import from_json, from_page
 from sandbox.http import CALLER_HEADER
 
@@ -84,7 +84,7 @@ class Server:
         try:
             yield
         except (ValueError, KeyError, TypeError) as error:
-            raise SandboxUnavailable(f"{self.url} does not speak as a sandbox server does.") from error
+            raise SandboxUnavailable("sandbox.not_a_server", server=self.url) from error
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -92,7 +92,7 @@ class Server:
             yield
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
-            raise ServerGone(f"The sandbox server {self.url} does not answer ({reason}).") from error
+            raise ServerGone("sandbox.server_gone", server=self.url, error=reason) from error
 
 
 def connected(address: ServerAddress) -> httpx.Client:
@@ -109,27 +109,18 @@ def _check(response: httpx.Response) -> None:
         return
     try:
         said = response.json()
-        name, detail = str(said["error"]), str(said["detail"])
+        name, reason = str(said["error"]), Reason.parse({**said, "text": said["detail"]})
     except (ValueError, KeyError, TypeError):
-        raise SandboxUnavailable(f"{response.url} answered {response.status_code}.") from None
+        raise SandboxUnavailable("sandbox.strange_answer", server=response.url, status=response.status_code) from None
     if response.status_code == httpx.codes.UNAUTHORIZED:
-        raise SandboxUnavailable(
-            f"The sandbox server at {response.url.host} does not know our token (sandbox.servers)."
-        )
-    raise _error(name, detail)
+        raise SandboxUnavailable("sandbox.wrong_token", server=response.url.host)
+    raise error_of(name, reason, otherwise=SandboxUnavailable)
 
 
 def failure(data: str) -> ChatbotError:
     """The error that the event `failure` stands for."""
     said = json.loads(data)
-    return _error(str(said["error"]), str(said["detail"]))
-
-
-def _error(name: str, detail: str) -> ChatbotError:
-    kind = getattr(errors, name, None)
-    if isinstance(kind, type) and issubclass(kind, ChatbotError):
-        return kind(detail)
-    return SandboxUnavailable(detail)
+    return error_of(str(said["error"]), Reason.parse(said["reason"]), otherwise=SandboxUnavailable)
 
 
 def _caller(caller: str | None) -> dict[str, str]:

@@ -77,7 +77,7 @@ class RemoteSandbox:
             values = asdict(limits)
             body |= {"network": values.pop("network"), "limits": values}
             if not all(isinstance(value, int | float) and math.isfinite(value) for value in values.values()):
-                raise errors.BadRequest("A limit has to be a number.")
+                raise errors.BadRequest("sandbox.limit_not_number")
         order, problems = self._by_room()
         full: errors.LimitReached | None = None
         for server in order:
@@ -98,7 +98,7 @@ class RemoteSandbox:
 
     def get(self, session_id: str, *, caller: str | None = None) -> "RemoteSession":
         """See `Sandbox`."""
-        missing = NotFound(f"There is no sandbox session {session_id!r}: it was closed, it expired, or it never was.")
+        missing = NotFound("sandbox.no_session", id=session_id)
         for server in [home] if (home := self._homes.get(session_id)) else self._servers:
             try:
                 info = server.one(SessionInfo, "GET", f"/api/v1/sandboxes/{quote(session_id, safe='')}", caller=caller)
@@ -199,7 +199,7 @@ class RemoteSession:
         try:
             code.encode()
         except UnicodeEncodeError as error:
-            raise errors.BadRequest("The code holds half a character (a lone surrogate).") from error
+            raise errors.BadRequest("sandbox.code_not_text") from error
         body = {"code": code, "language": language, "timeout_s": timeout_s}
         with self._known():
             for event, data in self._server.events(self._path("runs"), caller=self._caller, json_body=body):
@@ -217,7 +217,7 @@ class RemoteSession:
                             continue
                 if watch is not None:
                     watch(piece)
-            raise SandboxUnavailable(f"The sandbox server {self._server.url} broke off in the middle of a run.")
+            raise SandboxUnavailable("sandbox.server_broke_off", server=self._server.url)
 
     def interrupt(self) -> None:
         """See `Session`."""
@@ -297,8 +297,8 @@ def _file(path: str) -> str:
     """A file's route; what cannot be in one is refused as the server would."""
     names = path.split("/")
     if any(name in ("", ".", "..") for name in names):
-        raise errors.BadRequest("A path is relative to the session's folder, without empty parts, '.' and '..'.")
+        raise errors.BadRequest("sandbox.path_leads_out")
     try:
         return "files/" + quote(path, safe="/")
     except UnicodeEncodeError as error:
-        raise errors.BadRequest("A path has to be text.") from error
+        raise errors.BadRequest("sandbox.path_not_text") from error

@@ -36,7 +36,7 @@ def test_half_a_character_is_refused_before_any_store_sees_it(client: Client, ur
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b'{"query": "\xff"}', "The body is no text in UTF-8"),
+        (b'{"query": "\xff"}', "The body is not UTF-8 text"),
         (b"[" * 100_000, "The body is nested too deeply"),
         (b"[]", "body: expected an object"),
         (
@@ -45,7 +45,7 @@ def test_half_a_character_is_refused_before_any_store_sees_it(client: Client, ur
         ),
         (b'{"query": "x", "limit": "many"}', "body.limit: expected a whole number"),
         (b'{"query": "x", "limit": 1000}', "body.limit: expected a number less than or equal to 100"),
-        (b'{"query": "x", "colour": 1}', "body.colour: is no field of this request"),
+        (b'{"query": "x", "colour": 1}', "body.colour: is not a field of this request"),
         (b"{}", "body.query: is missing"),
     ],
 )

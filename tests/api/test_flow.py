@@ -337,7 +337,7 @@ def test_models_embeddings_scenarios_settings_and_health(client: Client) -> None
     assert [(model.name, model.default) for model in client.embeddings()] == [("bundled", True)]
     tested = client.test_embedding("bundled")
     assert tested.ok
-    assert "384" in tested.detail
+    assert "384" in str(tested.detail)
     assert {"docs"} <= {scenario.name for scenario in client.scenarios()}
     assert all(set(scenario.purpose) == {"en", "zh"} for scenario in client.scenarios())
     assert all(
@@ -359,11 +359,11 @@ def test_models_embeddings_scenarios_settings_and_health(client: Client) -> None
 
 
 def test_a_store_that_lost_what_it_held_fails_its_test(runbooks: Client, product: Product) -> None:
-    assert runbooks.test_check("word index").detail == "opened; 3 entries of 1 knowledge base"
+    assert str(runbooks.test_check("word index").detail) == "opened; 3 entries of 1 knowledge base"
     product.stores.words.drop(runbooks.knowledge_base("Runbooks").id)
     tested = runbooks.test_check("word index")
     assert not tested.ok
-    assert tested.detail == "It holds nothing of Runbooks. Index the documents there again."
+    assert str(tested.detail) == "It holds nothing of Runbooks. Index the documents there again."
     assert runbooks.test_check("vector index").ok
 
 

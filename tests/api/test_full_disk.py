@@ -74,7 +74,7 @@ def test_a_disk_that_is_full_is_said_everywhere_and_loses_nothing(disk: Path) ->
                 attempt()
         end = asked(client, thread)
         assert isinstance(end, Failure), end
-        assert re.search(SAID, end.detail)
+        assert re.search(SAID, str(end.reason))
         assert client.search("kelvin").hits[0].source_uri == "kept.md"
         assert len(client.thread(thread).messages) == 2
     with product() as client, contextlib.suppress(StoreUnavailable):  # the server starts, or says why not

@@ -71,7 +71,7 @@ def test_the_next_model_answers_when_the_first_fails_before_its_first_token(hous
             events = here.ask("What about EtcdSlow?")
             assert isinstance(events[-1], Answer), (broken, events[-1])
             assert events[-1].model == "second"
-            assert any(isinstance(event, Progress) and "'first'" in event.text for event in events)
+            assert any(isinstance(event, Progress) and "'first'" in str(event.what) for event in events)
             states = {info.name: info.state for info in here.models.names()}
             assert states["second"] == "ready"
             if broken.text or broken.status != 200:
@@ -88,8 +88,8 @@ def test_a_model_that_is_not_there_gives_way_to_extracts_when_they_are_named(hou
     failure = alone.ask("What does EtcdSlow mean?")[-1]
     assert isinstance(failure, Failure)
     assert (failure.error, failure.status) == ("ModelUnavailable", 503)
-    assert "gone" in failure.detail
-    assert "cannot be reached" in failure.detail
+    assert "gone" in str(failure.reason)
+    assert "cannot be reached" in str(failure.reason)
 
 
 def test_a_stream_that_breaks_off_is_a_failure_that_keeps_what_was_said(house: Callable) -> None:
@@ -113,7 +113,7 @@ def test_a_silent_model_counts_as_unavailable(house: Callable) -> None:
         failure = here.ask("What about EtcdSlow?")[-1]
     assert isinstance(failure, Failure)
     assert failure.error == "ModelUnavailable"
-    assert "'slow'" in failure.detail
+    assert "'slow'" in str(failure.reason)
 
 
 def test_a_refusal_is_a_failure_and_a_cut_answer_says_so(house: Callable) -> None:
@@ -122,7 +122,7 @@ def test_a_refusal_is_a_failure_and_a_cut_answer_says_so(house: Callable) -> Non
         refused = here.ask("What about EtcdSlow?")[-1]
         cut = here.ask("EtcdSlow 是什么？")[-1]
     assert isinstance(refused, Failure)
-    assert "I will not." in refused.detail
+    assert "I will not." in str(refused.reason)
     assert isinstance(cut, Answer)
     assert cut.text.startswith("Too long")
     assert "max_output" in cut.text
@@ -169,7 +169,7 @@ def test_what_an_answer_cited_before_it_ended_too_early_is_kept(house: Callable)
         here.run(leave())
         failure = here.ask("What about EtcdSlow again?", thread_id=thread.id)[-1]
     assert isinstance(failure, Failure)
-    assert ".." not in failure.detail
+    assert ".." not in str(failure.reason)
     kept = [message for message in here.threads.load(thread.id).messages if message.role == "assistant"]
     assert [message.state for message in kept] == ["stopped", "failed"]
     for message in kept:

@@ -144,7 +144,7 @@ def test_a_server_that_is_gone_is_a_failure_that_says_so() -> None:
     until_ended(live)
     failure = live.wait(-1, 0).failure
     assert failure is not None
-    assert "Nothing answers" in failure.detail
+    assert "Nothing answers" in str(failure.reason)
 
 
 def test_a_page_loaded_again_finds_the_answer_on_its_way(api: StreamingApi) -> None:

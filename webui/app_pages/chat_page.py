@@ -275,4 +275,4 @@ def _show_unsent(thread: Thread) -> None:
 def _show_reason(failure: Failure) -> None:
     name = f"error.{failure.error}"
     title = t(name) if has_text(name) else t("chat.failed")
-    st.error(f"**{title}**  \n{plain(told(failure.detail))}", icon=":material/error:")
+    st.error(f"**{title}**  \n{plain(told(failure.reason))}", icon=":material/error:")

@@ -6,6 +6,7 @@ from html import escape
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
+from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.wire import Check, EmbeddingInfo, ModelInfo, Models, Setting, Test
 from webui.components.jobs import show_jobs, state_badge
 from webui.components.session import client, language, plain, shown_errors, t, told
@@ -90,7 +91,7 @@ def _really(check: Check) -> Check:
         else:
             test = client().test_check(check.name)
     except ChatbotError as error:
-        return check.model_copy(update={"state": "failed", "why": str(error)})
+        return check.model_copy(update={"state": "failed", "why": error.reason})
     return check.model_copy(update={"state": "ready" if test.ok else "failed", "why": test.detail})
 
 
@@ -133,7 +134,14 @@ def _embedding(embedding: EmbeddingInfo) -> None:
 
 
 def _tested(
-    key: str, name: str, detail: str, tags: str, state: str, why: str, testable: bool, test: Callable[[str], Test]
+    key: str,
+    name: str,
+    detail: str,
+    tags: str,
+    state: str,
+    why: Reason | None,
+    testable: bool,
+    test: Callable[[str], Test],
 ) -> None:
     """A row with a test button; what the test found stays below it."""
     results: dict[str, Test] = st.session_state.setdefault("tests", {})

@@ -155,15 +155,15 @@ def _token(message: Message) -> str:
 
 def _progress(view: View, scenarios: Sequence[Scenario]) -> str:
     if view.progress and view.progress.stage == "attachments" and view.route is None:
-        words = view.progress.text
+        words = told(view.progress.what)
     elif view.text:
         words = t("chat.writing")
     elif view.evidence:
         words = t("chat.found", count=len(view.evidence))
     elif view.route is None:
         words = t("chat.routing")
-    elif view.progress and view.progress.text:
-        words = view.progress.text
+    elif view.progress and view.progress.what:
+        words = told(view.progress.what)
     else:
         words = t("chat.searching") if view.route.sources else t("chat.writing")
     route = f"<b>{escape(scenario_label(view.route.scenario, scenarios))}</b>" if view.route else ""
@@ -178,7 +178,7 @@ def _show_route(route: Route, scenarios: Sequence[Scenario], *, key: str, model:
         label = f"{plain(scenario_label(route.scenario, scenarios))}{sure}"
         with st.popover(label, icon=":material/alt_route:", type="tertiary", key=f"why_{key}"):
             st.html(
-                f'<div class="cb-why"><h4>{escape(t("route.why"))}</h4><p>{escape(route.why or t("route.chosen"))}</p>'
+                f'<div class="cb-why"><h4>{escape(t("route.why"))}</h4><p>{escape(told(route.why) or t("route.chosen"))}</p>'
                 f'<p class="cb-quiet">{escape(t("route.sure", percent=round(route.confidence * 100)))}</p></div>'
             )
             if last:

@@ -15,6 +15,7 @@ import streamlit as st
 from devops_chatbot.chat import Answer, Event, Evidence, Failure, Progress, Route, Token
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
+from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.wire import STOPPED, NewMessage
 
 UNWATCHED_S = 15
@@ -108,7 +109,7 @@ class LiveAnswer:
                 finally:
                     events.close()
         except ChatbotError as error:
-            self._end(Failure(error=type(error).__name__, detail=str(error), status=0))
+            self._end(Failure(error=type(error).__name__, reason=error.reason, status=0))
         finally:
             self._end(_stopped() if self._leave.is_set() else _broken())
 
@@ -180,8 +181,8 @@ def _with(view: View, event: Event) -> View:
 
 
 def _stopped() -> Failure:
-    return Failure(error=STOPPED, detail="Stopped.", status=499)
+    return Failure(error=STOPPED, reason=Reason("stream.stopped"), status=499)
 
 
 def _broken() -> Failure:
-    return Failure(error="Unavailable", detail="The stream ended before the answer did. Try again.", status=503)
+    return Failure(error="Unavailable", reason=Reason("stream.cut_off"), status=503)

@@ -62,7 +62,7 @@ def failed(error: ChatbotError) -> str:
     """A run that could not even begin, or broke off."""
     return (
         f'<div class="cb-run-head"><span class="cb-state cb-failed">{escape(t("code.not_run"))}</span></div>'
-        f'<div class="cb-run-note cb-bad">{escape(told(str(error)))}</div>'
+        f'<div class="cb-run-note cb-bad">{escape(told(error.reason))}</div>'
     )
 
 
@@ -170,7 +170,7 @@ def _fetched(run: CodeRun, artifact: RunArtifact, thread: str) -> bytes | None:
     try:
         return _bytes(thread, run.id, artifact.number)
     except ChatbotError as error:
-        st.html(f'<div class="cb-run-note cb-bad">{escape(artifact.name)}: {escape(told(str(error)))}</div>')
+        st.html(f'<div class="cb-run-note cb-bad">{escape(artifact.name)}: {escape(told(error.reason))}</div>')
         return None
 
 

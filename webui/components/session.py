@@ -10,6 +10,7 @@ import streamlit as st
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
+from devops_chatbot.i18n import Reason
 from webui.i18n import Language, catalogue, known, language_of, translate
 from webui.i18n.server import said
 
@@ -63,9 +64,9 @@ def _language_of_settings() -> str:
     return str(st.session_state["language_of_settings"])
 
 
-def told(text: str) -> str:
-    """What the server said, in this person's language where we know it."""
-    return said(text, language())
+def told(what: str | Reason | None) -> str:
+    """What the server said, in this person's language."""
+    return said(what.text(language()) if isinstance(what, Reason) else what or "", language())
 
 
 def t(key: str, **values: object) -> str:
@@ -81,7 +82,7 @@ def show_error(error: ChatbotError) -> None:
     """What went wrong, in the person's language, with the server's own words below."""
     name = f"error.{type(error).__name__}"
     st.error(
-        f"**{t(name) if has_text(name) else t('error.title')}**  \n{plain(told(str(error)))}", icon=":material/error:"
+        f"**{t(name) if has_text(name) else t('error.title')}**  \n{plain(told(error.reason))}", icon=":material/error:"
     )
 
 

@@ -57,7 +57,7 @@ def _absent(error: ChatbotError) -> None:
     st.html(f'<div class="cb-banner cb-off">{escape(t("sandbox.absent"))}</div>')
     switched_off = "sandbox.enabled" in str(error)
     way = t("sandbox.switched_off") if switched_off else t("sandbox.absent_help")
-    st.html(f'<div class="cb-card"><p>{escape(told(str(error)))}</p><p>{escape(way)}</p></div>')
+    st.html(f'<div class="cb-card"><p>{escape(told(error.reason))}</p><p>{escape(way)}</p></div>')
     if not switched_off:
         st.code("apt-get install docker.io debootstrap\ndevops-chatbot sandbox build", language="bash")
 

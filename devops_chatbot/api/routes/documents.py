@@ -155,8 +155,7 @@ def _staged(product: Product, announced_bytes: int) -> Path:
     """A new folder for an upload. Raises `StoreUnavailable` when the disk cannot hold what was announced."""
     free = free_bytes(product.data.path)
     if announced_bytes > free:
-        raise StoreUnavailable(
-            f"The upload has {announced_bytes // MEGABYTE} MB and the disk of the data directory {free // MEGABYTE} MB "
-            "left. Free some space and try again."
-        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise StoreUnavailable("upload.no_room", mb=announced_bytes // MEGABYTE, free_mb=free // MEGABYTE) from OSError(
+            errno.ENOSPC, os.strerror(errno.ENOSPC)
+        )
     return product.jobs.new_staging()

@@ -14,6 +14,7 @@ from devops_chatbot.api.context import In, Of
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.config.data_directory import free_bytes
 from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable
+from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import Check, JobState, Readiness, State, Test
 
@@ -48,12 +49,12 @@ def test_check(name: str, product: Of) -> Test:
     """
     tests = _tests(product)
     if name not in tests:
-        raise NotFound(f"There is nothing named {name!r} to test. Known: {', '.join(tests)}")
+        raise NotFound("check.not_found", name=name, known=list(tests))
     begun = time.perf_counter()
     try:
         ok, detail = True, tests[name]()
     except (ChatbotError, OSError, SQLAlchemyError) as error:
-        ok, detail = False, str(error)
+        ok, detail = False, _why(error)
     return Test(ok=ok, seconds=time.perf_counter() - begun, detail=detail)
 
 
@@ -70,12 +71,12 @@ def metrics(context: In) -> Response:
     return Response(numbers.text(), media_type=numbers.content_type)
 
 
-def _tests(product: Product) -> dict[str, Callable[[], str]]:
+def _tests(product: Product) -> dict[str, Callable[[], Reason]]:
     stores = product.stores
     return {
         "data directory": lambda: _written(product),
         "records": lambda: _counted(product.catalogue.list()),
-        "jobs": lambda: f"{len(product.jobs.list())} jobs on record",
+        "jobs": lambda: Reason("check.jobs", count=len(product.jobs.list())),
         "vector index": lambda: _held(product, stores.vectors.ids),
         "word index": lambda: _held(product, stores.words.ids),
         "graph": lambda: _held(product, stores.graph.versions),
@@ -83,7 +84,7 @@ def _tests(product: Product) -> dict[str, Callable[[], str]]:
     }
 
 
-def _written(product: Product) -> str:
+def _written(product: Product) -> Reason:
     said = _data_directory(product)
     with tempfile.NamedTemporaryFile(dir=product.data.path, prefix=".test-") as file:
         file.write(b"x" * 4096)
@@ -92,18 +93,18 @@ def _written(product: Product) -> str:
     return said
 
 
-def _counted(bases: Sequence[object]) -> str:
-    return "1 knowledge base" if len(bases) == 1 else f"{len(bases)} knowledge bases"
+def _counted(bases: Sequence[object]) -> Reason:
+    return Reason("check.knowledge_bases", count=len(bases))
 
 
-def _held(product: Product, entries: Callable[[str], Collection[object]]) -> str:
+def _held(product: Product, entries: Callable[[str], Collection[object]]) -> Reason:
     """How much a store holds. Raises `StoreUnavailable` when it holds nothing of a knowledge base with passages."""
     bases = product.catalogue.list()
     held = {base.name: len(entries(base.id)) for base in bases}
     lost = [base.name for base in bases if base.chunks and not held[base.name]]
     if lost:
-        raise StoreUnavailable(f"It holds nothing of {', '.join(lost)}. Index the documents there again.")
-    return f"opened; {sum(held.values())} entries of {_counted(bases)}"
+        raise StoreUnavailable("check.lost", names=lost)
+    return Reason("check.opened", entries=sum(held.values()), bases=_counted(bases))
 
 
 def _necessary(product: Product) -> Iterator[Check]:
@@ -111,7 +112,7 @@ def _necessary(product: Product) -> Iterator[Check]:
     yield _tried("records", lambda: _counted(product.catalogue.list()))
     for name, package in _ENGINES.items():
         missing = find_spec(package) is None
-        why = f"the package {package} is not installed" if missing else f"{package}, opened on first use"
+        why = Reason("check.no_package", package=package) if missing else Reason("check.opens_later", package=package)
         yield Check(name=name, state="failed" if missing else "ready", why=why)
 
 
@@ -123,23 +124,27 @@ def _others(product: Product) -> Iterator[Check]:
         yield Check(name=f"model {model.name}", state=model.state, why=model.why)
 
 
-def _sandbox(product: Product) -> str:
+def _sandbox(product: Product) -> Reason:
     ready = product.sandbox.ready()
-    return f"{ready.engine}, image version {ready.version}, runs {', '.join(ready.languages)}"
+    return Reason("check.sandbox", engine=ready.engine, version=ready.version, languages=ready.languages)
 
 
-def _tried(name: str, look: Callable[[], str], otherwise: State = "failed") -> Check:
+def _why(error: Exception) -> Reason:
+    return error.reason if isinstance(error, ChatbotError) else Reason("check.failed", error=error)
+
+
+def _tried(name: str, look: Callable[[], Reason], otherwise: State = "failed") -> Check:
     try:
         return Check(name=name, state="ready", why=look())
     except (ChatbotError, OSError) as error:
-        return Check(name=name, state=otherwise, why=str(error))
+        return Check(name=name, state=otherwise, why=_why(error))
 
 
-def _data_directory(product: Product) -> str:
+def _data_directory(product: Product) -> Reason:
     path = product.data.path
     if not os.access(path, os.W_OK):
-        raise OSError(f"{path} cannot be written")
+        raise StoreUnavailable("check.not_writable", path=path)
     free = free_bytes(path)
     if free < LEAST_FREE_BYTES:
-        raise OSError(f"only {free // 1024 // 1024} MB are left on the disk of {path}")
-    return f"{path}, {free / 1024**3:.1f} GB free"
+        raise StoreUnavailable("check.little_room", path=path, free_mb=free // 1024 // 1024)
+    return Reason("check.room", path=path, free_gb=free / 1024**3)

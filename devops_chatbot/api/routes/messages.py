@@ -16,9 +16,9 @@ from devops_chatbot.api.problems import status_of_name
 from devops_chatbot.api.sse import EventStream, encode
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.chat import Answer, Failure, Progress, Question
+from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import NewMessage
-from knowledge.text.language import language_of
 
 READING_POLL_S = 0.2
 
@@ -92,9 +92,7 @@ async def _read_attachments(product: Product, question: Question) -> AsyncGenera
         if not names:
             return
         if names != said:
-            text = ", ".join(names)
-            chinese = language_of(question.text) == "zh"
-            yield Progress(stage="attachments", text=f"正在读取：{text}" if chinese else f"Reading {text}")
+            yield Progress(stage="attachments", what=Reason("progress.reading", names=names))
         said = names
         await asyncio.sleep(READING_POLL_S)
 

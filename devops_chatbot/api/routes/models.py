@@ -8,6 +8,7 @@ from devops_chatbot.api.context import Of, given, page
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.config.settings import RoleSettings
 from devops_chatbot.errors import ChatbotError, NotFound
+from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.wire import EmbeddingInfo, ModelInfo, Models, Page, RoleChange, Scenario, Test
 
@@ -24,7 +25,7 @@ def list_models(product: Of) -> Models:
 def assign_role(role: str, body: RoleChange, product: Of) -> Models:
     """From now on this role is done by these models, the first reachable one first; survives a restart."""
     if role not in RoleSettings.model_fields:
-        raise NotFound(f"There is no role {role!r}. Known: {', '.join(RoleSettings.model_fields)}")
+        raise NotFound("role.not_found", role=role, known=list(RoleSettings.model_fields))
     product.models.assign(role, body.models)
     return _models(product)
 
@@ -58,8 +59,8 @@ def test_embedding(name: str, product: Of) -> Test:
     except NotFound:
         raise
     except ChatbotError as error:
-        return Test(ok=False, seconds=time.perf_counter() - begun, detail=str(error))
-    detail = f"{embedder.dimension} dimensions, {embedder.max_tokens} tokens"
+        return Test(ok=False, seconds=time.perf_counter() - begun, detail=error.reason)
+    detail = Reason("check.dimensions", dimensions=embedder.dimension, tokens=embedder.max_tokens)
     return Test(ok=True, seconds=time.perf_counter() - begun, detail=detail)
 
 

@@ -167,7 +167,7 @@ async def put_file(sandbox_id: str, path: str, request: Request, door: Through) 
         async for piece in request.stream():
             size += len(piece)
             if size > most:
-                raise TooLarge(f"The file is larger than the session's folder, {most >> 20} MB (limits.disk_mb).")
+                raise TooLarge("sandbox.file_too_large", path=path, mb=most >> 20)
             await run_in_threadpool(held.write, piece)
         held.seek(0)
         pieces: Iterator[bytes] = iter(lambda: held.read(1 << 18), b"")

@@ -34,5 +34,5 @@ def forget_source(kb: Named, location: str, product: Of) -> None:
     """Follow a folder no longer; the documents that it gave stay."""
     found = product.catalogue.get(kb)
     if location not in {source.location for source in product.catalogue.sources(found.id)}:
-        raise NotFound(f"{found.name} follows no folder {location!r}.")
+        raise NotFound("source.not_followed", name=found.name, location=location)
     product.catalogue.forget_source(found.id, location)

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from devops_chatbot.errors import BadRequest
+from devops_chatbot.i18n import Reason
 from knowledge.model import DocumentGraph, Match, Scope, chunk_id
 from knowledge.stores.errors import has_room, unavailable
 from knowledge.stores.graph import rows
 
+NAME = Reason("store.graph")
 SCHEMA = (
     "CREATE NODE TABLE IF NOT EXISTS Document(key STRING PRIMARY KEY, kb STRING, document STRING, version STRING, uri STRING, "
     "title STRING)",
@@ -155,14 +157,14 @@ class LadybugGraph:
             try:
                 found = connection.execute(cypher, parameters)
                 if isinstance(found, list):
-                    raise BadRequest("Give one statement, not several.")
+                    raise BadRequest("graph.several_statements")
                 names = found.get_column_names()
                 return [dict(zip(names, row, strict=True)) for row in found.get_n(limit)]
             except RuntimeError as error:
                 said = str(error)
                 if "transaction" in said.lower() and any(word in said.lower() for word in _WRITES):
-                    raise BadRequest("The statement writes; only reading statements are allowed.") from error
-                raise BadRequest(f"The statement cannot be run: {said}") from error
+                    raise BadRequest("graph.writes") from error
+                raise BadRequest("graph.bad_statement", error=said) from error
             finally:
                 connection.execute("ROLLBACK")
 
@@ -322,7 +324,7 @@ class LadybugGraph:
         except (RuntimeError, OSError) as error:
             if "Cannot write to file" in str(error):
                 self._keep_open()
-            raise unavailable("graph", self._path, error) from error
+            raise unavailable(NAME, self._path, error) from error
 
 
 def _best(scores: Mapping[str, float], limit: int) -> list[Match]:

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from devops_chatbot.i18n import Reason
 from knowledge.model import Chunk, Match, Scope
 from knowledge.stores.errors import translated
 from knowledge.text.tokens import is_single, words
 
-NAME = "word index"
+NAME = Reason("store.words")
 WRITER_BYTES = 30_000_000
 """Memory of a writer, in bytes; tantivy wants at least 15 MB."""
 MOST_TERMS = 256

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from devops_chatbot.errors import ConfigError, StoreUnavailable
+from devops_chatbot.i18n import Reason
 from knowledge.model import Chunk, Match, Scope
 from knowledge.stores.errors import has_room, translated, unavailable
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
 
-NAME = "vector store"
+NAME = Reason("store.vectors")
 BATCH = 5000
 """Chroma refuses more than 5,461 rows at once."""
 PARALLEL = 4
@@ -202,10 +203,7 @@ class ChromaVectors:
                 except InvalidArgumentError as error:
                     if "dimension" not in str(error):
                         raise
-                    raise ConfigError(
-                        f"The embedding model of the knowledge base was changed: {error}. Set it back in the settings, "
-                        "or make a new knowledge base and add the documents again."
-                    ) from error
+                    raise ConfigError("embedding.changed", error=error) from error
             if isinstance(gone, NotFoundError) and not create:
                 return missing
             raise unavailable(NAME, self._path, gone)
