@@ -18,6 +18,8 @@ from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.wire import EVENTS, STOPPED
 
 KEEP_ALIVE_S = 15
+MOST_WAITING = 64 * 1024
+"""Bytes of events that may wait for a slow reader before the work behind them waits too."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 CLIENT_CLOSED = 499
 UNAVAILABLE = 503
@@ -118,21 +120,42 @@ class EventStream(StreamingResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_events(self, send: Send) -> bool:
-        """True when all was sent.
+        """True when all was sent. What comes while the last piece is still being sent goes with the next one, so that a busy
+        server writes seldom.
 
         A cancellation may get lost inside a library (`asyncio.wait_for` of Python 3.11 drops one that comes together
         with the result), so the way on is closed to events that come after it as well.
         """
+        waiting: list[bytes] = []
+        sending: asyncio.Task[None] | None = None
+
+        async def send_waiting() -> None:
+            while waiting:
+                data = b"".join(waiting)
+                waiting.clear()
+                await send(_chunk(data))
+
         try:
             async with aclosing(_generator(self._events)) as events:
                 async for event in events:
                     if self._over or self._last_word is not None:
                         return False
-                    await send(_chunk(event))
+                    waiting.append(event)
+                    if sending is None or sending.done():
+                        sending = asyncio.create_task(send_waiting())
+                    elif sum(map(len, waiting)) > MOST_WAITING:
+                        await sending
         except Exception as error:
             if not isinstance(error, ChatbotError):
                 log.exception("the stream of %s broke off", self.name)
-            await send(_chunk(encode(failure(error))))
+            waiting.append(encode(failure(error)))
+        finally:
+            if sending is not None:
+                if self._over:
+                    sending.cancel()
+                else:
+                    await sending
+        await send_waiting()
         return True
 
 

@@ -172,6 +172,7 @@ def _openai_options(settings: ModelSettings) -> dict[str, Any]:
         "timeout": httpx2.Timeout(settings.timeout_s, connect=min(CONNECT_S, settings.timeout_s)),
         "max_retries": RETRIES,
         "stream_usage": True,
+        "stream_chunk_timeout": None,  # `NamedModel` has its own
     }
 
 

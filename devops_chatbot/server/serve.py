@@ -47,11 +47,14 @@ def serve(settings: Settings, *, ui: bool = True, announce: Callable[[Started], 
     data directory, and `Unavailable` when the web pages do not stay up.
     """
     _refuse_open_door(settings)
+    import uvloop
+
     data = open_data_directory(settings.data_dir)
     try:
         api = listen(settings.server.host, settings.server.port, setting="server")
         ui_port = _free(settings.server.host, settings.server.ui_port) if ui else None
-        asyncio.run(_run(settings, data, api, ui_port, announce))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings, data, api, ui_port, announce))
     finally:
         data.close()
 
