@@ -198,6 +198,10 @@ class _Pages:
                 preexec_fn=die_with_us,
             )
 
+    def answered(self) -> None:
+        """From now on counts how long they stay up, however slowly they started."""
+        self._begun = time.monotonic()
+
     async def keep(self) -> None:
         """Start the pages again when they end. Raises `Unavailable` when they end at once."""
         while self._process is not None:
@@ -234,6 +238,8 @@ async def _answering(api_url: str, pages: _Pages | None) -> None:
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     if (await client.get(address)).is_success:
+                        if pages and address == pages.health:
+                            pages.answered()
                         break
                 if time.monotonic() > deadline:
                     raise Unavailable("server.pages_silent", address=address, seconds=UI_START_S)
