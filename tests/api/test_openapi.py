@@ -11,7 +11,7 @@ from devops_chatbot.api.examples import JSON, PROBLEM
 
 @pytest.fixture
 def document(url: str) -> dict[str, Any]:
-    return dict(httpx.get(f"{url}/openapi.json").json())
+    return dict(httpx.get(f"{url}/openapi.json", timeout=60).json())
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
