@@ -6,8 +6,7 @@ from typing import Protocol
 
 from devops_chatbot.chat import Evidence, Progress, Task
 from devops_chatbot.i18n import Reason
-from knowledge.catalog.chunks import Passage
-from knowledge.model import Hit, Retriever, Scope
+from knowledge.model import Hit, Passage, Retriever, Scope
 
 SHORT_DOCUMENT = 8000
 """Characters up to which a document is read whole when it is the first one found: a runbook's diagnosis and its mitigation

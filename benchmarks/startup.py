@@ -23,7 +23,7 @@ import httpx
 from benchmarks.table import Cell, report
 from devops_chatbot.chat import Answer
 from devops_chatbot.client.client import Client
-from devops_chatbot.schemas.wire import NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 
 RUNS = 5
 DEADLINE_S = 60

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Protocol, TypeVar
 
@@ -223,6 +224,58 @@ class Failure:
 
 
 Event = Route | Progress | Evidence | Token | Answer | Failure
+EVENTS: dict[str, type[Event]] = {
+    "route": Route,
+    "progress": Progress,
+    "evidence": Evidence,
+    "token": Token,
+    "answer": Answer,
+    "failure": Failure,
+}
+"""What events are called in a stream."""
+STOPPED = "Stopped"
+"""The `error` of the `failure` that ends a stream which somebody stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageContent:
+    """What a message of a conversation says; `route`, `model` and `usage` belong to answers, `error` (what went wrong, for
+    people) to failed ones.
+    """
+
+    role: Role
+    text: str
+    citations: tuple[Citation, ...] = ()
+    route: Route | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    state: MessageState = "complete"
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message(MessageContent):
+    """A message as it is kept."""
+
+    id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSummary:
+    """A conversation as it stands in a list."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread(ThreadSummary):
+    """A conversation with its messages, oldest first."""
+
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

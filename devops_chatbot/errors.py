@@ -20,6 +20,10 @@ made by who shows it (`devops_chatbot.i18n`). A text says what happened and what
 each class to an HTTP status, `devops_chatbot.cli` to an exit code.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
 from devops_chatbot.i18n import Language, Reason
 
 
@@ -95,3 +99,29 @@ def error_of(name: str, reason: Reason, *, otherwise: type[ChatbotError] = Chatb
     """The error of this class name, such as another process gave it; of the class `otherwise` when we have none of that name."""
     kind = globals().get(name)
     return (kind if isinstance(kind, type) and issubclass(kind, ChatbotError) else otherwise)(reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldProblem:
+    """What is wrong with one field of a body, or with one parameter."""
+
+    field: str
+    problem: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """An error as it crosses HTTP (RFC 9457). `error` is our class name, `code` what happened, of which `params` are the
+    particulars and `detail` the text in the language of Accept-Language; `request_id` stands in the server's log too;
+    `fields` says what is wrong in the body, field by field.
+    """
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    error: str
+    code: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    request_id: str
+    fields: tuple[FieldProblem, ...] = ()

@@ -1,14 +1,28 @@
 """How a frozen value of the vocabulary crosses HTTP: as it is, field by field. A reader ignores fields it does not know."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
 T = TypeVar("T")
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A part of a list, and how long the whole list is."""
+
+    items: tuple[T, ...]
+    total: int
+
+    @classmethod
+    def of(cls, items: Sequence[T]) -> "Page[T]":
+        """A whole list on one page."""
+        return cls(items=tuple(items), total=len(items))
 
 
 def to_json(value: object, *, indent: int | None = None) -> bytes:

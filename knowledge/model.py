@@ -1,9 +1,10 @@
 """The words of the knowledge layer: what a file becomes on its way into the indexes, and what a search gives back."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Literal, Protocol
 
 from devops_chatbot.chat import FoundBy, Location, SearchMode
 from knowledge.text.identifiers import in_words
@@ -275,3 +276,117 @@ class Retriever(Protocol):
 
         Raises `BadQuestion` for an empty query.
         """
+
+
+DocumentState = Literal["waiting", "indexing", "ready", "failed", "removing"]
+HIDDEN = "h"
+"""What the ids of knowledge bases begin with that serve one conversation and stand in no list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnowledgeBase:
+    """A named set of documents with one embedding model; `bytes` counts the originals."""
+
+    id: str
+    name: str
+    description: str
+    embedding: str
+    created_at: datetime
+    documents: int
+    chunks: int
+    bytes: int
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it stands in no list, and is searched only when it is named."""
+        return self.id.startswith(HIDDEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A row of the file table.
+
+    `version` and `chunks` are those of the version that can be found now; `error` says why a newer one could not be
+    read.
+    """
+
+    id: str
+    knowledge_base: str
+    source_uri: str
+    title: str
+    state: DocumentState
+    loader: str
+    splitter: str
+    version: str
+    bytes: int
+    chunks: int
+    error: str | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A folder that a knowledge base follows; its documents' URIs begin with `prefix`."""
+
+    kind: Literal["folder"]
+    location: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageSummary:
+    """A chunk with its text as it stands in a list; offsets count characters of the document."""
+
+    ref: str
+    document: str
+    knowledge_base: str
+    source_uri: str
+    title: str
+    heading_path: tuple[str, ...] = ()
+    text: str
+    location: Location = Location()
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage(PassageSummary):
+    """A chunk with its section's text as `context`, which begins at `context_start` of the document."""
+
+    context: str
+    context_start: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedPassage:
+    """A citation opened: `text` is the passage's surroundings, `text[start:end]` the passage or the quote in it.
+
+    `changed` says that the cited version is gone; then the words stand where they were found in the current text
+    (`start == end` when they were not).
+    """
+
+    document: str
+    title: str
+    source_uri: str
+    heading_path: tuple[str, ...]
+    location: Location
+    text: str
+    start: int
+    end: int
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """What a search found, best first, and how long it took."""
+
+    hits: tuple[Hit, ...]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """The sample knowledge base: its id once it is built, and questions to try by language."""
+
+    knowledge_base: str | None = None
+    questions: Mapping[str, tuple[str, ...]]

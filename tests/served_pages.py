@@ -14,7 +14,7 @@ from scripted_model import Reply, ScriptedModel
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.config.data_directory import running_server
-from devops_chatbot.schemas.wire import KnowledgeBase
+from knowledge.model import KnowledgeBase
 
 ANSWER = (
     "The disk of etcd is slow [1].\n\nRun `etcdctl check perf` and compare:\n\n```sh\netcdctl check perf --load=s\n```\n\n"

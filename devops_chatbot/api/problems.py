@@ -6,15 +6,15 @@ from typing import Any, cast
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from devops_chatbot import errors
 from devops_chatbot.config.data_directory import FULL
-from devops_chatbot.errors import BadRequest, ChatbotError, NotAllowed, NotFound, Unavailable
+from devops_chatbot.errors import BadRequest, ChatbotError, FieldProblem, NotAllowed, NotFound, Problem, Unavailable
 from devops_chatbot.i18n import Reason
-from devops_chatbot.schemas.taken import problem_of
-from devops_chatbot.schemas.wire import FieldProblem, Problem
+from devops_chatbot.schemas.body import problem_of
+from devops_chatbot.values import to_json
 
 STATUS: dict[type[ChatbotError], int] = {
     ChatbotError: 500,
@@ -64,23 +64,23 @@ def named(error: BaseException) -> ChatbotError:
     return errors.StoreUnavailable("disk.full") if disk_full(error) else ChatbotError("server.failed")
 
 
-def problem(request: Request, error: BaseException) -> JSONResponse:
+def problem(request: Request, error: BaseException) -> Response:
     """The response to an error."""
     ours = named(error)
     headers = {"Retry-After": str(ours.retry_after_s)} if isinstance(ours, Unavailable) else {}
     return _response(request, ours, status=status_of(error), headers=headers)
 
 
-def unauthorised(request: Request) -> JSONResponse:
+def unauthorised(request: Request) -> Response:
     """The response to a request without the right key."""
     return _response(request, NotAllowed("request.no_key"), status=401, headers={"WWW-Authenticate": "Bearer"})
 
 
-async def on_chatbot_error(request: Request, error: Exception) -> JSONResponse:
+async def on_chatbot_error(request: Request, error: Exception) -> Response:
     return problem(request, error)
 
 
-async def on_invalid(request: Request, error: Exception) -> JSONResponse:
+async def on_invalid(request: Request, error: Exception) -> Response:
     """The body or a parameter is not as the route wants it."""
     fields = tuple(_field(row, request) for row in cast(RequestValidationError, error).errors())
     problems = [Reason("request.field", field=each.field, problem=each.problem) for each in fields]
@@ -98,7 +98,7 @@ def _field(row: dict[str, Any], request: Request) -> FieldProblem:
     return FieldProblem(field="body", problem=why)
 
 
-async def on_http(request: Request, error: Exception) -> JSONResponse:
+async def on_http(request: Request, error: Exception) -> Response:
     """What the framework itself refuses: an unknown path, a wrong method."""
     if isinstance(error.__cause__, ChatbotError):  # raised while the framework read the body
         return problem(request, error.__cause__)
@@ -132,7 +132,7 @@ def _response(
     status: int,
     headers: dict[str, str] | None = None,
     fields: tuple[FieldProblem, ...] = (),
-) -> JSONResponse:
+) -> Response:
     name, said = type(error).__name__, error.reason.to_dict()
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).capitalize()
     body = Problem(
@@ -146,7 +146,7 @@ def _response(
         request_id=request.scope.get("request_id", ""),
         fields=fields,
     )
-    return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+    return Response(to_json(body), status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

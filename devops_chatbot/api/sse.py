@@ -5,17 +5,15 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from functools import cache
 
-from pydantic import TypeAdapter
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from devops_chatbot.api.problems import named, status_of
-from devops_chatbot.chat import Event, Failure
+from devops_chatbot.chat import EVENTS, STOPPED, Event, Failure
 from devops_chatbot.errors import ChatbotError, Unavailable
 from devops_chatbot.i18n import Reason
-from devops_chatbot.schemas.wire import EVENTS, STOPPED
+from devops_chatbot.values import to_json
 
 KEEP_ALIVE_S = 15
 MOST_WAITING = 64 * 1024
@@ -167,8 +165,7 @@ def failure(error: Exception) -> Failure:
 
 def encode(event: Event) -> bytes:
     """An event of a question as it goes over the wire."""
-    name = _NAMES[type(event)]
-    return frame(name, _adapter(name).dump_json(event))
+    return frame(_NAMES[type(event)], to_json(event))
 
 
 def frame(name: str, data: bytes) -> bytes:
@@ -201,8 +198,3 @@ async def _keep_alive(send: Send) -> None:
 
 def _chunk(data: bytes) -> dict[str, object]:
     return {"type": "http.response.body", "body": data, "more_body": True}
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[Event]:
-    return TypeAdapter(EVENTS[name])

@@ -9,7 +9,7 @@ from devops_chatbot.chat import Answer, Citation, Event, Failure, Progress, Rout
 from devops_chatbot.cli.output import error, note, said
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import BadRequest, ChatbotError, error_of
-from devops_chatbot.schemas.wire import NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 
 
 def ask_and_print(

@@ -16,7 +16,7 @@ from devops_chatbot.cli.output import error, note, print_json, print_table, said
 from devops_chatbot.cli.stdin import given_text
 from devops_chatbot.config import settings as settings_module
 from devops_chatbot.errors import BadRequest, ChatbotError, ConfigError, LimitReached, Unavailable
-from devops_chatbot.schemas.wire import NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 
 EXIT_CODES: dict[type[ChatbotError], int] = {
     ChatbotError: 1,

@@ -3,7 +3,7 @@
 from devops_chatbot.client.client import Client
 from devops_chatbot.config.settings import BUNDLED
 from devops_chatbot.i18n import Reason
-from devops_chatbot.schemas.wire import Check, Readiness
+from devops_chatbot.status import Check, Readiness
 
 
 def examine(client: Client) -> Readiness:

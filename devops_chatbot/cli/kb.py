@@ -13,7 +13,8 @@ from devops_chatbot.cli.output import note, print_json, print_json_rows, print_t
 from devops_chatbot.cli.stdin import given_text
 from devops_chatbot.client.client import Client, Upload
 from devops_chatbot.errors import BadRequest, NotFound
-from devops_chatbot.schemas.wire import DocumentState, Job
+from devops_chatbot.work import Job
+from knowledge.model import DocumentState
 
 app = typer.Typer(help="Knowledge bases.", no_args_is_help=True, rich_markup_mode=None)
 

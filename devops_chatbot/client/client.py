@@ -1,29 +1,50 @@
 """The client of our API: one typed method a route, used by the web pages, the command line and other programs.
 
-Results are the frozen models of `devops_chatbot.schemas.wire`; the events of a question are those of `devops_chatbot.chat`.
+Results are the frozen values of the vocabulary, as the server has them.
 An error of the server comes back as the class of `devops_chatbot.errors` that it was there; a server that cannot be
 reached is `Unavailable`.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from devops_chatbot.chat import Event, SearchMode
+from devops_chatbot.chat import EVENTS, Event, ScenarioState, SearchMode, Thread, ThreadSummary
 from devops_chatbot.client.code import Bench, Download, Upload, failed
 from devops_chatbot.client.outgoing import FileOnDemand
-from devops_chatbot.errors import BadRequest, ChatbotError, Unavailable, error_of
+from devops_chatbot.errors import BadRequest, ChatbotError, Problem, Unavailable, error_of
 from devops_chatbot.i18n import Language, Reason
-from devops_chatbot.schemas import NATIVE, wire
-from devops_chatbot.schemas.taken import body_of
-from devops_chatbot.values import from_json, from_page
+from devops_chatbot.schemas import NATIVE
+from devops_chatbot.schemas.body import body_of
+from devops_chatbot.schemas.knowledge_bases import (
+    KnowledgeBaseChange,
+    NewKnowledgeBase,
+    NewSamples,
+    NewSource,
+    Selection,
+)
+from devops_chatbot.schemas.models import RoleChange
+from devops_chatbot.schemas.search import SearchRequest
+from devops_chatbot.schemas.threads import NewMessage, NewThread, ThreadChange
+from devops_chatbot.status import EmbeddingInfo, ModelList, Readiness, SettingsInForce, Trial
+from devops_chatbot.values import Page, from_json, from_page
+from devops_chatbot.work import Job, StartedJob
+from knowledge.model import (
+    Document,
+    DocumentState,
+    KnowledgeBase,
+    OpenedPassage,
+    PassageSummary,
+    Samples,
+    SearchResult,
+    Source,
+)
 
 __all__ = ["Client", "Download", "Upload"]
 
@@ -80,107 +101,103 @@ class Client:
         except ChatbotError:
             return False
 
-    def readiness(self) -> wire.Readiness:
+    def readiness(self) -> Readiness:
         """Each thing the server needs with its state; does not raise when the server says "not ready"."""
         with self._translated():
             response = self._http.get("/readyz")
         if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
             self._check(response)
-        return wire.Readiness.model_validate_json(response.content)
+        return from_json(Readiness, response.content)
 
-    def settings(self) -> wire.SettingsInForce:
-        return self.get(wire.SettingsInForce, "/settings")
+    def settings(self) -> SettingsInForce:
+        return self.get(SettingsInForce, "/settings")
 
     # --- models, embeddings, scenarios
 
-    def models(self) -> wire.Models:
-        return self.get(wire.Models, "/models")
+    def models(self) -> ModelList:
+        return self.get(ModelList, "/models")
 
-    def test_model(self, name: str) -> wire.Test:
+    def test_model(self, name: str) -> Trial:
         """One real call of a language model."""
-        return self.got(wire.Test, self.send("POST", f"/models/{_quoted(name)}/test"))
+        return self.got(Trial, self.send("POST", f"/models/{_quoted(name)}/test"))
 
-    def assign_role(self, role: str, models: Sequence[str]) -> wire.Models:
+    def assign_role(self, role: str, models: Sequence[str]) -> ModelList:
         """From now on `role` is done by these models, the first reachable one first; survives a restart."""
         return self.got(
-            wire.Models,
-            self.send("PUT", f"/models/roles/{_quoted(role)}", body=body_of(wire.RoleChange, models=tuple(models))),
+            ModelList,
+            self.send("PUT", f"/models/roles/{_quoted(role)}", body=body_of(RoleChange, models=tuple(models))),
         )
 
-    def embeddings(self) -> list[wire.EmbeddingInfo]:
-        return self.rows(wire.EmbeddingInfo, "/embeddings")
+    def embeddings(self) -> list[EmbeddingInfo]:
+        return self.rows(EmbeddingInfo, "/embeddings")
 
-    def test_embedding(self, name: str) -> wire.Test:
-        return self.got(wire.Test, self.send("POST", f"/embeddings/{_quoted(name)}/test"))
+    def test_embedding(self, name: str) -> Trial:
+        return self.got(Trial, self.send("POST", f"/embeddings/{_quoted(name)}/test"))
 
-    def reset_role(self, role: str) -> wire.Models:
+    def reset_role(self, role: str) -> ModelList:
         """Let a role be done as the settings say."""
-        return self.got(wire.Models, self.send("DELETE", f"/models/roles/{_quoted(role)}"))
+        return self.got(ModelList, self.send("DELETE", f"/models/roles/{_quoted(role)}"))
 
-    def test_check(self, name: str) -> wire.Test:
+    def test_check(self, name: str) -> Trial:
         """Really use a thing that readiness names."""
-        return self.got(wire.Test, self.send("POST", f"/checks/{_quoted(name)}/test"))
+        return self.got(Trial, self.send("POST", f"/checks/{_quoted(name)}/test"))
 
-    def scenarios(self) -> list[wire.Scenario]:
-        return self.rows(wire.Scenario, "/scenarios")
+    def scenarios(self) -> list[ScenarioState]:
+        return self.rows(ScenarioState, "/scenarios")
 
     # --- knowledge bases and their documents; `kb` is an id or a name
 
-    def knowledge_bases(self) -> list[wire.KnowledgeBase]:
-        return self.rows(wire.KnowledgeBase, "/knowledge-bases")
+    def knowledge_bases(self) -> list[KnowledgeBase]:
+        return self.rows(KnowledgeBase, "/knowledge-bases")
 
-    def knowledge_base(self, kb: str) -> wire.KnowledgeBase:
-        return self.get(wire.KnowledgeBase, self._kb(kb))
+    def knowledge_base(self, kb: str) -> KnowledgeBase:
+        return self.get(KnowledgeBase, self._kb(kb))
 
-    def create_knowledge_base(
-        self, name: str, *, description: str = "", embedding: str | None = None
-    ) -> wire.KnowledgeBase:
-        body = body_of(wire.NewKnowledgeBase, name=name, description=description, embedding=embedding)
-        return self.got(wire.KnowledgeBase, self.send("POST", "/knowledge-bases", body=body))
+    def create_knowledge_base(self, name: str, *, description: str = "", embedding: str | None = None) -> KnowledgeBase:
+        body = body_of(NewKnowledgeBase, name=name, description=description, embedding=embedding)
+        return self.got(KnowledgeBase, self.send("POST", "/knowledge-bases", body=body))
 
     def change_knowledge_base(
         self, kb: str, *, name: str | None = None, description: str | None = None
-    ) -> wire.KnowledgeBase:
-        body = body_of(wire.KnowledgeBaseChange, name=name, description=description)
-        return self.got(wire.KnowledgeBase, self.send("PATCH", self._kb(kb), body=body))
+    ) -> KnowledgeBase:
+        body = body_of(KnowledgeBaseChange, name=name, description=description)
+        return self.got(KnowledgeBase, self.send("PATCH", self._kb(kb), body=body))
 
     def delete_knowledge_base(self, kb: str) -> None:
         self.send("DELETE", self._kb(kb))
 
-    def upload(self, kb: str, files: Sequence[Upload]) -> wire.Job:
+    def upload(self, kb: str, files: Sequence[Upload]) -> Job:
         """Send files (archives too) and start taking them in; returns at once with the job."""
-        return self.got(wire.StartedJob, self.send_files(f"{self._kb(kb)}/documents", files)).job
+        return self.got(StartedJob, self.send_files(f"{self._kb(kb)}/documents", files)).job
 
     def documents(
         self,
         kb: str,
         *,
-        state: wire.DocumentState | None = None,
+        state: DocumentState | None = None,
         text: str | None = None,
         offset: int = 0,
         limit: int = 100,
-    ) -> wire.Page[wire.Document]:
+    ) -> Page[Document]:
         """The file table; `text` is looked for in names and titles."""
-        return self.get(
-            wire.Page[wire.Document], f"{self._kb(kb)}/documents", state=state, text=text, offset=offset, limit=limit
-        )
+        return self.get(Page[Document], f"{self._kb(kb)}/documents", state=state, text=text, offset=offset, limit=limit)
 
-    def document(self, kb: str, document: str) -> wire.Document:
-        return self.get(wire.Document, f"{self._kb(kb)}/documents/{_quoted(document)}")
+    def document(self, kb: str, document: str) -> Document:
+        return self.get(Document, f"{self._kb(kb)}/documents/{_quoted(document)}")
 
-    def chunks(self, kb: str, document: str) -> list[wire.Passage]:
-        return self.rows(wire.Passage, f"{self._kb(kb)}/documents/{_quoted(document)}/chunks")
+    def chunks(self, kb: str, document: str) -> list[PassageSummary]:
+        return self.rows(PassageSummary, f"{self._kb(kb)}/documents/{_quoted(document)}/chunks")
 
     def delete_document(self, kb: str, document: str) -> None:
         self.send("DELETE", f"{self._kb(kb)}/documents/{_quoted(document)}")
 
     def delete_documents(self, kb: str, documents: Sequence[str]) -> None:
-        self.send("POST", f"{self._kb(kb)}/documents/delete", body=body_of(wire.Selection, ids=tuple(documents)))
+        self.send("POST", f"{self._kb(kb)}/documents/delete", body=body_of(Selection, ids=tuple(documents)))
 
-    def reindex(self, kb: str, documents: Sequence[str]) -> wire.Job:
+    def reindex(self, kb: str, documents: Sequence[str]) -> Job:
         """Read these documents anew from the originals that the server keeps."""
-        body = body_of(wire.Selection, ids=tuple(documents))
-        return self.got(wire.StartedJob, self.send("POST", f"{self._kb(kb)}/documents/reindex", body=body)).job
+        body = body_of(Selection, ids=tuple(documents))
+        return self.got(StartedJob, self.send("POST", f"{self._kb(kb)}/documents/reindex", body=body)).job
 
     def download(self, kb: str, document: str) -> Download:
         """The original file."""
@@ -189,7 +206,7 @@ class Client:
 
     def download_many(self, kb: str, documents: Sequence[str]) -> Download:
         """The originals of several documents in a zip."""
-        body = body_of(wire.Selection, ids=tuple(documents))
+        body = body_of(Selection, ids=tuple(documents))
         return Download.of(
             self.send("POST", f"{self._kb(kb)}/documents/download", body=body), otherwise="documents.zip"
         )
@@ -198,43 +215,41 @@ class Client:
         """Follow a folder no longer; its documents stay."""
         self.send("DELETE", f"{self._kb(kb)}/sources", query={"location": location})
 
-    def sources(self, kb: str) -> list[wire.Source]:
+    def sources(self, kb: str) -> list[Source]:
         """The folders that a knowledge base follows."""
-        return self.rows(wire.Source, f"{self._kb(kb)}/sources")
+        return self.rows(Source, f"{self._kb(kb)}/sources")
 
-    def add_folder(self, kb: str, location: str) -> wire.Job:
+    def add_folder(self, kb: str, location: str) -> Job:
         """Follow a folder of the server's machine, or sync it again."""
-        body = body_of(wire.NewSource, location=location)
-        return self.got(wire.StartedJob, self.send("POST", f"{self._kb(kb)}/sources", body=body)).job
+        body = body_of(NewSource, location=location)
+        return self.got(StartedJob, self.send("POST", f"{self._kb(kb)}/sources", body=body)).job
 
-    def samples(self) -> wire.Samples:
-        return self.get(wire.Samples, "/samples")
+    def samples(self) -> Samples:
+        return self.get(Samples, "/samples")
 
-    def build_samples(self, language: Literal["en", "zh"] = "en") -> wire.Job:
+    def build_samples(self, language: Literal["en", "zh"] = "en") -> Job:
         """Build the sample knowledge base, named in this language, or bring it up to date."""
-        return self.got(
-            wire.StartedJob, self.send("POST", "/samples", body=body_of(wire.NewSamples, language=language))
-        ).job
+        return self.got(StartedJob, self.send("POST", "/samples", body=body_of(NewSamples, language=language))).job
 
     # --- jobs
 
-    def jobs(self, *, knowledge_base: str | None = None) -> list[wire.Job]:
+    def jobs(self, *, knowledge_base: str | None = None) -> list[Job]:
         """Newest first."""
-        return self.rows(wire.Job, "/jobs", knowledge_base=knowledge_base)
+        return self.rows(Job, "/jobs", knowledge_base=knowledge_base)
 
-    def job(self, job_id: str) -> wire.Job:
-        return self.get(wire.Job, f"/jobs/{_quoted(job_id)}")
+    def job(self, job_id: str) -> Job:
+        return self.get(Job, f"/jobs/{_quoted(job_id)}")
 
-    def cancel_job(self, job_id: str) -> wire.Job:
+    def cancel_job(self, job_id: str) -> Job:
         """Stop a job; what it has taken in stays."""
-        return self.got(wire.Job, self.send("DELETE", f"/jobs/{_quoted(job_id)}"))
+        return self.got(Job, self.send("DELETE", f"/jobs/{_quoted(job_id)}"))
 
-    def job_events(self, job_id: str) -> Generator[wire.Job]:
+    def job_events(self, job_id: str) -> Generator[Job]:
         """The job now and after each change, until it has ended."""
         with self.stream("GET", f"/jobs/{_quoted(job_id)}/events") as events:
             for name, data in events:
                 if name == "job":
-                    yield wire.Job.model_validate_json(data)
+                    yield from_json(Job, data)
                 elif name == "failure":
                     raise failed(data)
 
@@ -248,47 +263,47 @@ class Client:
         mode: SearchMode = "hybrid",
         limit: int = 10,
         score_threshold: float = 0.0,
-    ) -> wire.SearchResult:
+    ) -> SearchResult:
         body = body_of(
-            wire.SearchRequest,
+            SearchRequest,
             query=query,
             knowledge_bases=tuple(knowledge_bases),
             mode=mode,
             limit=limit,
             score_threshold=score_threshold,
         )
-        return self.got(wire.SearchResult, self.send("POST", "/search", body=body))
+        return self.got(SearchResult, self.send("POST", "/search", body=body))
 
-    def passage(self, ref: str, quote: str = "") -> wire.OpenedPassage:
+    def passage(self, ref: str, quote: str = "") -> OpenedPassage:
         """Open a citation: the passage in its surroundings."""
-        return self.get(wire.OpenedPassage, "/passages", ref=ref, quote=quote)
+        return self.get(OpenedPassage, "/passages", ref=ref, quote=quote)
 
     # --- conversations
 
-    def threads(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> wire.Page[wire.ThreadSummary]:
+    def threads(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> Page[ThreadSummary]:
         """Newest first; `text` is looked for in titles and messages."""
-        return self.get(wire.Page[wire.ThreadSummary], "/threads", offset=offset, limit=limit, text=text)
+        return self.get(Page[ThreadSummary], "/threads", offset=offset, limit=limit, text=text)
 
-    def create_thread(self, title: str = "") -> wire.ThreadSummary:
-        return self.got(wire.ThreadSummary, self.send("POST", "/threads", body=body_of(wire.NewThread, title=title)))
+    def create_thread(self, title: str = "") -> ThreadSummary:
+        return self.got(ThreadSummary, self.send("POST", "/threads", body=body_of(NewThread, title=title)))
 
-    def thread(self, thread_id: str) -> wire.Thread:
+    def thread(self, thread_id: str) -> Thread:
         """A conversation with all its messages."""
-        return self.get(wire.Thread, f"/threads/{_quoted(thread_id)}")
+        return self.get(Thread, f"/threads/{_quoted(thread_id)}")
 
-    def rename_thread(self, thread_id: str, title: str) -> wire.ThreadSummary:
-        body = body_of(wire.ThreadChange, title=title)
-        return self.got(wire.ThreadSummary, self.send("PATCH", f"/threads/{_quoted(thread_id)}", body=body))
+    def rename_thread(self, thread_id: str, title: str) -> ThreadSummary:
+        body = body_of(ThreadChange, title=title)
+        return self.got(ThreadSummary, self.send("PATCH", f"/threads/{_quoted(thread_id)}", body=body))
 
     def delete_thread(self, thread_id: str) -> None:
         self.send("DELETE", f"/threads/{_quoted(thread_id)}")
 
-    def ask(self, thread_id: str, message: wire.NewMessage) -> Generator[Event]:
+    def ask(self, thread_id: str, message: NewMessage) -> Generator[Event]:
         """The events of one question; the last is an `Answer` or a `Failure`. Closing the generator stops the work."""
         with self.stream("POST", f"/threads/{_quoted(thread_id)}/messages", body=message) as events:
             for name, data in events:
-                if name in wire.EVENTS:  # a newer server may say more than we know
-                    yield _adapter(name).validate_json(data)
+                if name in EVENTS:  # a newer server may say more than we know
+                    yield from_json(EVENTS[name], data)
 
     def stop(self, thread_id: str) -> bool:
         """Stop whatever this thread is answering, from anywhere; False when it was idle. What was said is kept."""
@@ -379,17 +394,12 @@ class Client:
         if response.is_success:
             return response
         try:
-            problem = wire.Problem.model_validate_json(response.content)
+            problem = from_json(Problem, response.content)
         except ValidationError:  # not a server of ours
             status = f"{response.status_code} {response.reason_phrase}".strip()
             raise ChatbotError("client.strange_answer", url=response.request.url, status=status) from None
         said = {"code": problem.code, "params": problem.params, "text": problem.detail}
         raise error_of(problem.error, Reason.parse(said))
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[Event]:
-    return TypeAdapter(wire.EVENTS[name])
 
 
 def _quoted(part: str) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from devops_chatbot.chat import Failure
 from devops_chatbot.code import Attachment, CodeRun, ThreadSandbox
 from devops_chatbot.errors import ChatbotError, error_of
-from devops_chatbot.schemas.code import RunRequest, ThreadSandboxChange
+from devops_chatbot.schemas.threads import RunRequest, ThreadSandboxChange
 from devops_chatbot.values import from_json, from_page
 from sandbox.model import AttackResult, Language, OutputChunk, SandboxReadiness
 

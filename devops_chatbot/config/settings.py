@@ -3,7 +3,6 @@
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,6 +28,7 @@ from pydantic_settings import (
 from devops_chatbot.config.errors import below_a_value, mistakes, not_json
 from devops_chatbot.config.sandbox import Address, SandboxSettings
 from devops_chatbot.errors import ConfigError
+from devops_chatbot.status import Origin, Setting
 
 APP = "devops-chatbot"
 PREFIX = "CHATBOT_"
@@ -39,7 +39,6 @@ LEAST_TO_READ = 512
 """Tokens of a model's context that are left for our rules (about 300), a question and one passage."""
 
 Provider = Literal["openai-compatible", "openai", "azure", "anthropic", "ollama"]
-Origin = Literal["default", "file", "environment"]
 
 
 def _absolute(path: Path) -> Path:
@@ -261,16 +260,6 @@ class Settings(BaseSettings):
         path = settings_file()
         sources = (init_settings, env_settings)
         return (*sources, TomlConfigSettingsSource(settings_cls, path)) if path else sources
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One value in force: its dotted key, the value as text (secrets hidden), and where it comes from."""
-
-    key: str
-    value: str
-    origin: Origin
-    description: str = ""
 
 
 def settings_file() -> Path | None:

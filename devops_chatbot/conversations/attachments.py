@@ -16,7 +16,8 @@ from devops_chatbot.code import Attachment, AttachmentState
 from devops_chatbot.conversations.tables import attachments, knowledge_of
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, NotFound, TooLarge
-from knowledge.catalog.catalog import Catalogue, Document
+from knowledge.catalog.catalog import Catalogue
+from knowledge.model import Document
 from knowledge.sources.archives import is_archive
 
 MEGABYTE = 1 << 20

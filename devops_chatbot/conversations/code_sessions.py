@@ -19,7 +19,7 @@ from devops_chatbot.conversations.tables import options
 from devops_chatbot.conversations.threads import Threads
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import ChatbotError, LimitReached, NotFound, TooLarge
-from devops_chatbot.schemas.code import RunRequest
+from devops_chatbot.schemas.threads import RunRequest
 from sandbox.model import Execution, Limits, Sandbox, Session, Watch
 
 CALLER = "local"

@@ -5,10 +5,9 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from devops_chatbot.chat import Citation, Location
+from devops_chatbot.chat import Citation, Location, Message, Thread
 from devops_chatbot.code import CodeRun
 from devops_chatbot.conversations.code_sessions import Workbench
-from devops_chatbot.conversations.threads import Message, Thread
 
 PAGE = "conversation.md"
 _SPOKEN = {"user": "Question", "assistant": "Answer"}

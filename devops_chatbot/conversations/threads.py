@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
@@ -19,70 +18,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import delete as delete_from
 
-from devops_chatbot.chat import Citation, MessageState, Role, Route, Usage
+from devops_chatbot.chat import Citation, Message, MessageContent, Route, Thread, ThreadSummary, Usage
 from devops_chatbot.conversations.tables import messages_table, threads_table
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, NotFound
+from devops_chatbot.values import Page
 
 LONGEST_TITLE = 200
 LONGEST_AUTOMATIC_TITLE = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One message of a thread; `route`, `model` and `usage` belong to answers, `error` (what went wrong, for people) to
-    failed ones.
-    """
-
-    id: str
-    role: Role
-    text: str
-    citations: tuple[Citation, ...] = ()
-    route: Route | None = None
-    model: str | None = None
-    usage: Usage | None = None
-    state: MessageState = "complete"
-    error: str = ""
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadSummary:
-    """A thread as it stands in a list."""
-
-    id: str
-    title: str
-    created_at: datetime
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thread(ThreadSummary):
-    """A thread with its messages, oldest first."""
-
-    messages: tuple[Message, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadPage:
-    """A part of a list of threads, and how long the list is in all."""
-
-    items: tuple[ThreadSummary, ...]
-    total: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewMessage:
-    """A message to be kept."""
-
-    role: Role
-    text: str
-    citations: tuple[Citation, ...] = ()
-    route: Route | None = None
-    model: str | None = None
-    usage: Usage | None = None
-    state: MessageState = "complete"
-    error: str = ""
 
 
 class Threads(Protocol):
@@ -95,7 +38,7 @@ class Threads(Protocol):
     def create(self, title: str = "") -> ThreadSummary:
         """A thread without a title gets one from its first question."""
 
-    def list(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> ThreadPage:
+    def list(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> Page[ThreadSummary]:
         """Last used first; `text` is looked for in titles and messages, in any case of ASCII letters."""
 
     def load(self, thread_id: str) -> Thread: ...
@@ -105,7 +48,7 @@ class Threads(Protocol):
 
     def delete(self, thread_id: str) -> None: ...
 
-    def append(self, thread_id: str, message: NewMessage, *, instead_of: str | None = None) -> Message:
+    def append(self, thread_id: str, message: MessageContent, *, instead_of: str | None = None) -> Message:
         """Keep a message at the end. `instead_of` removes that message and all behind it in the same step."""
 
 
@@ -123,7 +66,7 @@ class SqlThreads:
             connection.execute(insert(threads_table).values(row))
         return ThreadSummary(id=thread, title=named, created_at=_time(now), updated_at=_time(now))
 
-    def list(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> ThreadPage:
+    def list(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> Page[ThreadSummary]:
         statement = select(threads_table)
         if text and text.strip():
             wanted = text.strip()
@@ -135,7 +78,7 @@ class SqlThreads:
         with reading(self._engine) as connection:
             total = connection.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
             rows = connection.execute(newest).all()
-        return ThreadPage(items=tuple(ThreadSummary(**_summary(row)) for row in rows), total=total)
+        return Page(items=tuple(ThreadSummary(**_summary(row)) for row in rows), total=total)
 
     def load(self, thread_id: str) -> Thread:
         of_thread = (
@@ -164,7 +107,7 @@ class SqlThreads:
             connection.execute(delete_from(messages_table).where(messages_table.c.thread == thread_id))
             connection.execute(delete_from(threads_table).where(threads_table.c.id == thread_id))
 
-    def append(self, thread_id: str, message: NewMessage, *, instead_of: str | None = None) -> Message:
+    def append(self, thread_id: str, message: MessageContent, *, instead_of: str | None = None) -> Message:
         now = time.time()
         row = {
             "id": f"m{uuid.uuid4().hex}",

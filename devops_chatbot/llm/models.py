@@ -5,41 +5,18 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from devops_chatbot.config.settings import EXTRACTIVE, ModelSettings
 from devops_chatbot.errors import BadQuestion, ChatbotError, NotFound
 from devops_chatbot.i18n import Reason
 from devops_chatbot.llm.assignments import RoleAssignments
 from devops_chatbot.llm.builtin import BuiltIn
-from devops_chatbot.llm.named import ModelState, NamedModel
+from devops_chatbot.llm.named import NamedModel
 from devops_chatbot.llm.providers import Remote
+from devops_chatbot.status import ModelInfo, Trial
 
 TEST_SECONDS = 30
 ANSWER = "answer"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelInfo:
-    """One model as people see it; `roles` are those it is assigned to, `why` belongs to `state`."""
-
-    name: str
-    provider: str
-    model: str
-    context: int
-    roles: tuple[str, ...]
-    state: ModelState
-    why: Reason | None
-    extractive: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelTest:
-    """What one real call of a model showed."""
-
-    ok: bool
-    seconds: float
-    detail: Reason
 
 
 class Models:
@@ -130,24 +107,24 @@ class Models:
         with self._lock:
             self._switched = {other: names for other, names in (self._switched or {}).items() if other != role}
 
-    async def test(self, name: str) -> ModelTest:
+    async def test(self, name: str) -> Trial:
         """Call a model once, for 30 s at most. Raises `NotFound` for an unknown name."""
         model = self._models.get(name)
         if model is None:
             raise NotFound("model.not_found", name=name, known=list(self._models))
         if model.extractive:
-            return ModelTest(ok=True, seconds=0.0, detail=Reason("model.built_in"))
+            return Trial(ok=True, seconds=0.0, detail=Reason("model.built_in"))
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(TEST_SECONDS):
                 said = await _say_ready(model)
         except ChatbotError as error:
-            return ModelTest(ok=False, seconds=time.perf_counter() - begun, detail=error.reason)
+            return Trial(ok=False, seconds=time.perf_counter() - begun, detail=error.reason)
         except TimeoutError:
-            return ModelTest(ok=False, seconds=TEST_SECONDS, detail=Reason("model.test_too_slow", seconds=TEST_SECONDS))
+            return Trial(ok=False, seconds=TEST_SECONDS, detail=Reason("model.test_too_slow", seconds=TEST_SECONDS))
         seconds = time.perf_counter() - begun
         detail = Reason("model.said", words=said) if said else Reason("model.said_nothing")
-        return ModelTest(ok=bool(said), seconds=seconds, detail=detail)
+        return Trial(ok=bool(said), seconds=seconds, detail=detail)
 
 
 async def _say_ready(model: NamedModel) -> str:

@@ -11,7 +11,7 @@ from devops_chatbot.chat import Choice, Need, Question, Route, Scenario, Scenari
 from devops_chatbot.errors import BadQuestion, Unavailable
 from devops_chatbot.i18n import Reason
 from devops_chatbot.routing.small_talk import is_small_talk
-from knowledge.catalog.catalog import HIDDEN, KnowledgeBase
+from knowledge.model import HIDDEN, KnowledgeBase
 from knowledge.text.language import Language, identifiers, language_of
 
 _ABOUT_THE_TALK = re.compile(

@@ -5,7 +5,6 @@ transaction that changes it, so repeating a step that was killed half-way does n
 """
 
 from devops_chatbot.runs.jobs import Jobs
-from devops_chatbot.runs.record import Job, JobError, JobKind, JobState
 from devops_chatbot.runs.work import Progress, Work
 
-__all__ = ["Job", "JobError", "JobKind", "JobState", "Jobs", "Progress", "Work"]
+__all__ = ["Jobs", "Progress", "Work"]

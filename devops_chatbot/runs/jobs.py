@@ -15,8 +15,9 @@ from sqlalchemy import Engine
 
 from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable, Unavailable
 from devops_chatbot.runs.durable import Durable, Leaving, Steps
-from devops_chatbot.runs.record import ENDED, Job, JobKind, JobRecords, JobState, Order
+from devops_chatbot.runs.record import JobRecords, Order
 from devops_chatbot.runs.work import Work
+from devops_chatbot.work import ENDED, Job, JobKind, JobState
 
 POLL_S = 0.2
 """How often those who follow a job look for news."""

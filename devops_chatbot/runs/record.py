@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 from sqlalchemy import (
     Column,
@@ -25,11 +24,8 @@ from devops_chatbot.db.metadata import METADATA
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import NotFound
 from devops_chatbot.runs.work import Progress
+from devops_chatbot.work import ENDED, Job, JobError, JobKind, JobState
 
-JobKind = Literal["upload", "folder", "reindex"]
-JobState = Literal["queued", "running", "done", "cancelled", "failed"]
-
-ENDED: tuple[JobState, ...] = ("done", "cancelled", "failed")
 KEPT = 200
 """Jobs kept after their end, and shown in a list."""
 
@@ -54,39 +50,6 @@ _jobs = Table(
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobError:
-    """One document that could not be taken in, and why."""
-
-    source_uri: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """Long work: `done` of `total` files (None: not listed yet), counted by what became of them.
-
-    `removed` counts documents whose file is gone. `error` says why the whole job failed. `errors` holds the first
-    thousand failures, of `failed`.
-    """
-
-    id: str
-    kind: JobKind
-    knowledge_base: str
-    state: JobState
-    done: int
-    total: int | None
-    added: int
-    changed: int
-    unchanged: int
-    removed: int
-    failed: int
-    error: str | None
-    created_at: datetime
-    finished_at: datetime | None
-    errors: tuple[JobError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

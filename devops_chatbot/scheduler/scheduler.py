@@ -15,15 +15,18 @@ from devops_chatbot.chat import (
     Event,
     Evidence,
     Failure,
+    Message,
+    MessageContent,
     MessageState,
     Question,
     Route,
     ScenarioState,
     Task,
+    Thread,
     Token,
     Turn,
 )
-from devops_chatbot.conversations.threads import Message, NewMessage, Thread, Threads
+from devops_chatbot.conversations.threads import Threads
 from devops_chatbot.errors import BadQuestion, BadRequest, ChatbotError, LimitReached, Unavailable
 from devops_chatbot.llm import Models, NamedModel
 from devops_chatbot.routing.query_rewriting import standalone, understood
@@ -148,7 +151,7 @@ class Scheduler:
         turn.question = replace(question, text=text, history=_history(earlier, question.history_turns))
         turn.opened = True
         if not question.regenerate:
-            message = NewMessage(role="user", text=text)
+            message = MessageContent(role="user", text=text)
             await asyncio.shield(asyncio.to_thread(self._threads.append, question.thread_id, message))
 
     async def _answered(self, turn: "_Turn", route: Route, written: Written) -> Answer:
@@ -175,7 +178,7 @@ class Scheduler:
         text = written.text if written else "".join(turn.said)
         if turn.instead_of is not None and not text:
             return None  # the old answer is better than nothing
-        message = NewMessage(
+        message = MessageContent(
             role="assistant",
             text=text,
             citations=written.citations if written else turn.cited,

@@ -4,11 +4,11 @@ import dataclasses
 
 from pydantic import Field
 
-from devops_chatbot.schemas.taken import Taken
+from devops_chatbot.schemas.body import Body
 from sandbox.model import DEFAULT_LANGUAGE, Limits
 
 
-class LimitsBody(Taken):
+class LimitsBody(Body):
     """Limits by name; what is left out is as the server has it."""
 
     seconds: float | None = None
@@ -25,7 +25,7 @@ class LimitsBody(Taken):
         return dataclasses.replace(usual, **self.model_dump(exclude_none=True), network=network)
 
 
-class NewSandbox(Taken):
+class NewSandbox(Body):
     """Opens a session. `network` names hosts that its code may reach, as far as the operator allows them."""
 
     language: str = DEFAULT_LANGUAGE
@@ -33,7 +33,7 @@ class NewSandbox(Taken):
     network: tuple[str, ...] = Field((), max_length=64)
 
 
-class NewRun(Taken):
+class NewRun(Body):
     """Runs code in a session."""
 
     code: str

@@ -8,86 +8,19 @@ import secrets
 import time
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, Literal, TypeVar
 
 from sqlalchemy import ColumnElement, Engine, Row, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, Conflict, NotFound
+from devops_chatbot.values import Page
 from knowledge.catalog import chunks, tables
-from knowledge.catalog.chunks import OpenedPassage, Passage
-
-__all__ = ["Catalogue", "Document", "KnowledgeBase", "OpenedPassage", "Page", "Passage", "Source"]
-
-DocumentState = Literal["waiting", "indexing", "ready", "failed", "removing"]
+from knowledge.model import HIDDEN, Document, DocumentState, KnowledgeBase, OpenedPassage, Passage, Source
 
 LONGEST_NAME = 100
-HIDDEN = "h"
-"""What the ids of knowledge bases begin with that serve one conversation and stand in no list."""
 LONGEST_DESCRIPTION = 2000
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnowledgeBase:
-    """A named set of documents with one embedding model; `bytes` counts the originals."""
-
-    id: str
-    name: str
-    description: str
-    embedding: str
-    created_at: datetime
-    documents: int
-    chunks: int
-    bytes: int
-
-    @property
-    def hidden(self) -> bool:
-        """Whether it stands in no list, and is searched only when it is named."""
-        return self.id.startswith(HIDDEN)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """A row of the file table.
-
-    `version` and `chunks` are those of the version that can be found now; `error` says why a newer one could not be
-    read.
-    """
-
-    id: str
-    knowledge_base: str
-    source_uri: str
-    title: str
-    state: DocumentState
-    loader: str
-    splitter: str
-    version: str
-    bytes: int
-    chunks: int
-    error: str | None
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A folder that a knowledge base follows; its documents' URIs begin with `prefix`."""
-
-    kind: Literal["folder"]
-    location: str
-    prefix: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[T]):
-    """A part of a list, and how long the whole list is."""
-
-    items: tuple[T, ...]
-    total: int
 
 
 class Catalogue:

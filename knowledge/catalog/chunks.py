@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Engine, Row, Select, func, select
 
@@ -12,48 +11,11 @@ from devops_chatbot.db.transactions import reading
 from devops_chatbot.errors import NotFound
 from knowledge.catalog import tables
 from knowledge.catalog.tables import BLOCK
-from knowledge.model import document_of
+from knowledge.model import OpenedPassage, Passage, document_of
 
 WINDOW = 2000
 """Characters shown on each side of a passage that has no section of a readable size."""
 LONGEST_SECTION = 8000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
-    """A chunk with its text, and its section's text as `context`; offsets count characters of the document."""
-
-    ref: str
-    document: str
-    knowledge_base: str
-    source_uri: str
-    title: str
-    heading_path: tuple[str, ...]
-    text: str
-    context: str
-    location: Location
-    start: int
-    end: int
-    context_start: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedPassage:
-    """A citation opened: `text` is the passage's surroundings, `text[start:end]` the passage or the quote in it.
-
-    `changed` says that the cited version is gone; then the words stand where they were found in the current text
-    (`start == end` when they were not).
-    """
-
-    document: str
-    title: str
-    source_uri: str
-    heading_path: tuple[str, ...]
-    location: Location
-    text: str
-    start: int
-    end: int
-    changed: bool = False
 
 
 def passages(engine: Engine, refs: Sequence[str]) -> dict[str, Passage]:

@@ -3,23 +3,11 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from devops_chatbot.errors import NotFound
 from devops_chatbot.i18n import Reason
+from devops_chatbot.status import EmbeddingInfo
 from knowledge.embed import Embedder
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmbeddingInfo:
-    """One embedding model as people see it; `default` is what a new knowledge base gets."""
-
-    name: str
-    provider: str
-    model: str
-    default: bool
-    state: Literal["ready", "disabled", "unknown"]
-    why: Reason | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from devops_chatbot.db.transactions import reading
 from devops_chatbot.errors import BadRequest, NotFound
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import Originals
-from knowledge.catalog.catalog import Source
 from knowledge.ingest.job_items import Item
 from knowledge.loaders import loader_for
+from knowledge.model import Source
 from knowledge.sources.archives import ArchiveLimits, is_archive, unpack
 from knowledge.sources.folder import SourceFile, files_below
 

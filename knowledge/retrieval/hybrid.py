@@ -6,10 +6,9 @@ from typing import Protocol, TypeVar
 
 from devops_chatbot.chat import IndexName, SearchMode
 from devops_chatbot.errors import BadQuestion
-from knowledge.catalog.chunks import Passage
 from knowledge.embed.embedding_probe import cosine_scale, foreign_share, understanding
 from knowledge.entities import SPECIFIC, entities_in
-from knowledge.model import GraphStore, Hit, LexicalIndex, Match, Scope, VectorStore, document_of
+from knowledge.model import GraphStore, Hit, LexicalIndex, Match, Passage, Scope, VectorStore, document_of
 from knowledge.retrieval import fusion
 from knowledge.retrieval.fusion import Fused
 from knowledge.retrieval.lexical_rerank import Wording

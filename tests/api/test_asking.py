@@ -13,11 +13,11 @@ from whole_product import running
 
 from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import build
-from devops_chatbot.chat import Answer, Event, Failure, Route, Token
+from devops_chatbot.chat import Answer, Event, Failure, Route, Thread, Token
 from devops_chatbot.client.client import Client
 from devops_chatbot.config.data_directory import open_data_directory
 from devops_chatbot.config.settings import load
-from devops_chatbot.schemas.wire import NewMessage, Thread
+from devops_chatbot.schemas.threads import NewMessage
 
 HELLO = NewMessage(text="Hello, who are you?", route="chat")
 

@@ -21,8 +21,8 @@ from devops_chatbot.api.problems import (
     status_of,
     status_of_name,
 )
-from devops_chatbot.errors import ChatbotError, ModelUnavailable, NotFound, StoreUnavailable
-from devops_chatbot.schemas.wire import Problem
+from devops_chatbot.errors import ChatbotError, ModelUnavailable, NotFound, Problem, StoreUnavailable
+from devops_chatbot.values import from_json
 
 
 class Body(BaseModel):
@@ -120,7 +120,7 @@ def test_without_the_right_key_nobody_comes_in(serve) -> None:
 def test_a_problem_has_the_shape_of_rfc_9457(get) -> None:
     response = get("/api/v1/nothing")
     assert response.headers["content-type"] == "application/problem+json"
-    problem = Problem.model_validate(response.json())
+    problem = from_json(Problem, response.content)
     assert (problem.status, problem.error, problem.type) == (404, "NotFound", "urn:devops-chatbot:not-found")
     assert problem.request_id == response.headers["x-request-id"]
     assert "/api/v1/nothing" in problem.detail

@@ -10,7 +10,7 @@ from patience import PATIENCE_S, wait_until
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError, NotFound
-from devops_chatbot.schemas.wire import ENDED, Job
+from devops_chatbot.work import ENDED, Job
 
 PAGE = "# Page {0}\n\nPage {0} says what to do about disk number {0}.\n\n" + "More words about it. " * 60
 MANY = 400

@@ -16,7 +16,8 @@ from devops_chatbot.bootstrap import Product
 from devops_chatbot.chat import Answer, Evidence, Route, Token
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import BadRequest, Conflict, NotAllowed, NotFound
-from devops_chatbot.schemas.wire import Job, NewMessage
+from devops_chatbot.schemas.threads import NewMessage
+from devops_chatbot.work import Job
 
 DISK = """# DiskFull
 

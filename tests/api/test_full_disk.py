@@ -16,7 +16,8 @@ from devops_chatbot.client.client import Client
 from devops_chatbot.config.data_directory import open_data_directory
 from devops_chatbot.config.settings import load
 from devops_chatbot.errors import ChatbotError, StoreUnavailable
-from devops_chatbot.schemas.wire import Job, NewMessage
+from devops_chatbot.schemas.threads import NewMessage
+from devops_chatbot.work import Job
 
 pytestmark = pytest.mark.service
 

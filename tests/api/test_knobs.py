@@ -13,7 +13,7 @@ from devops_chatbot.chat import Answer, Evidence
 from devops_chatbot.client.client import Client
 from devops_chatbot.config.data_directory import open_data_directory
 from devops_chatbot.config.settings import load
-from devops_chatbot.schemas.wire import NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 
 PAGES = tuple(
     (f"page{number}.md", f"# Disk page {number}\n\nThe disk of server {number} is full. {words}\n".encode())

@@ -14,7 +14,7 @@ from devops_chatbot.chat import Answer
 from devops_chatbot.client.client import Client
 from devops_chatbot.config.data_directory import open_data_directory
 from devops_chatbot.config.settings import load
-from devops_chatbot.schemas.wire import NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 from knowledge import samples as shipped
 
 SAMPLES = Path(shipped.__file__).parent

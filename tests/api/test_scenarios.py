@@ -13,7 +13,7 @@ from devops_chatbot.chat import Answer, Failure, Route
 from devops_chatbot.client.client import Client
 from devops_chatbot.config.data_directory import open_data_directory
 from devops_chatbot.config.settings import load
-from devops_chatbot.schemas.wire import NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 
 HANDOVER = """\
 name: handover

@@ -12,7 +12,7 @@ from devops_chatbot.client.client import Client
 from devops_chatbot.code import Attachment, CodeRun
 from devops_chatbot.errors import BadRequest, NotFound, SandboxUnavailable, TooLarge
 from devops_chatbot.sandbox_bootstrap import owner
-from devops_chatbot.schemas.wire import NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 from sandbox.docker.engine import Engine
 from sandbox.docker.image_build import Image
 from sandbox.model import OutputChunk

@@ -2,7 +2,7 @@
 
 from devops_chatbot.chat import Answer, Evidence
 from devops_chatbot.client.client import Client
-from devops_chatbot.schemas.wire import NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 
 SECTIONS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation", "History")
 WORDS = "the queue of the broker grows because consumers are slower than producers and nobody has noticed it yet "

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from devops_chatbot.chat import Choice, Citation, Location, Route, Usage
-from devops_chatbot.conversations.threads import NewMessage, Threads
+from devops_chatbot.chat import Choice, Citation, Location, MessageContent, Route, Usage
+from devops_chatbot.conversations.threads import Threads
 from devops_chatbot.errors import BadRequest, NotFound
 
-ASKED = NewMessage(role="user", text="How do I renew the certificate?")
+ASKED = MessageContent(role="user", text="How do I renew the certificate?")
 CITATION = Citation(
     number=1,
     ref="d1#abc-0",
@@ -26,7 +26,7 @@ ROUTE = Route(
     confidence=0.9,
     alternatives=(Choice(scenario="chat", confidence=0.1),),
 )
-ANSWERED = NewMessage(
+ANSWERED = MessageContent(
     role="assistant",
     text="Run `certbot renew` [1]",
     citations=(CITATION,),
@@ -56,13 +56,13 @@ class ThreadsContract:
     def test_the_first_question_becomes_the_title_of_a_thread_without_one(self, threads: Threads) -> None:
         thread = threads.create()
         assert thread.title == ""
-        threads.append(thread.id, NewMessage(role="user", text="  How do I\nrenew  it? "))
-        threads.append(thread.id, NewMessage(role="user", text="And then?"))
+        threads.append(thread.id, MessageContent(role="user", text="  How do I\nrenew  it? "))
+        threads.append(thread.id, MessageContent(role="user", text="And then?"))
         assert threads.load(thread.id).title == "How do I renew it?"
 
     def test_a_long_first_question_is_cut_at_a_word(self, threads: Threads) -> None:
         thread = threads.create()
-        threads.append(thread.id, NewMessage(role="user", text="certificate " * 20))
+        threads.append(thread.id, MessageContent(role="user", text="certificate " * 20))
         title = threads.load(thread.id).title
         assert len(title) <= 61
         assert title.endswith("certificate…")
@@ -81,8 +81,8 @@ class ThreadsContract:
 
     def test_text_is_found_in_titles_and_messages(self, threads: Threads) -> None:
         by_title, by_message, other = threads.create("Disk FULL"), threads.create("b"), threads.create("c")
-        threads.append(by_message.id, NewMessage(role="user", text="磁盘 is full at 100%"))
-        threads.append(other.id, NewMessage(role="user", text="nothing"))
+        threads.append(by_message.id, MessageContent(role="user", text="磁盘 is full at 100%"))
+        threads.append(other.id, MessageContent(role="user", text="nothing"))
         assert {one.id for one in threads.list(text="full").items} == {by_title.id, by_message.id}
         assert [one.id for one in threads.list(text="磁盘").items] == [by_message.id]
         assert [one.id for one in threads.list(text="100%").items] == [by_message.id]
@@ -93,7 +93,7 @@ class ThreadsContract:
         thread = threads.create()
         asked = threads.append(thread.id, ASKED)
         old = threads.append(thread.id, ANSWERED)
-        new = threads.append(thread.id, NewMessage(role="assistant", text="Better."), instead_of=old.id)
+        new = threads.append(thread.id, MessageContent(role="assistant", text="Better."), instead_of=old.id)
         assert threads.load(thread.id).messages == (asked, new)
 
     def test_a_thread_is_renamed(self, threads: Threads) -> None:
@@ -124,7 +124,7 @@ class ThreadsContract:
         def write(number: int) -> None:
             try:
                 for position in range(5):
-                    threads.append(thread.id, NewMessage(role="user", text=f"{number} {position}"))
+                    threads.append(thread.id, MessageContent(role="user", text=f"{number} {position}"))
             except Exception as error:  # noqa: BLE001 whatever it is, the test shows it
                 errors.append(error)
 

@@ -13,7 +13,8 @@ from ingest.library import Library, MemoryVectors, page, write_files
 from patience import PATIENCE_S, wait_until
 
 from devops_chatbot.errors import NotFound
-from devops_chatbot.runs import Job, Jobs
+from devops_chatbot.runs import Jobs
+from devops_chatbot.work import Job
 from knowledge.ingest.ingest import STEP
 
 

@@ -9,7 +9,7 @@ import pytest
 from scripted_model import Reply, ScriptedModel
 from served_pages import Product, product
 
-from devops_chatbot.schemas.wire import NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 from sandbox.docker.image_build import Image
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from patience import PATIENCE_S
 
 from devops_chatbot.client.client import Client
-from devops_chatbot.schemas.wire import NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 from webui.chat.live import Asked, LiveAnswer, LiveAnswers
 
 ROUTE = ("route", {"scenario": "docs", "why": "because", "confidence": 0.9})

@@ -7,7 +7,7 @@ import pytest
 
 import webui
 from devops_chatbot.chat import Location
-from devops_chatbot.schemas.wire import OpenedPassage
+from knowledge.model import OpenedPassage
 from webui.components.markup import answer_markdown, passage_html, snippet_html
 
 

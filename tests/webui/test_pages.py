@@ -17,7 +17,7 @@ from devops_chatbot.bootstrap import build
 from devops_chatbot.client.client import Client
 from devops_chatbot.config.data_directory import open_data_directory
 from devops_chatbot.config.settings import load
-from devops_chatbot.schemas.wire import KnowledgeBase
+from knowledge.model import KnowledgeBase
 
 APP = Path(str(webui.__file__)).parent / "app.py"
 

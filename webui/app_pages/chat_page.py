@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from devops_chatbot.chat import Failure
+from devops_chatbot.chat import Failure, Message, ScenarioState, Thread
 from devops_chatbot.code import Attachment
 from devops_chatbot.errors import ChatbotError, NotFound
-from devops_chatbot.schemas.wire import Message, NewMessage, Scenario, Thread
+from devops_chatbot.schemas.threads import NewMessage
 from webui.chat import attaching, codecell, composer, conversation, session_menu, welcome
 from webui.chat.live import Asked, LiveAnswer, View, answers
 from webui.components import passage
@@ -232,7 +232,7 @@ def _show_messages(
     return spots
 
 
-def _scenarios() -> list[Scenario]:
+def _scenarios() -> list[ScenarioState]:
     try:
         return client().scenarios()
     except ChatbotError as error:

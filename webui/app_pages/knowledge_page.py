@@ -5,7 +5,7 @@ from html import escape
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.schemas.wire import KnowledgeBase
+from knowledge.model import KnowledgeBase
 from webui.components import passage
 from webui.components.jobs import follow_job, show_result
 from webui.components.places import place

@@ -1,13 +1,14 @@
 """Status and settings: what runs, which models there are and what they do, and where every setting comes from."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html import escape
 
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.i18n import Reason
-from devops_chatbot.schemas.wire import Check, EmbeddingInfo, ModelInfo, Models, Setting, Test
+from devops_chatbot.status import Check, EmbeddingInfo, ModelInfo, ModelList, Setting, Trial
 from webui.components.jobs import show_jobs, state_badge
 from webui.components.session import client, language, plain, shown_errors, t, told
 from webui.components.words import role_label
@@ -91,8 +92,8 @@ def _really(check: Check) -> Check:
         else:
             test = client().test_check(check.name)
     except ChatbotError as error:
-        return check.model_copy(update={"state": "failed", "why": error.reason})
-    return check.model_copy(update={"state": "ready" if test.ok else "failed", "why": test.detail})
+        return replace(check, state="failed", why=error.reason)
+    return replace(check, state="ready" if test.ok else "failed", why=test.detail)
 
 
 def _jobs() -> None:
@@ -141,10 +142,10 @@ def _tested(
     state: str,
     why: Reason | None,
     testable: bool,
-    test: Callable[[str], Test],
+    test: Callable[[str], Trial],
 ) -> None:
     """A row with a test button; what the test found stays below it."""
-    results: dict[str, Test] = st.session_state.setdefault("tests", {})
+    results: dict[str, Trial] = st.session_state.setdefault("tests", {})
     with st.container(key=f"row_{key}", horizontal=True, vertical_alignment="center", border=True, wrap=False):
         spot = st.container(gap=None)
         if testable and st.button(t("status.test"), key=f"test_{key}", icon=":material/network_check:"):
@@ -162,7 +163,7 @@ def _tested(
         )
 
 
-def _roles(models: Models) -> None:
+def _roles(models: ModelList) -> None:
     if not models.roles:
         return
     _heading(t("status.roles"))
@@ -185,7 +186,7 @@ def _roles(models: Models) -> None:
         _reset(models)
 
 
-def _reset(models: Models) -> None:
+def _reset(models: ModelList) -> None:
     with shown_errors():
         for role in models.switched:
             client().reset_role(role)
@@ -193,7 +194,7 @@ def _reset(models: Models) -> None:
         st.rerun()
 
 
-def _assign(models: Models, chosen: dict[str, list[str]]) -> None:
+def _assign(models: ModelList, chosen: dict[str, list[str]]) -> None:
     with shown_errors():
         for role, names in chosen.items():
             if tuple(names) != models.roles[role]:

@@ -5,8 +5,10 @@ from typing import cast
 
 import streamlit as st
 
-from devops_chatbot.chat import SearchMode
-from devops_chatbot.schemas.wire import KnowledgeBase, ModelInfo, NewMessage, Scenario
+from devops_chatbot.chat import ScenarioState, SearchMode
+from devops_chatbot.schemas.threads import NewMessage
+from devops_chatbot.status import ModelInfo
+from knowledge.model import KnowledgeBase
 from webui.components.places import place
 from webui.components.session import plain, t
 from webui.components.words import MODES, scenario_label
@@ -41,7 +43,7 @@ def keep_choices() -> None:
 def show_choices(
     bases: Sequence[KnowledgeBase],
     models: Sequence[ModelInfo],
-    scenarios: Sequence[Scenario],
+    scenarios: Sequence[ScenarioState],
     *,
     code: Callable[[], None],
 ) -> None:
@@ -87,7 +89,7 @@ def _choose_model(models: Sequence[ModelInfo]) -> None:
         )
 
 
-def _choose_rest(scenarios: Sequence[Scenario]) -> None:
+def _choose_rest(scenarios: Sequence[ScenarioState]) -> None:
     routes = [_AUTO, *(scenario.name for scenario in scenarios if scenario.state in ("ready", "unknown"))]
     if st.session_state.get("ask_route") not in routes:
         st.session_state["ask_route"] = _AUTO

@@ -8,8 +8,7 @@ from typing import Protocol
 
 import streamlit as st
 
-from devops_chatbot.chat import Citation, Route
-from devops_chatbot.schemas.wire import Message, Scenario
+from devops_chatbot.chat import Citation, Message, Route, ScenarioState
 from webui.chat import codecell
 from webui.chat.codeblocks import Code, fenced, parts, runnable
 from webui.chat.live import LiveAnswer, View
@@ -45,7 +44,7 @@ class Shown:
     spots: tuple[codecell.Spot, ...] = ()
 
 
-def show_answer(message: Message, scenarios: Sequence[Scenario], *, last: bool, bench: codecell.Bench) -> Shown:
+def show_answer(message: Message, scenarios: Sequence[ScenarioState], *, last: bool, bench: codecell.Bench) -> Shown:
     """Draw a saved answer."""
     token = _token(message)
     passage.remember(token, message.citations)
@@ -81,7 +80,7 @@ def follow(spots: Sequence[Growing]) -> None:
 class AnswerSpot:
     """Where an answer is drawn while it is written."""
 
-    def __init__(self, live: LiveAnswer, scenarios: Sequence[Scenario]) -> None:
+    def __init__(self, live: LiveAnswer, scenarios: Sequence[ScenarioState]) -> None:
         with st.container(key="answer_live", gap="small"):
             self._status, self._text = st.empty(), st.empty()
         self._live = live
@@ -153,7 +152,7 @@ def _token(message: Message) -> str:
     return "".join(letter for letter in message.id if letter.isalnum())
 
 
-def _progress(view: View, scenarios: Sequence[Scenario]) -> str:
+def _progress(view: View, scenarios: Sequence[ScenarioState]) -> str:
     if view.progress and view.progress.stage == "attachments" and view.route is None:
         words = told(view.progress.what)
     elif view.text:
@@ -171,7 +170,9 @@ def _progress(view: View, scenarios: Sequence[Scenario]) -> str:
     return f'<div class="cb-progress" role="status"><span class="cb-dots"></span>{route}{escape(words)}{clock}</div>'
 
 
-def _show_route(route: Route, scenarios: Sequence[Scenario], *, key: str, model: str | None, last: bool) -> str | None:
+def _show_route(
+    route: Route, scenarios: Sequence[ScenarioState], *, key: str, model: str | None, last: bool
+) -> str | None:
     again: str | None = None
     with st.container(key=f"route_{key}", horizontal=True, gap="small", vertical_alignment="center"):
         sure = f" · {route.confidence:.0%}" if route.confidence < 1 else ""
@@ -191,7 +192,7 @@ def _show_route(route: Route, scenarios: Sequence[Scenario], *, key: str, model:
     return again
 
 
-def _other_routes(route: Route, scenarios: Sequence[Scenario], key: str) -> str | None:
+def _other_routes(route: Route, scenarios: Sequence[ScenarioState], key: str) -> str | None:
     others = [scenario for scenario in scenarios if scenario.name != route.scenario]
     if others:
         st.html(f'<div class="cb-why"><h4>{escape(t("route.instead"))}</h4></div>')

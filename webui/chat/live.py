@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from devops_chatbot.chat import Answer, Event, Evidence, Failure, Progress, Route, Token
+from devops_chatbot.chat import STOPPED, Answer, Event, Evidence, Failure, Progress, Route, Token
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.i18n import Reason
-from devops_chatbot.schemas.wire import STOPPED, NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 
 UNWATCHED_S = 15
 STOP_WAIT_S = 3

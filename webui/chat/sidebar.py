@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from devops_chatbot.chat import ThreadSummary
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.schemas.wire import ThreadSummary
 from webui.chat.live import answers
 from webui.components import bridge, passage
 from webui.components.places import place, places

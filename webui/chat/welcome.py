@@ -3,7 +3,7 @@
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError, NotFound
-from devops_chatbot.schemas.wire import KnowledgeBase, Samples
+from knowledge.model import KnowledgeBase, Samples
 from webui.components.jobs import follow_job
 from webui.components.places import place
 from webui.components.session import client, language, plain, show_error, shown_errors, t, told

@@ -5,7 +5,7 @@ from html import escape
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.schemas.wire import Job
+from devops_chatbot.work import Job
 from webui.components.session import client, has_text, plain, show_error, t, told
 from webui.components.words import ago
 

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from devops_chatbot.schemas.wire import OpenedPassage
+from knowledge.model import OpenedPassage
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import get_args
 
-from devops_chatbot.chat import SearchMode
-from devops_chatbot.schemas.wire import Scenario
+from devops_chatbot.chat import ScenarioState, SearchMode
 from webui.components.session import has_text, language, t
 
 MODES: tuple[SearchMode, ...] = get_args(SearchMode)
@@ -35,7 +34,7 @@ def ago(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"
 
 
-def scenario_label(name: str, scenarios: Sequence[Scenario]) -> str:
+def scenario_label(name: str, scenarios: Sequence[ScenarioState]) -> str:
     """A scenario's title in the person's language; its name when there is no such scenario any more."""
     title = next((one.title for one in scenarios if one.name == name), {})
     return title.get(language()) or title.get("en") or name

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from devops_chatbot.schemas.wire import Job, KnowledgeBase
+from devops_chatbot.work import Job
+from knowledge.model import KnowledgeBase
 from webui.components.session import client, shown_errors, t
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import cast
 
 import streamlit as st
 
-from devops_chatbot.schemas.wire import Document, DocumentState, KnowledgeBase, Page
+from devops_chatbot.values import Page
+from knowledge.model import Document, DocumentState, KnowledgeBase
 from webui.components import passage
 from webui.components.jobs import state_badge
 from webui.components.session import client, plain, shown_errors, t, told

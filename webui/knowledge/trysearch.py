@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from devops_chatbot.schemas.wire import Hit, KnowledgeBase, SearchResult
+from knowledge.model import Hit, KnowledgeBase, SearchResult
 from webui.components import passage
 from webui.components.markup import snippet_html
 from webui.components.session import client, plain, shown_errors, t

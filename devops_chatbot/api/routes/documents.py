@@ -13,14 +13,17 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import In, Named, Of, Offset, given, page
+from devops_chatbot.api.context import ContextDep, Named, Offset, ProductDep
 from devops_chatbot.api.routes.jobs import started
 from devops_chatbot.api.uploads import receive_files
 from devops_chatbot.bootstrap import DOWNLOADS, Product
 from devops_chatbot.config.data_directory import free_bytes
 from devops_chatbot.errors import StoreUnavailable
 from devops_chatbot.schemas import NATIVE
-from devops_chatbot.schemas.wire import Document, DocumentState, Page, Passage, Selection, StartedJob
+from devops_chatbot.schemas.knowledge_bases import Selection
+from devops_chatbot.values import Page
+from devops_chatbot.work import StartedJob
+from knowledge.model import Document, DocumentState, PassageSummary
 
 router = APIRouter(prefix=NATIVE + "/knowledge-bases/{kb}/documents", tags=["documents"])
 
@@ -43,7 +46,7 @@ _ZIP: dict[int | str, dict[str, Any]] = {200: {"description": "A zip", "content"
 
 
 @router.post("", status_code=202, openapi_extra=UPLOAD)
-async def upload_documents(kb: Named, request: Request, context: In) -> StartedJob:
+async def upload_documents(kb: Named, request: Request, context: ContextDep) -> StartedJob:
     """Send one or many files in the field `files`; zip and tar archives are unpacked.
 
     A file name may be a relative path, which becomes the document's address. A file of the same address replaces the
@@ -68,33 +71,30 @@ async def upload_documents(kb: Named, request: Request, context: In) -> StartedJ
 @router.get("")
 def list_documents(
     kb: Named,
-    product: Of,
+    product: ProductDep,
     state: DocumentState | None = None,
     text: str | None = None,
     offset: Offset = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[Document]:
     """The file table; `text` is looked for in addresses and titles."""
-    found = product.catalogue.documents(
-        product.catalogue.get(kb).id, state=state, text=text, offset=offset, limit=limit
-    )
-    return page(Document, found.items, found.total)
+    return product.catalogue.documents(product.catalogue.get(kb).id, state=state, text=text, offset=offset, limit=limit)
 
 
 @router.post("/delete", status_code=204)
-def delete_documents(kb: Named, body: Selection, product: Of) -> None:
+def delete_documents(kb: Named, body: Selection, product: ProductDep) -> None:
     """Remove many documents from every index."""
     product.ingest.remove_documents(product.catalogue.get(kb).id, body.ids)
 
 
 @router.post("/reindex", status_code=202)
-def reindex_documents(kb: Named, body: Selection, product: Of) -> StartedJob:
+def reindex_documents(kb: Named, body: Selection, product: ProductDep) -> StartedJob:
     """Read documents anew from the originals that the server keeps."""
     return started(product.jobs.reindex(product.catalogue.get(kb).id, body.ids))
 
 
 @router.post("/download", response_class=FileResponse, responses=_ZIP)
-def download_documents(kb: Named, body: Selection, product: Of) -> FileResponse:
+def download_documents(kb: Named, body: Selection, product: ProductDep) -> FileResponse:
     """The originals of many documents in one zip, each below the folders of its address."""
     base = product.catalogue.get(kb)
     documents = [product.catalogue.document(base.id, each) for each in dict.fromkeys(body.ids)]
@@ -116,26 +116,26 @@ def download_documents(kb: Named, body: Selection, product: Of) -> FileResponse:
 
 
 @router.get("/{document_id}")
-def get_document(kb: Named, document_id: str, product: Of) -> Document:
+def get_document(kb: Named, document_id: str, product: ProductDep) -> Document:
     """One row of the file table."""
-    return given(Document, product.catalogue.document(product.catalogue.get(kb).id, document_id))
+    return product.catalogue.document(product.catalogue.get(kb).id, document_id)
 
 
 @router.delete("/{document_id}", status_code=204)
-def delete_document(kb: Named, document_id: str, product: Of) -> None:
+def delete_document(kb: Named, document_id: str, product: ProductDep) -> None:
     """Remove a document from every index."""
     product.ingest.remove_document(product.catalogue.get(kb).id, document_id)
 
 
 @router.get("/{document_id}/chunks")
-def list_chunks(kb: Named, document_id: str, product: Of) -> Page[Passage]:
+def list_chunks(kb: Named, document_id: str, product: ProductDep) -> Page[PassageSummary]:
     """The pieces that the document was split into, in reading order."""
     document = product.catalogue.document(product.catalogue.get(kb).id, document_id)
-    return page(Passage, product.catalogue.chunks(document.id))
+    return Page.of(product.catalogue.chunks(document.id))
 
 
 @router.get("/{document_id}/original", response_class=FileResponse)
-def download_document(kb: Named, document_id: str, product: Of) -> FileResponse:
+def download_document(kb: Named, document_id: str, product: ProductDep) -> FileResponse:
     """The file as it was taken in; always as a download, never shown as a page of this server."""
     document = product.catalogue.document(product.catalogue.get(kb).id, document_id)
     return FileResponse(

@@ -10,13 +10,14 @@ from typing import get_args
 from fastapi import APIRouter, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from devops_chatbot.api.context import In, Of
+from devops_chatbot.api.context import ContextDep, ProductDep
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.config.data_directory import free_bytes
 from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable
 from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas import NATIVE
-from devops_chatbot.schemas.wire import Check, JobState, Readiness, State, Test
+from devops_chatbot.status import Check, Readiness, State, Trial
+from devops_chatbot.work import JobState
 
 router = APIRouter(prefix=NATIVE + "/checks", tags=["health"])
 machines = APIRouter(tags=["health"])
@@ -33,7 +34,7 @@ async def healthz() -> dict[str, str]:
 
 
 @machines.get("/readyz", responses={503: {"model": Readiness, "description": "Something necessary has failed"}})
-def readyz(product: Of, response: Response) -> Readiness:
+def readyz(product: ProductDep, response: Response) -> Readiness:
     """Each thing the product needs: ready, disabled or failed and why. 503 when a necessary one has failed."""
     necessary, others = tuple(_necessary(product)), tuple(_others(product))
     ready = all(check.state == "ready" for check in necessary)
@@ -42,7 +43,7 @@ def readyz(product: Of, response: Response) -> Readiness:
 
 
 @router.post("/{name}/test")
-def test_check(name: str, product: Of) -> Test:
+def test_check(name: str, product: ProductDep) -> Trial:
     """Really use a thing that `/readyz` names: write to the data directory, open a store and look into it.
 
     Models and embedding models have test routes of their own.
@@ -55,11 +56,11 @@ def test_check(name: str, product: Of) -> Test:
         ok, detail = True, tests[name]()
     except (ChatbotError, OSError, SQLAlchemyError) as error:
         ok, detail = False, _why(error)
-    return Test(ok=ok, seconds=time.perf_counter() - begun, detail=detail)
+    return Trial(ok=ok, seconds=time.perf_counter() - begun, detail=detail)
 
 
 @machines.get("/metrics", response_class=Response)
-def metrics(context: In) -> Response:
+def metrics(context: ContextDep) -> Response:
     """Prometheus text."""
     numbers, product = context.metrics, context.product
     bases, jobs = product.catalogue.list(), product.jobs.list()

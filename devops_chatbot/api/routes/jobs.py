@@ -6,12 +6,12 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot import runs
-from devops_chatbot.api.context import In, Of, given, page
+from devops_chatbot.api.context import ContextDep, ProductDep
 from devops_chatbot.api.sse import EventStream, frame
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.schemas import NATIVE
-from devops_chatbot.schemas.wire import Job, Page, StartedJob
+from devops_chatbot.values import Page, to_json
+from devops_chatbot.work import Job, StartedJob
 
 router = APIRouter(prefix=NATIVE + "/jobs", tags=["jobs"])
 
@@ -25,33 +25,33 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def started(job: runs.Job) -> StartedJob:
+def started(job: Job) -> StartedJob:
     """The answer to a request that began a job."""
-    return StartedJob(job_id=job.id, job=given(Job, job))
+    return StartedJob(job_id=job.id, job=job)
 
 
 @router.get("")
-def list_jobs(product: Of, knowledge_base: str | None = None) -> Page[Job]:
+def list_jobs(product: ProductDep, knowledge_base: str | None = None) -> Page[Job]:
     """Newest first; `knowledge_base` is an id or a name."""
     scope = product.catalogue.get(knowledge_base).id if knowledge_base else None
-    return page(Job, product.jobs.list(scope))
+    return Page.of(product.jobs.list(scope))
 
 
 @router.get("/{job_id}")
-def get_job(job_id: str, product: Of) -> Job:
+def get_job(job_id: str, product: ProductDep) -> Job:
     """A job as it stands now."""
-    return given(Job, product.jobs.get(job_id))
+    return product.jobs.get(job_id)
 
 
 @router.delete("/{job_id}")
-def cancel_job(job_id: str, product: Of) -> Job:
+def cancel_job(job_id: str, product: ProductDep) -> Job:
     """Stops the work; documents that are in stay in. Cancelling a job that has ended changes nothing."""
     product.jobs.cancel(job_id)
-    return given(Job, product.jobs.get(job_id))
+    return product.jobs.get(job_id)
 
 
 @router.get("/{job_id}/events", response_class=EventStream, responses=_EVENTS)
-async def job_events(job_id: str, context: In) -> EventStream:
+async def job_events(job_id: str, context: ContextDep) -> EventStream:
     """Follow a job; leaving does not stop it."""
     await run_in_threadpool(context.product.jobs.get, job_id)
     return EventStream(_events(context.product, job_id), streams=context.streams, name=f"job:{job_id}")
@@ -59,4 +59,4 @@ async def job_events(job_id: str, context: In) -> EventStream:
 
 async def _events(product: Product, job_id: str) -> AsyncGenerator[bytes]:
     async for job in product.jobs.events(job_id):
-        yield frame("job", given(Job, job).model_dump_json().encode())
+        yield frame("job", to_json(job))

@@ -2,40 +2,42 @@
 
 from fastapi import APIRouter
 
-from devops_chatbot.api.context import Named, Of, given, page
+from devops_chatbot.api.context import Named, ProductDep
 from devops_chatbot.schemas import NATIVE
-from devops_chatbot.schemas.wire import KnowledgeBase, KnowledgeBaseChange, NewKnowledgeBase, Page
+from devops_chatbot.schemas.knowledge_bases import KnowledgeBaseChange, NewKnowledgeBase
+from devops_chatbot.values import Page
+from knowledge.model import KnowledgeBase
 
 router = APIRouter(prefix=NATIVE + "/knowledge-bases", tags=["knowledge bases"])
 
 
 @router.get("")
-def list_knowledge_bases(product: Of) -> Page[KnowledgeBase]:
+def list_knowledge_bases(product: ProductDep) -> Page[KnowledgeBase]:
     """Every knowledge base with its counts."""
-    return page(KnowledgeBase, product.catalogue.list())
+    return Page.of(product.catalogue.list())
 
 
 @router.post("", status_code=201)
-def create_knowledge_base(body: NewKnowledgeBase, product: Of) -> KnowledgeBase:
+def create_knowledge_base(body: NewKnowledgeBase, product: ProductDep) -> KnowledgeBase:
     """Names are unique and may be in any language."""
     embedding = product.embeddings.known(body.embedding)
-    return given(KnowledgeBase, product.catalogue.create(body.name, description=body.description, embedding=embedding))
+    return product.catalogue.create(body.name, description=body.description, embedding=embedding)
 
 
 @router.get("/{kb}")
-def get_knowledge_base(kb: Named, product: Of) -> KnowledgeBase:
+def get_knowledge_base(kb: Named, product: ProductDep) -> KnowledgeBase:
     """`{kb}` is an id or a name."""
-    return given(KnowledgeBase, product.catalogue.get(kb))
+    return product.catalogue.get(kb)
 
 
 @router.patch("/{kb}")
-def change_knowledge_base(kb: Named, body: KnowledgeBaseChange, product: Of) -> KnowledgeBase:
+def change_knowledge_base(kb: Named, body: KnowledgeBaseChange, product: ProductDep) -> KnowledgeBase:
     """Rename or describe it."""
     found = product.catalogue.get(kb)
-    return given(KnowledgeBase, product.catalogue.change(found.id, name=body.name, description=body.description))
+    return product.catalogue.change(found.id, name=body.name, description=body.description)
 
 
 @router.delete("/{kb}", status_code=204)
-def delete_knowledge_base(kb: Named, product: Of) -> None:
+def delete_knowledge_base(kb: Named, product: ProductDep) -> None:
     """Removes it from every index; a job that works on it ends."""
     product.ingest.drop_knowledge_base(product.catalogue.get(kb).id)

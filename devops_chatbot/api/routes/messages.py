@@ -11,14 +11,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import Context, In, refuse_repositories
+from devops_chatbot.api.context import Context, ContextDep, refuse_repositories
 from devops_chatbot.api.problems import status_of_name
 from devops_chatbot.api.sse import EventStream, encode
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.chat import Answer, Failure, Progress, Question
 from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas import NATIVE
-from devops_chatbot.schemas.wire import NewMessage
+from devops_chatbot.schemas.threads import NewMessage
 
 READING_POLL_S = 0.2
 
@@ -46,14 +46,14 @@ class Stopped(BaseModel):
 
 
 @router.post("/{thread_id}/messages", response_class=EventStream, responses=_EVENTS)
-async def ask(thread_id: str, body: NewMessage, context: In) -> EventStream:
+async def ask(thread_id: str, body: NewMessage, context: ContextDep) -> EventStream:
     """Ask a question and read the answer while it is written."""
     question = await run_in_threadpool(_question, context.product, thread_id, body)
     return EventStream(_events(context, question), streams=context.streams, name=thread_id)
 
 
 @router.post("/{thread_id}/stop")
-async def stop(thread_id: str, context: In) -> Stopped:
+async def stop(thread_id: str, context: ContextDep) -> Stopped:
     """Stop what is being answered in this conversation, from anywhere; what was said is kept."""
     return Stopped(stopped=context.streams.stop(thread_id))
 

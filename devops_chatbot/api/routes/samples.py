@@ -5,14 +5,15 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from devops_chatbot.api.context import Of
+from devops_chatbot.api.context import ProductDep
 from devops_chatbot.api.routes.jobs import started
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.errors import Conflict
 from devops_chatbot.schemas import NATIVE
-from devops_chatbot.schemas.wire import NewSamples, Samples, StartedJob
+from devops_chatbot.schemas.knowledge_bases import NewSamples
+from devops_chatbot.work import StartedJob
 from knowledge import samples
-from knowledge.catalog.catalog import KnowledgeBase
+from knowledge.model import KnowledgeBase, Samples
 
 router = APIRouter(prefix=NATIVE + "/samples", tags=["samples"])
 
@@ -20,7 +21,7 @@ FOLDERS = ("guide", "runbooks")
 
 
 @router.get("")
-def get_samples(product: Of) -> Samples:
+def get_samples(product: ProductDep) -> Samples:
     """The sample knowledge base, when it is built, and questions to try."""
     built = _built(product)
     return Samples(
@@ -30,7 +31,7 @@ def get_samples(product: Of) -> Samples:
 
 
 @router.post("", status_code=202)
-def build_samples(product: Of, body: NewSamples | None = None) -> StartedJob:
+def build_samples(product: ProductDep, body: NewSamples | None = None) -> StartedJob:
     """Build the sample knowledge base; again: bring it up to date, which costs next to nothing."""
     base = _built(product)
     if base is None:

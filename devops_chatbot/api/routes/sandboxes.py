@@ -14,13 +14,11 @@ from fastapi import APIRouter, Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from devops_chatbot.api.context import whole
 from devops_chatbot.api.sse import EventStream, Streams, frame
 from devops_chatbot.errors import ChatbotError, TooLarge
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.sandboxes import NewRun, NewSandbox
-from devops_chatbot.schemas.wire import Page
-from devops_chatbot.values import to_json
+from devops_chatbot.values import Page, to_json
 from sandbox import languages
 from sandbox.http import CALLER_HEADER
 from sandbox.model import (
@@ -65,7 +63,7 @@ def _door(request: Request) -> Door:
     return door
 
 
-Through = Annotated[Door, Depends(_door)]
+SandboxDep = Annotated[Door, Depends(_door)]
 
 _RUN: dict[int | str, dict[str, Any]] = {
     200: {
@@ -83,7 +81,7 @@ _RUN: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/readiness")
-def readiness(door: Through) -> SandboxReadiness:
+def readiness(door: SandboxDep) -> SandboxReadiness:
     """What the sandbox can do now; 503 with the reason when it can do nothing."""
     return door.sandbox.ready()
 
@@ -93,43 +91,43 @@ def list_languages() -> Page[Language]:
     """The languages that this product knows, with the other names that people use for them. Which of them can be run
     here now is said by `readiness`.
     """
-    return whole(languages.known())
+    return Page.of(languages.known())
 
 
 @router.post("/selftest", response_class=EventStream)
-async def selftest(request: Request, door: Through) -> EventStream:
+async def selftest(request: Request, door: SandboxDep) -> EventStream:
     """Try to break out on the sandbox's own host: a `result` event for each attack. Takes a minute."""
     return EventStream(_results(door.sandbox, limiter(request)), streams=door.streams, name="sandbox:selftest")
 
 
 @router.post("", status_code=201)
-def open_session(body: NewSandbox, request: Request, door: Through) -> SessionInfo:
+def open_session(body: NewSandbox, request: Request, door: SandboxDep) -> SessionInfo:
     """Open a session: a container of its own, which goes when nobody uses it."""
     limits = body.limits.over(door.usual, network=body.network)
     return door.sandbox.open(limits, language=body.language, caller=door.caller(request) or "local").info()
 
 
 @router.get("")
-def list_sessions(request: Request, door: Through) -> Page[SessionInfo]:
+def list_sessions(request: Request, door: SandboxDep) -> Page[SessionInfo]:
     """Your sessions, oldest first."""
-    return whole(door.sandbox.list(caller=door.caller(request)))
+    return Page.of(door.sandbox.list(caller=door.caller(request)))
 
 
 @router.get("/{sandbox_id}")
-def get_session(sandbox_id: str, request: Request, door: Through) -> SessionInfo:
+def get_session(sandbox_id: str, request: Request, door: SandboxDep) -> SessionInfo:
     """What a session may use and what it does."""
     return _session(door, request, sandbox_id).info()
 
 
 @router.delete("/{sandbox_id}", status_code=204)
-def close_session(sandbox_id: str, request: Request, door: Through) -> None:
+def close_session(sandbox_id: str, request: Request, door: SandboxDep) -> None:
     """End the session and everything in it."""
     _session(door, request, sandbox_id).close()
 
 
 @router.post("/{sandbox_id}/runs", responses=_RUN, response_model=None)
 async def run(
-    sandbox_id: str, body: NewRun, request: Request, door: Through, accept: Annotated[str, Header()] = ""
+    sandbox_id: str, body: NewRun, request: Request, door: SandboxDep, accept: Annotated[str, Header()] = ""
 ) -> Response:
     """Run code. A program that fails is a result like any other: look at `exit_code`."""
     session = await run_in_threadpool(_session, door, request, sandbox_id)
@@ -140,25 +138,25 @@ async def run(
 
 
 @router.post("/{sandbox_id}/interrupt", status_code=204)
-def interrupt(sandbox_id: str, request: Request, door: Through) -> None:
+def interrupt(sandbox_id: str, request: Request, door: SandboxDep) -> None:
     """Stop what runs; variables stay when the code lets itself be stopped."""
     _session(door, request, sandbox_id).interrupt()
 
 
 @router.post("/{sandbox_id}/reset", status_code=204)
-def reset(sandbox_id: str, request: Request, door: Through) -> None:
+def reset(sandbox_id: str, request: Request, door: SandboxDep) -> None:
     """Start again in a fresh container: no variables, no files."""
     _session(door, request, sandbox_id).reset()
 
 
 @router.get("/{sandbox_id}/files")
-def list_files(sandbox_id: str, request: Request, door: Through) -> Page[FileEntry]:
+def list_files(sandbox_id: str, request: Request, door: SandboxDep) -> Page[FileEntry]:
     """The files of the session's folder, without hidden ones."""
-    return whole(_session(door, request, sandbox_id).files.list())
+    return Page.of(_session(door, request, sandbox_id).files.list())
 
 
 @router.put("/{sandbox_id}/files/{path:path}")
-async def put_file(sandbox_id: str, path: str, request: Request, door: Through) -> FileEntry:
+async def put_file(sandbox_id: str, path: str, request: Request, door: SandboxDep) -> FileEntry:
     """Write a file; the body is its content, of type `application/octet-stream`."""
     session = await run_in_threadpool(_session, door, request, sandbox_id)
     most = (await run_in_threadpool(session.info)).limits.disk_mb << 20
@@ -175,7 +173,7 @@ async def put_file(sandbox_id: str, path: str, request: Request, door: Through) 
 
 
 @router.get("/{sandbox_id}/files/{path:path}", response_class=Response)
-def get_file(sandbox_id: str, path: str, request: Request, door: Through) -> StreamingResponse:
+def get_file(sandbox_id: str, path: str, request: Request, door: SandboxDep) -> StreamingResponse:
     """The content of a file, never to be shown by a browser as a page of ours."""
     pieces = _session(door, request, sandbox_id).files.get(path)
     headers = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
@@ -183,7 +181,7 @@ def get_file(sandbox_id: str, path: str, request: Request, door: Through) -> Str
 
 
 @router.delete("/{sandbox_id}/files/{path:path}", status_code=204)
-def delete_file(sandbox_id: str, path: str, request: Request, door: Through) -> None:
+def delete_file(sandbox_id: str, path: str, request: Request, door: SandboxDep) -> None:
     """Remove a file, or a folder with everything in it."""
     _session(door, request, sandbox_id).files.delete(path)
 

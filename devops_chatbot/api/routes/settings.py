@@ -1,23 +1,25 @@
 """The route of the settings in force."""
 
+import dataclasses
+
 from fastapi import APIRouter
 
-from devops_chatbot.api.context import Of, given
+from devops_chatbot.api.context import ProductDep
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.config.settings import in_force, settings_file
 from devops_chatbot.schemas import NATIVE
-from devops_chatbot.schemas.wire import Setting, SettingsInForce
+from devops_chatbot.status import Setting, SettingsInForce
 
 router = APIRouter(prefix=NATIVE + "/settings", tags=["settings"])
 
 
 @router.get("")
-def get_settings(product: Of) -> SettingsInForce:
+def get_settings(product: ProductDep) -> SettingsInForce:
     """What is in force and where each value comes from; secrets are hidden."""
     file = settings_file()
     return SettingsInForce(
         file=str(file) if file else None,
-        settings=tuple(_with_roles(given(Setting, setting), product) for setting in in_force(product.settings)),
+        settings=tuple(_with_roles(setting, product) for setting in in_force(product.settings)),
     )
 
 
@@ -26,4 +28,4 @@ def _with_roles(setting: Setting, product: Product) -> Setting:
     if section != "roles" or role not in product.models.switched():
         return setting
     names = ", ".join(product.models.assigned(role))
-    return setting.model_copy(update={"value": names, "origin": "switched"})
+    return dataclasses.replace(setting, value=names, origin="switched")

@@ -2,24 +2,27 @@
 
 from fastapi import APIRouter
 
-from devops_chatbot.api.context import Named, Of, page
+from devops_chatbot.api.context import Named, ProductDep
 from devops_chatbot.api.routes.jobs import started
 from devops_chatbot.errors import NotFound
 from devops_chatbot.schemas import NATIVE
-from devops_chatbot.schemas.wire import NewSource, Page, Source, StartedJob
+from devops_chatbot.schemas.knowledge_bases import NewSource
+from devops_chatbot.values import Page
+from devops_chatbot.work import StartedJob
+from knowledge.model import Source
 from knowledge.sources.folder import allowed_folder
 
 router = APIRouter(prefix=NATIVE + "/knowledge-bases/{kb}/sources", tags=["sources"])
 
 
 @router.get("")
-def list_sources(kb: Named, product: Of) -> Page[Source]:
+def list_sources(kb: Named, product: ProductDep) -> Page[Source]:
     """The folders that the knowledge base follows."""
-    return page(Source, product.catalogue.sources(product.catalogue.get(kb).id))
+    return Page.of(product.catalogue.sources(product.catalogue.get(kb).id))
 
 
 @router.post("", status_code=202)
-def sync_source(kb: Named, body: NewSource, product: Of) -> StartedJob:
+def sync_source(kb: Named, body: NewSource, product: ProductDep) -> StartedJob:
     """Follow a folder, or sync it again: only what changed is read, and what is gone is removed.
 
     The folder has to be below one that the setting `knowledge.folders` names.
@@ -30,7 +33,7 @@ def sync_source(kb: Named, body: NewSource, product: Of) -> StartedJob:
 
 
 @router.delete("", status_code=204)
-def forget_source(kb: Named, location: str, product: Of) -> None:
+def forget_source(kb: Named, location: str, product: ProductDep) -> None:
     """Follow a folder no longer; the documents that it gave stay."""
     found = product.catalogue.get(kb)
     if location not in {source.location for source in product.catalogue.sources(found.id)}:

@@ -12,16 +12,15 @@ from fastapi.responses import FileResponse, Response
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import In, Of, whole
+from devops_chatbot.api.context import ContextDep, ProductDep
 from devops_chatbot.api.routes.sandboxes import EVENT_STREAM, limiter, while_working
 from devops_chatbot.api.sse import EventStream, frame
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.code import CodeRun, ThreadSandbox
 from devops_chatbot.conversations import write_archive
 from devops_chatbot.schemas import NATIVE
-from devops_chatbot.schemas.code import RunRequest, ThreadSandboxChange
-from devops_chatbot.schemas.wire import Page
-from devops_chatbot.values import to_json
+from devops_chatbot.schemas.threads import RunRequest, ThreadSandboxChange
+from devops_chatbot.values import Page, to_json
 from sandbox.model import Artifact, OutputChunk
 
 router = APIRouter(prefix=NATIVE + "/threads/{thread_id}", tags=["conversations"])
@@ -42,15 +41,15 @@ _RUN: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/runs")
-def list_runs(thread_id: str, product: Of) -> Page[CodeRun]:
+def list_runs(thread_id: str, product: ProductDep) -> Page[CodeRun]:
     """The newest run of each code block of the conversation's answers, oldest first."""
     product.threads.load(thread_id)
-    return whole(product.workbench.runs.list(thread_id))
+    return Page.of(product.workbench.runs.list(thread_id))
 
 
 @router.post("/runs", responses=_RUN, response_model=None)
 async def run_code(
-    thread_id: str, body: RunRequest, request: Request, context: In, accept: Annotated[str, Header()] = ""
+    thread_id: str, body: RunRequest, request: Request, context: ContextDep, accept: Annotated[str, Header()] = ""
 ) -> Response:
     """Run code in the conversation's session, which keeps variables and files from run to run and sees the attachments."""
     events = _events(context.product, thread_id, body, request)
@@ -63,26 +62,26 @@ async def run_code(
 
 
 @router.get("/runs/{run_id}")
-def get_run(thread_id: str, run_id: str, product: Of) -> CodeRun:
+def get_run(thread_id: str, run_id: str, product: ProductDep) -> CodeRun:
     """What a code block did when it was run last."""
     return product.workbench.runs.get(thread_id, run_id)
 
 
 @router.delete("/runs/{run_id}", status_code=204)
-def delete_run(thread_id: str, run_id: str, product: Of) -> None:
+def delete_run(thread_id: str, run_id: str, product: ProductDep) -> None:
     """Remove a run and what it made from the conversation."""
     product.workbench.runs.delete(thread_id, run_id)
 
 
 @router.get("/runs/{run_id}/artifacts/{number}", response_class=FileResponse)
-def get_artifact(thread_id: str, run_id: str, number: int, product: Of) -> FileResponse:
+def get_artifact(thread_id: str, run_id: str, number: int, product: ProductDep) -> FileResponse:
     """A figure, a table or a file that a run made; always as a download, never shown as a page of this server."""
     artifact, path = product.workbench.runs.artifact(thread_id, run_id, number)
     return download(path, artifact.name.rpartition("/")[2])
 
 
 @router.get("/export", response_class=FileResponse)
-def export_thread(thread_id: str, product: Of) -> FileResponse:
+def export_thread(thread_id: str, product: ProductDep) -> FileResponse:
     """The conversation as a zip archive: its words, and what its code gave, as Markdown; figures, files, attachments."""
     thread = product.threads.load(thread_id)
     folder = product.jobs.new_staging()
@@ -96,33 +95,33 @@ def export_thread(thread_id: str, product: Of) -> FileResponse:
 
 
 @router.get("/sandbox")
-def get_sandbox(thread_id: str, product: Of) -> ThreadSandbox:
+def get_sandbox(thread_id: str, product: ProductDep) -> ThreadSandbox:
     """The conversation's session, when it has one, and the auto-run switch."""
     product.threads.load(thread_id)
     return product.workbench.state(thread_id)
 
 
 @router.patch("/sandbox")
-def change_sandbox(thread_id: str, body: ThreadSandboxChange, product: Of) -> ThreadSandbox:
+def change_sandbox(thread_id: str, body: ThreadSandboxChange, product: ProductDep) -> ThreadSandbox:
     """`auto_run`: whoever shows the conversation runs the code of new answers by itself. The web pages do."""
     product.workbench.set_auto_run(thread_id, body.auto_run)
     return product.workbench.state(thread_id)
 
 
 @router.post("/sandbox/interrupt", status_code=204)
-def interrupt_run(thread_id: str, product: Of) -> None:
+def interrupt_run(thread_id: str, product: ProductDep) -> None:
     """Stop what runs; variables stay when the code lets itself be stopped."""
     product.workbench.interrupt(thread_id)
 
 
 @router.post("/sandbox/reset", status_code=204)
-def reset_session(thread_id: str, product: Of) -> None:
+def reset_session(thread_id: str, product: ProductDep) -> None:
     """Start again in a fresh container: no variables, no files but the attached ones."""
     product.workbench.reset(thread_id)
 
 
 @router.delete("/sandbox", status_code=204)
-def close_session(thread_id: str, product: Of) -> None:
+def close_session(thread_id: str, product: ProductDep) -> None:
     """End the session; the next run opens another."""
     product.workbench.close(thread_id)
 

@@ -1,13 +1,15 @@
 """The base of every body that the API takes, and what is wrong in one, in words."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from devops_chatbot.chat import writable
 from devops_chatbot.errors import BadRequest
 from devops_chatbot.i18n import Reason
+
+Repositories = Annotated[tuple[str, ...], Field(description="names of repositories; so far there are none to name")]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -30,7 +32,7 @@ _EXPECTED = {
 }
 
 
-class Taken(BaseModel):
+class Body(BaseModel):
     """What the API takes; an unknown field is the asker's mistake and named as such."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

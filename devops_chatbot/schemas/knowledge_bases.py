@@ -1,0 +1,37 @@
+"""Request bodies of the routes of knowledge bases, their documents and their sources."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from devops_chatbot.schemas.body import Body
+
+
+class NewKnowledgeBase(Body):
+    name: str = Field(examples=["Runbooks"])
+    description: str = Field(default="", examples=["What to do when it burns"])
+    embedding: str | None = Field(
+        default=None, description="a name of `GET /api/v1/embeddings`; none: the default of the settings"
+    )
+
+
+class KnowledgeBaseChange(Body):
+    name: str | None = None
+    description: str | None = None
+
+
+class Selection(Body):
+    """Several documents at once."""
+
+    ids: tuple[str, ...] = Field(min_length=1, max_length=10_000)
+
+
+class NewSource(Body):
+    kind: Literal["folder"] = "folder"
+    location: str = Field(
+        examples=["/srv/docs"], description="absolute path below one of the folders in `knowledge.folders`"
+    )
+
+
+class NewSamples(Body):
+    language: Literal["en", "zh"] = Field(default="en", description="of the knowledge base's name")
