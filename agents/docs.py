@@ -36,7 +36,7 @@ class DocsAgent:
         hits = await asyncio.to_thread(
             self._retriever.search,
             task.query,
-            scope=Scope(knowledge_bases=task.route.sources),
+            scope=Scope(principal=task.question.asker, collections=task.route.sources),
             limit=task.question.limit,
             mode=task.question.mode,
             score_threshold=task.question.score_threshold,
@@ -60,7 +60,7 @@ def _evidence(hit: Hit) -> Evidence:
         source_uri=hit.source_uri,
         heading_path=hit.heading_path,
         location=hit.location,
-        knowledge_base=hit.knowledge_base,
+        collection=hit.collection,
         score=hit.score,
         found_by=hit.found_by,
     )
@@ -75,5 +75,5 @@ def _beside(passage: Passage) -> Evidence:
         source_uri=passage.source_uri,
         heading_path=passage.heading_path,
         location=passage.location,
-        knowledge_base=passage.knowledge_base,
+        collection=passage.knowledge_base,
     )

@@ -145,7 +145,7 @@ def _split(pages: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
         splitter = Splitter(chunk_tokens=220, overlap_tokens=30, count=open_bundled(Path(folder)).count)
         for number, (name, text) in enumerate(pages):
             parsed = loaders.load(text.encode(), name if name.endswith(".md") else f"{name}.md")
-            for chunk in splitter.split(parsed, knowledge_base="k", document_id=f"d{number}", version="0" * 32):
+            for chunk in splitter.split(parsed, collection="k", document_id=f"d{number}", version="0" * 32):
                 yield name, chunk.searchable
 
 

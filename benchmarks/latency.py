@@ -21,9 +21,11 @@ from knowledge import loaders
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
 from knowledge.embed import Embedder, open_bundled
+from knowledge.graph import DOCUMENTS
 from knowledge.ingest.ingest import Ingest
 from knowledge.model import ParsedDocument, Scope
 from knowledge.retrieval.hybrid import HybridRetriever
+from knowledge.sources import source_kinds
 from knowledge.stores.graph.ladybug import LadybugGraph
 from knowledge.stores.indexes import Stores
 from knowledge.stores.lexical.tantivy import TantivyWords
@@ -57,7 +59,9 @@ def measure(folder: Path, chunks: int) -> list[dict[str, Cell]]:
     weights = list(itertools.accumulate(1 / rank for rank in range(1, len(words) + 1)))
     catalogue = Catalogue(open_database(folder / "records.db"))
     vectors = ChromaVectors(folder / "vectors")
-    stores = Stores(vectors=vectors, words=TantivyWords(folder / "words"), graph=LadybugGraph(folder / "graph"))
+    stores = Stores(
+        vectors=vectors, lexical=TantivyWords(folder / "words"), graph=LadybugGraph(folder / "graph", schema=DOCUMENTS)
+    )
     model = open_bundled(folder / "model")
     base = catalogue.create("Pages", embedding="bundled").id
     _ingest(
@@ -68,9 +72,9 @@ def measure(folder: Path, chunks: int) -> list[dict[str, Cell]]:
         model,
         [_page(chance, words, weights, n) for n in range(chunks // CHUNKS_A_PAGE)],
     )
-    scope = Scope(knowledge_bases=(base,))
+    scope = Scope(principal="test", collections=(base,))
     retriever = HybridRetriever(
-        catalogue=catalogue, vectors=vectors, words=stores.words, graph=stores.graph, embedder_of=lambda _: model
+        catalogue=catalogue, vectors=vectors, lexical=stores.lexical, graph=stores.graph, embedder_of=lambda _: model
     )
     queries = [_query(chance, words, weights) for _ in range(QUERIES)]
     held = catalogue.get(base).chunks
@@ -128,6 +132,7 @@ def _ingest(
         originals=Originals(folder / "files"),
         reader=_InProcess(),
         embedder_of=lambda _: topics,
+        kinds=source_kinds(),
     )
     ingest.plan("fill", base, kind="folder", argument=str(files))
     while ingest.step("fill", base):

@@ -10,9 +10,11 @@ from pathlib import Path
 from devops_chatbot.db.engine import open_database
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
+from knowledge.graph import DOCUMENTS
 from knowledge.ingest.document_builder import TextEmbedder
 from knowledge.ingest.ingest import Ingest
 from knowledge.loaders.process import ParserProcess
+from knowledge.sources import source_kinds
 from knowledge.stores.graph.ladybug import LadybugGraph
 from knowledge.stores.indexes import Stores
 from knowledge.stores.lexical.tantivy import TantivyWords
@@ -53,8 +55,8 @@ class Library:
         self._reader = ParserProcess(timeout_s=60, memory_mb=1024)
         self._stores = stores or Stores(
             vectors=ChromaVectors(folder / "vectors"),
-            words=TantivyWords(folder / "words"),
-            graph=LadybugGraph(folder / "graph"),
+            lexical=TantivyWords(folder / "words"),
+            graph=LadybugGraph(folder / "graph", schema=DOCUMENTS),
         )
         self._ingest = Ingest(
             catalogue=self.catalogue,
@@ -62,6 +64,7 @@ class Library:
             originals=Originals(folder / "files"),
             reader=self._reader,
             embedder_of=lambda _: embedder,
+            kinds=source_kinds(),
         )
         self._runs = 0
 

@@ -10,7 +10,7 @@ import ctypes
 import multiprocessing
 import resource
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,8 @@ from pathlib import Path
 from benchmarks.library import Library, SpreadVectors, pages_of, write_pages
 from benchmarks.table import Cell, report
 from devops_chatbot.server.malloc import bound_arenas
-from knowledge.model import Chunk, DocumentGraph, Match, Scope
+from knowledge.graph import DocumentGraph, Node, Subgraph
+from knowledge.model import Chunk, Match, Scope, Version
 from knowledge.stores.indexes import Stores
 
 PAGES = 200
@@ -68,7 +69,7 @@ def _apart(work: Callable[[], list[tuple[int, float]]]) -> list[tuple[int, float
 def _taken_in(folder: Path, steps: Sequence[Path], *, keep: bool) -> list[tuple[int, float]]:
     """Chunks so far and resident memory in MB after each step."""
     bound_arenas()
-    stores = None if keep else Stores(vectors=_NoVectors(), words=_NoWords(), graph=_NoGraph())
+    stores = None if keep else Stores(vectors=_NoVectors(), lexical=_NoWords(), graph=_NoGraph())
     library = Library(folder, embedder=SpreadVectors(), stores=stores)
     base = library.catalogue.create("Pages", embedding="bundled").id
     found = []
@@ -107,23 +108,23 @@ def _resident_mb() -> float:
 class _NoStore:
     """A store that takes everything and keeps nothing."""
 
-    def remove(self, knowledge_base: str, keys: Sequence[object]) -> None: ...
+    def delete(self, versions: Sequence[Version]) -> None: ...
 
-    def drop(self, knowledge_base: str) -> None: ...
+    def drop(self, collection: str) -> None: ...
 
     def close(self) -> None: ...
 
 
 class _NoVectors(_NoStore):
-    def add(self, knowledge_base: str, chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]]) -> None: ...
+    def add(self, collection: str, chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]]) -> None: ...
 
-    def vectors(self, knowledge_base: str, chunk_ids: Sequence[str]) -> dict[str, list[float]]:  # noqa: ARG002
+    def vectors(self, collection: str, chunk_ids: Sequence[str]) -> dict[str, list[float]]:  # noqa: ARG002
         return {}
 
     def search(self, vector: Sequence[float], *, scope: Scope, limit: int) -> list[Match]:  # noqa: ARG002
         return []
 
-    def ids(self, knowledge_base: str) -> set[str]:  # noqa: ARG002
+    def ids(self, collection: str) -> set[str]:  # noqa: ARG002
         return set()
 
     def damaged(self) -> list[str]:
@@ -131,7 +132,7 @@ class _NoVectors(_NoStore):
 
 
 class _NoWords(_NoStore):
-    def add(self, knowledge_base: str, chunks: Sequence[Chunk]) -> None: ...
+    def add(self, collection: str, chunks: Sequence[Chunk]) -> None: ...
 
     def search(self, text: str, *, scope: Scope, limit: int) -> list[Match]:  # noqa: ARG002
         return []
@@ -139,23 +140,44 @@ class _NoWords(_NoStore):
     def rarity(self, text: str, *, scope: Scope) -> dict[str, float]:  # noqa: ARG002
         return {}
 
-    def ids(self, knowledge_base: str) -> set[str]:  # noqa: ARG002
+    def ids(self, collection: str) -> set[str]:  # noqa: ARG002
         return set()
 
 
 class _NoGraph(_NoStore):
-    def add(self, graphs: Sequence[DocumentGraph]) -> None: ...
+    def replace(self, graphs: Sequence[DocumentGraph]) -> None: ...
 
-    def find_chunks(self, names: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:  # noqa: ARG002
+    def find(self, text: str, *, scope: Scope, label: str | None = None) -> list[Node]:  # noqa: ARG002
         return []
 
-    def neighbours(self, chunk_ids: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:  # noqa: ARG002
+    def neighbours(
+        self,
+        ids: Sequence[str],  # noqa: ARG002
+        *,
+        edges: Sequence[str],  # noqa: ARG002
+        scope: Scope,  # noqa: ARG002
+        depth: int = 1,  # noqa: ARG002
+        limit: int = 200,  # noqa: ARG002
+    ) -> Subgraph:
+        return Subgraph()
+
+    def path(self, source: str, target: str, *, scope: Scope, longest: int = 6) -> Subgraph:  # noqa: ARG002
+        return Subgraph()
+
+    def query(
+        self,
+        cypher: str,  # noqa: ARG002
+        parameters: Mapping[str, object],  # noqa: ARG002
+        *,
+        scope: Scope,  # noqa: ARG002
+        limit: int = 1000,  # noqa: ARG002
+    ) -> list[dict[str, object]]:
         return []
 
-    def query(self, cypher: str, parameters: dict[str, object], *, limit: int = 1000) -> list[dict[str, object]]:  # noqa: ARG002
-        return []
+    def outdated(self) -> bool:
+        return False
 
-    def versions(self, knowledge_base: str) -> set[tuple[str, str]]:  # noqa: ARG002
+    def versions(self, collection: str) -> set[tuple[str, str]]:  # noqa: ARG002
         return set()
 
 

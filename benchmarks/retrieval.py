@@ -72,7 +72,7 @@ def measure(folder: Path, keep: Path, *, misses: bool = False, linked: bool = Fa
     product = build(Settings(), data)
     try:
         uris = _ingest(product, folder, keep / f"{folder.name}-files")
-        scope = Scope(knowledge_bases=product.ids_of([folder.name]))
+        scope = Scope(principal="benchmark", collections=product.ids_of([folder.name]))
         rows: list[dict[str, Cell]] = []
         asked = _queries(folder)
         for field, queries in (asked | _linked(folder, asked) if linked else asked).items():

@@ -33,7 +33,9 @@ from knowledge.embed.registry import Embeddings, Offer
 from knowledge.ingest.ingest import Ingest, IngestOptions
 from knowledge.loaders.process import ParserProcess
 from knowledge.model import Retriever
+from knowledge.registry import Registry
 from knowledge.retrieval.hybrid import HybridRetriever
+from knowledge.sources import SourceKind, graph_schema, source_kinds
 from knowledge.sources.archives import ArchiveLimits
 from knowledge.stores.graph.ladybug import LadybugGraph
 from knowledge.stores.indexes import Stores
@@ -54,6 +56,7 @@ class Product:
     data: DataDirectory
     catalogue: Catalogue
     stores: Stores
+    kinds: Registry[SourceKind]
     ingest: Ingest
     jobs: Jobs
     resync: Resync
@@ -99,10 +102,11 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     catalogue = Catalogue(engine)
     embeddings = Embeddings(_offers(settings, data.folder("embeddings")), default=settings.knowledge.embedding)
     embedder_of = _embedder_of(catalogue, embeddings)
+    kinds = source_kinds()
     stores = Stores(
         vectors=ChromaVectors(data.folder("vectors")),
-        words=TantivyWords(data.folder("words")),
-        graph=LadybugGraph(data.folder("graph")),
+        lexical=TantivyWords(data.folder("words")),
+        graph=LadybugGraph(data.folder("graph"), schema=graph_schema(kinds.found.values())),
     )
     knowledge = settings.knowledge
     reader = ParserProcess(timeout_s=knowledge.parse_timeout_s, memory_mb=knowledge.parse_memory_mb)
@@ -112,6 +116,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         originals=Originals(data.folder("files")),
         reader=reader,
         embedder_of=embedder_of,
+        kinds=kinds,
         options=_options(knowledge),
     )
     jobs = Jobs(engine, ingest, folder=data.folder("jobs"))
@@ -119,7 +124,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     retriever = HybridRetriever(
         catalogue=catalogue,
         vectors=stores.vectors,
-        words=stores.words,
+        lexical=stores.lexical,
         graph=stores.graph,
         embedder_of=embedder_of,
     )
@@ -161,6 +166,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         data=data,
         catalogue=catalogue,
         stores=stores,
+        kinds=kinds,
         ingest=ingest,
         jobs=jobs,
         resync=resync,

@@ -60,7 +60,7 @@ class Evidence:
     source_uri: str
     heading_path: tuple[str, ...] = ()
     location: Location = Location()
-    knowledge_base: str | None = None
+    collection: str | None = None
     score: float = 0.0
     trust: Trust = Trust.CURATED
     found_by: tuple[FoundBy, ...] = ()

@@ -6,11 +6,21 @@ kinds and `kind/name` references, and of common shells.
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
-from knowledge.model import Entity
-
 Match = re.Match[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """A thing named in a text: its kind (`alert`, `metric`, `kubernetes_kind`, `kubernetes_object`, `host`, `path`,
+    `identifier`, `command`) and its name as written.
+    """
+
+    kind: str
+    name: str
+
 
 KINDS = frozenset(
     "Pod Deployment StatefulSet DaemonSet ReplicaSet Job CronJob Service Ingress ConfigMap Secret Namespace Node "

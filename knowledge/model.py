@@ -1,8 +1,8 @@
 """The words of the knowledge layer: what a file becomes on its way into the indexes, and what a search gives back."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -10,9 +10,9 @@ from devops_chatbot.chat import FoundBy, Location, SearchMode
 from knowledge.text.identifiers import in_words
 
 
-def document_id(knowledge_base_id: str, source_uri: str) -> str:
-    """A document is (knowledge base, source URI); 16 hex digits of their SHA-256 behind a `d`."""
-    return "d" + hashlib.sha256(f"{knowledge_base_id}\0{source_uri}".encode()).hexdigest()[:16]
+def document_id(collection: str, source_uri: str) -> str:
+    """A document is (collection, source URI); 16 hex digits of their SHA-256 behind a `d`."""
+    return "d" + hashlib.sha256(f"{collection}\0{source_uri}".encode()).hexdigest()[:16]
 
 
 def document_version(data: bytes, shape: str) -> str:
@@ -31,6 +31,38 @@ def chunk_id(document: str, version: str, ordinal: int) -> str:
 def document_of(ref: str) -> str:
     """The document id inside a chunk id."""
     return ref.partition("#")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where documents of a collection come from: a registered kind, where it is, and what that kind wants to know beside.
+
+    The URIs of its documents begin with `prefix`, which no other source of the collection has.
+    """
+
+    kind: str
+    location: str
+    prefix: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version of a document as the stores know it; it has `chunks` chunks."""
+
+    collection: str
+    document: str
+    version: str
+    chunks: int
+
+    @property
+    def key(self) -> str:
+        """What its chunks' ids begin with."""
+        return f"{self.document}#{self.version[:12]}"
+
+    @property
+    def chunk_ids(self) -> list[str]:
+        return [chunk_id(self.document, self.version, number) for number in range(self.chunks)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +116,7 @@ class Chunk:
     """
 
     id: str
-    knowledge_base: str
+    collection: str
     document: str
     version: str
     ordinal: int
@@ -114,12 +146,14 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a search may see: ids of knowledge bases. An empty scope sees nothing.
+    """Who searches, and the collections that this principal may see and has chosen. One without collections sees nothing.
 
-    The scope goes into the store, so that what a person may not see is never fetched.
+    The scope goes into the store, so that what a person may not see is never fetched. A collection is a set of documents
+    that are searched together by one embedding model; a knowledge base is one.
     """
 
-    knowledge_bases: tuple[str, ...] = ()
+    principal: str
+    collections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +172,7 @@ class Hit:
     """
 
     ref: str
-    knowledge_base: str
+    collection: str
     document: str
     source_uri: str
     title: str
@@ -148,122 +182,6 @@ class Hit:
     location: Location
     score: float
     found_by: tuple[FoundBy, ...]
-
-
-class VectorStore(Protocol):
-    """Vectors of chunks. Safe for concurrent readers beside one writer. Raises `StoreUnavailable`.
-
-    A second `add` of the same chunk id overwrites. Removing what is not there is no error. A knowledge base that
-    nothing was added to has no matches. Vectors have unit length; `score` is the cosine.
-    """
-
-    def add(self, knowledge_base: str, chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]]) -> None:
-        """Write chunks; durable on return."""
-
-    def remove(self, knowledge_base: str, chunk_ids: Sequence[str]) -> None:
-        """Delete chunks by id; durable on return."""
-
-    def vectors(self, knowledge_base: str, chunk_ids: Sequence[str]) -> dict[str, list[float]]:
-        """The stored vectors of those ids that exist; an id may be given more than once."""
-
-    def search(self, vector: Sequence[float], *, scope: Scope, limit: int) -> list[Match]:
-        """Nearest chunks, best first, over all knowledge bases of the scope."""
-
-    def ids(self, knowledge_base: str) -> set[str]:
-        """Every chunk id stored (for checks and repair)."""
-
-    def drop(self, knowledge_base: str) -> None:
-        """Forget a knowledge base and free its files."""
-
-    def damaged(self) -> list[str]:
-        """Knowledge bases whose files a crash or a full disk cut off, so that nothing but `drop` works on them. Cheap."""
-
-    def close(self) -> None: ...
-
-
-class LexicalIndex(Protocol):
-    """Words of chunks, ranked by BM25. Safe for concurrent readers beside one writer. Raises `StoreUnavailable`.
-
-    Same rules as `VectorStore`. The analysis of text (camelCase, Chinese bigrams) is the index's own.
-    """
-
-    def add(self, knowledge_base: str, chunks: Sequence[Chunk]) -> None: ...
-
-    def remove(self, knowledge_base: str, chunk_ids: Sequence[str]) -> None: ...
-
-    def search(self, text: str, *, scope: Scope, limit: int) -> list[Match]: ...
-
-    def rarity(self, text: str, *, scope: Scope) -> dict[str, float]:
-        """The words of `text`, as the index takes them apart, with their inverse document frequency over the scope."""
-
-    def ids(self, knowledge_base: str) -> set[str]: ...
-
-    def drop(self, knowledge_base: str) -> None: ...
-
-    def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entity:
-    """A thing named in a text: its kind (`alert`, `metric`, `kubernetes_kind`, `kubernetes_object`, `host`, `path`,
-    `identifier`, `command`) and its name as written."""
-
-    kind: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentGraph:
-    """What one version of a document adds to the graph.
-
-    Nodes: the document, its sections, its chunks, the entities its chunks mention. Edges: document → section →
-    section → chunk, chunk → entity (mentions), document → document (links, by source URI with or without its ending, and by
-    the folder whose index or README it is; a link to a document that is not there yet starts to hold when it comes).
-    """
-
-    knowledge_base: str
-    document: str
-    version: str
-    source_uri: str
-    title: str
-    sections: tuple[Section, ...]
-    chunks: tuple[Chunk, ...]
-    mentions: tuple[tuple[str, Entity], ...]
-    """(chunk id, entity)"""
-    links: tuple[str, ...] = ()
-    """Source URIs, already resolved against the document's own."""
-
-
-class GraphStore(Protocol):
-    """Documents, sections, chunks and entities with their relations. Concurrent readers beside one writer.
-
-    Raises `StoreUnavailable`; `query` raises `BadRequest` for a statement that writes or does not parse.
-    """
-
-    def add(self, graphs: Sequence[DocumentGraph]) -> None:
-        """Write these versions in one transaction; a second `add` of the same version changes nothing.
-
-        Another version of the same document may stay beside it until `remove`.
-        """
-
-    def remove(self, knowledge_base: str, versions: Sequence[tuple[str, str]]) -> None:
-        """Delete (document, version) pairs and every entity that nothing mentions any more, in one transaction."""
-
-    def find_chunks(self, names: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
-        """Chunks that mention entities of these names (any case), best first; rarer names weigh more."""
-
-    def neighbours(self, chunk_ids: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
-        """Chunks near these: sharing rare entities, in linked documents, or next in the same section; best first."""
-
-    def query(self, cypher: str, parameters: dict[str, object], *, limit: int = 1000) -> list[dict[str, object]]:
-        """Rows of a read-only statement."""
-
-    def versions(self, knowledge_base: str) -> set[tuple[str, str]]:
-        """Every (document, version) stored (for checks and repair)."""
-
-    def drop(self, knowledge_base: str) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class Retriever(Protocol):
@@ -322,15 +240,6 @@ class Document:
     chunks: int
     error: str | None
     updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A folder that a knowledge base follows; its documents' URIs begin with `prefix`."""
-
-    kind: Literal["folder"]
-    location: str
-    prefix: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

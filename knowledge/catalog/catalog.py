@@ -123,34 +123,34 @@ class Catalogue:
     # --- sources
 
     def sources(self, knowledge_base: str) -> Sequence[Source]:
-        """The folders that a knowledge base follows."""
+        """What a knowledge base follows."""
         known = tables.sources.c
-        statement = select(known.location, known.prefix).where(known.knowledge_base == knowledge_base)
+        statement = select(tables.sources).where(known.knowledge_base == knowledge_base).order_by(known.prefix)
         with reading(self.engine) as connection:
-            rows = connection.execute(statement.order_by(known.prefix))
-            return [Source(kind="folder", location=row.location, prefix=row.prefix) for row in rows]
+            return [
+                Source(kind=row.kind, location=row.location, prefix=row.prefix) for row in connection.execute(statement)
+            ]
 
-    def follow(self, knowledge_base: str, location: str, *, name: str) -> Source:
-        """Remember a folder; its prefix is `name`, with a number behind it when that is taken. Idempotent."""
+    def follow(self, knowledge_base: str, location: str, *, name: str, kind: str = "folder") -> Source:
+        """Remember a source; its prefix is `name`, with a number behind it when that is taken. Idempotent."""
         with writing(self.engine) as connection:
             known = tables.sources.c
-            rows = connection.execute(
-                select(known.location, known.prefix).where(known.knowledge_base == knowledge_base)
-            ).all()
-            prefixes = {row.location: row.prefix for row in rows}
-            if location not in prefixes:
-                taken = set(prefixes.values())
-                names = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
-                prefixes[location] = next(prefix for prefix in (f"{each}/" for each in names) if prefix not in taken)
-                connection.execute(
-                    insert(tables.sources).values(
-                        knowledge_base=knowledge_base, location=location, kind="folder", prefix=prefixes[location]
-                    )
+            rows = connection.execute(select(tables.sources).where(known.knowledge_base == knowledge_base)).all()
+            for row in rows:
+                if row.location == location:
+                    return Source(kind=row.kind, location=location, prefix=row.prefix)
+            taken = {row.prefix for row in rows}
+            names = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
+            prefix = next(prefix for prefix in (f"{each}/" for each in names) if prefix not in taken)
+            connection.execute(
+                insert(tables.sources).values(
+                    knowledge_base=knowledge_base, location=location, kind=kind, prefix=prefix
                 )
-        return Source(kind="folder", location=location, prefix=prefixes[location])
+            )
+        return Source(kind=kind, location=location, prefix=prefix)
 
     def forget_source(self, knowledge_base: str, location: str) -> None:
-        """Follow a folder no longer; its documents stay."""
+        """Follow a source no longer; its documents stay."""
         known = tables.sources.c
         with writing(self.engine) as connection:
             connection.execute(

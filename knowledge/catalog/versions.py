@@ -21,26 +21,12 @@ from sqlalchemy import Connection, Engine, Row, Table, delete, insert, select, t
 from devops_chatbot.db.transactions import reading, writing
 from knowledge.catalog import tables
 from knowledge.catalog.tables import BLOCK
-from knowledge.model import Chunk, chunk_id
+from knowledge.model import Chunk, Version
 
 AT_ONCE = 500
 """Values in one SQL statement."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """A version of a document as the stores know it."""
-
-    knowledge_base: str
-    document: str
-    version: str
-    chunks: int
-
-    @property
-    def chunk_ids(self) -> list[str]:
-        return [chunk_id(self.document, self.version, number) for number in range(self.chunks)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +57,7 @@ class NewVersion:
     @property
     def key(self) -> Version:
         return Version(
-            knowledge_base=self.knowledge_base,
+            collection=self.knowledge_base,
             document=self.document,
             version=self.version,
             chunks=len(self.chunks),
@@ -115,7 +101,7 @@ def activate(connection: Connection, versions: Sequence[NewVersion]) -> Flip:
     known = {row.id: row for row in _rows(connection, [version.document for version in versions])}
     wanted = [version for version in versions if version.document in known]
     old = [
-        Version(knowledge_base=row.knowledge_base, document=row.id, version=row.version, chunks=row.chunks)
+        Version(collection=row.knowledge_base, document=row.id, version=row.version, chunks=row.chunks)
         for row in known.values()
         if row.version
     ]
@@ -157,7 +143,7 @@ def delete_documents(connection: Connection, knowledge_base: str, documents: Seq
     """Documents out of the catalogue, their versions noted as retired."""
     rows = [row for row in _rows(connection, documents) if row.knowledge_base == knowledge_base]
     old = [
-        Version(knowledge_base=knowledge_base, document=row.id, version=row.version, chunks=row.chunks)
+        Version(collection=knowledge_base, document=row.id, version=row.version, chunks=row.chunks)
         for row in rows
         if row.version
     ]
@@ -198,7 +184,7 @@ def leftovers(engine: Engine, knowledge_base: str | None = None) -> Leftovers:
             statement = statement.where(table.c.knowledge_base == knowledge_base)
         rows = connection.execute(statement)
         return tuple(
-            Version(knowledge_base=row.knowledge_base, document=row.document, version=row.version, chunks=row.chunks)
+            Version(collection=row.knowledge_base, document=row.document, version=row.version, chunks=row.chunks)
             for row in rows
         )
 
@@ -283,7 +269,7 @@ def _note(connection: Connection, notes: Table, versions: Sequence[Version]) -> 
                 {
                     "document": version.document,
                     "version": version.version,
-                    "knowledge_base": version.knowledge_base,
+                    "knowledge_base": version.collection,
                     "chunks": version.chunks,
                 }
                 for version in versions

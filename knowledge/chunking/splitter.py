@@ -77,7 +77,7 @@ class Splitter:
         self,
         document: ParsedDocument,
         *,
-        knowledge_base: str,
+        collection: str,
         document_id: str,
         version: str,
         stop: Callable[[], bool] = lambda: False,
@@ -103,7 +103,7 @@ class Splitter:
                 chunks.append(
                     Chunk(
                         id=chunk_id(document_id, version, len(chunks)),
-                        knowledge_base=knowledge_base,
+                        collection=collection,
                         document=document_id,
                         version=version,
                         ordinal=len(chunks),

@@ -1,6 +1,5 @@
-"""Which files a job is about: an upload with its archives unpacked, a folder, or documents to be read anew."""
+"""Which files a job is about: an upload with its archives unpacked, a source, or documents to be read anew."""
 
-import mimetypes
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -13,10 +12,10 @@ from devops_chatbot.errors import BadRequest, NotFound
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import Originals
 from knowledge.ingest.job_items import Item
-from knowledge.loaders import loader_for
 from knowledge.model import Source
+from knowledge.sources import SourceKind
 from knowledge.sources.archives import ArchiveLimits, is_archive, unpack
-from knowledge.sources.folder import SourceFile, files_below
+from knowledge.sources.folder import files_below, passed_over
 
 AT_ONCE = 500
 UNPACKED = ".unpacked"
@@ -24,9 +23,6 @@ UNPACKED = ".unpacked"
 NESTED = "It is an archive inside of an archive, which is not opened. Unpack it and add its files."
 HIDDEN = "Its name begins with a dot, and hidden files are left out. Rename it and add it again."
 LEFT_BY_MACOS = (".DS_Store", "._")
-IN_FOLDER = "It is an archive, and those in a followed folder are not opened. Unpack it there, or upload it."
-NOT_TEXT = ("image", "audio", "video", "font")
-"""Kinds of files that are passed over among the files of a folder or an archive; alone they are refused by name."""
 
 
 def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
@@ -39,8 +35,8 @@ def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
         yield Item(source_uri=uri, path="", size=size, reason=HIDDEN)
     for number, file in enumerate(files_below(staged)):
         if not is_archive(file.uri):
-            if "/" not in file.uri or not _passed_over(file):
-                yield _item(file, mtime_ns=0)
+            if "/" not in file.uri or not passed_over(file):
+                yield Item(source_uri=file.uri, path=str(file.path), size=file.size)
             continue
         into = unpacked / str(number)
         into.mkdir(parents=True)
@@ -55,8 +51,8 @@ def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
         for inner in files_below(into, uri_prefix=prefix):
             if is_archive(inner.uri):
                 yield Item(source_uri=inner.uri, path="", size=inner.size, reason=NESTED)
-            elif not _passed_over(inner):
-                yield _item(inner, mtime_ns=0)
+            elif not passed_over(inner):
+                yield Item(source_uri=inner.uri, path=str(inner.path), size=inner.size)
 
 
 def _hidden(staged: Path) -> Iterator[tuple[str, int]]:
@@ -69,26 +65,17 @@ def _hidden(staged: Path) -> Iterator[tuple[str, int]]:
                 yield path.relative_to(staged).as_posix(), path.stat().st_size
 
 
-def files_of_folder(source: Source) -> Iterator[Item]:
-    """The files of a folder; a folder or file in it that cannot be read is an item with a reason. Raises `NotFound` when the
-    folder is not there, so that nothing is taken for deleted.
-    """
-    root = Path(source.location)
-    if not root.is_dir():
-        raise NotFound("folder.gone", folder=source.location)
-    unreadable: list[Item] = []
-
-    def note(uri: str, error: OSError) -> None:
-        reason = f"It cannot be read ({error.strerror}). What was taken in from it before stays. Check its rights."
-        unreadable.append(Item(source_uri=uri, path="", source=source.location, reason=reason))
-
-    for file in files_below(root, uri_prefix=source.prefix, unreadable=note):
-        yield from _taken(unreadable)
-        if is_archive(file.uri):
-            yield Item(source_uri=file.uri, path="", size=file.size, source=source.location, reason=IN_FOLDER)
-        elif not _passed_over(file):
-            yield _item(file, mtime_ns=file.mtime_ns, source=source.location)
-    yield from _taken(unreadable)
+def files_of_source(source: Source, kind: SourceKind) -> Iterator[Item]:
+    """The documents of a source. Raises `NotFound` when it is not there, so that nothing is taken for deleted."""
+    for document in kind.documents(source):
+        yield Item(
+            source_uri=f"{source.prefix}{document.uri}",
+            path=document.path,
+            size=document.size,
+            mtime_ns=document.mtime_ns,
+            source=source.location,
+            reason=document.reason,
+        )
 
 
 def files_again(engine: Engine, originals: Originals, knowledge_base: str, documents: Sequence[str]) -> Iterator[Item]:
@@ -114,21 +101,6 @@ def files_again(engine: Engine, originals: Originals, knowledge_base: str, docum
                 anew=True,
                 reason=reason,
             )
-
-
-def _taken(items: list[Item]) -> Iterator[Item]:
-    """The items, taken out of the list."""
-    while items:
-        yield items.pop(0)
-
-
-def _item(file: SourceFile, *, mtime_ns: int, source: str = "") -> Item:
-    return Item(source_uri=file.uri, path=str(file.path), size=file.size, mtime_ns=mtime_ns, source=source)
-
-
-def _passed_over(file: SourceFile) -> bool:
-    kind, _ = mimetypes.guess_type(file.uri)
-    return kind is not None and kind.partition("/")[0] in NOT_TEXT and loader_for(file.uri) is None
 
 
 def _stem(uri: str) -> str:

@@ -3,13 +3,11 @@
 import hashlib
 import logging
 import posixpath
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Engine, select
 
@@ -19,17 +17,17 @@ from knowledge.catalog import tables, versions
 from knowledge.catalog.blobs import content_of
 from knowledge.catalog.versions import NewVersion
 from knowledge.chunking.splitter import Splitter
-from knowledge.entities import entities_in
+from knowledge.graph import DocumentGraph, GraphSchema
+from knowledge.ingest.document_graph import document_graph
 from knowledge.ingest.job_items import Item, Result
 from knowledge.loaders import VERSIONS
-from knowledge.model import Chunk, DocumentGraph, Entity, ParsedDocument, document_id, document_version
+from knowledge.model import Chunk, ParsedDocument, Source, document_id, document_version
+from knowledge.sources import SourceKind
 
 PIPELINE = "3"
 """Raise it when this module gives other chunks for the same file, so that the next sync reads everything anew."""
 SETTLED_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again within the clock's resolution."""
-LOOK_UP = 500
-"""Chunks after which somebody may have asked to stop."""
 MEGABYTE = 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -82,6 +80,8 @@ class Preparation:
         splitter: Splitter,
         embedder: TextEmbedder,
         max_file_mb: int,
+        sources: Mapping[str, tuple[Source, SourceKind]],
+        schema: GraphSchema,
     ) -> None:
         self._engine = engine
         self._knowledge_base = knowledge_base
@@ -89,6 +89,8 @@ class Preparation:
         self._splitter = splitter
         self._model = embedder.shape
         self._max_file_mb = max_file_mb
+        self._sources = sources
+        self._schema = schema
         self._shapes = {
             loader: "\n".join((PIPELINE, f"{loader}/{version}", splitter.shape, embedder.shape))
             for loader, version in VERSIONS.items()
@@ -106,25 +108,24 @@ class Preparation:
         """
         if item.reason is not None:
             return Result(item=item, outcome="failed", reason=item.reason)
+        data = b""
         try:
             read_ns = time.time_ns()
-            data = self._bytes(item)
-        except FileNotFoundError:
-            reason = "The file was deleted while the job ran."
-            return Result(item=item, outcome="failed", reason=reason)
-        except OSError as error:
-            return Result(item=item, outcome="failed", reason=f"The file cannot be read: {error.strerror or error}.")
-        except TooLarge as error:
-            return Result(item=item, outcome="failed", reason=str(error))
-        if read_ns - item.mtime_ns < SETTLED_NS or len(data) != item.size:
-            item = replace(item, mtime_ns=0, size=len(data))
-        document = document_id(self._knowledge_base, item.source_uri)
-        active, generation, loader = self._known(document)
-        if item.anew and active:
-            generation += 1
-        if active and self._version(data, loader, generation) == active:
-            return Result(item=item, outcome="unchanged")
-        try:
+            try:
+                data = self._bytes(item)
+            except FileNotFoundError:
+                return Result(item=item, outcome="failed", reason="The file was deleted while the job ran.")
+            except OSError as error:
+                reason = f"The file cannot be read: {error.strerror or error}."
+                return Result(item=item, outcome="failed", reason=reason)
+            if read_ns - item.mtime_ns < SETTLED_NS or len(data) != item.size:
+                item = replace(item, mtime_ns=0, size=len(data))
+            document = document_id(self._knowledge_base, item.source_uri)
+            active, generation, loader = self._known(document)
+            if item.anew and active:
+                generation += 1
+            if active and self._version(data, loader, generation) == active:
+                return Result(item=item, outcome="unchanged")
             parsed = self._reader.load(data, posixpath.basename(item.source_uri))
             version = self._version(data, parsed.loader, generation)
             return self._prepared(
@@ -133,19 +134,18 @@ class Preparation:
         except BadRequest as error:
             return Result(item=item, outcome="failed", reason=str(error), data=data)
         except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
-            # A file that our own code stumbles over must be one failed row, not a failed job; the log has the rest.
+            # A file that our own code or a plugin stumbles over must be one failed row, not a failed job; the log has the rest.
             _log.exception("preparing %s", item.source_uri)
             reason = f"The file could not be prepared ({type(error).__name__}: {error}). Please report this."
             return Result(item=item, outcome="failed", reason=reason, data=data)
 
     def _bytes(self, item: Item) -> bytes:
-        path = Path(item.path)
         limit = self._max_file_mb * MEGABYTE
-        with path.open("rb") as file:
+        followed = None if item.anew else self._sources.get(item.source)  # what is read anew is our own copy
+        with followed[1].open(followed[0], item.path) if followed else Path(item.path).open("rb") as file:
             data = file.read(limit + 1)
         if len(data) > limit:
-            size = path.stat().st_size / MEGABYTE
-            raise TooLarge("file.too_large", mb=size, most_mb=self._max_file_mb)
+            raise TooLarge("file.too_large", mb=max(item.size, len(data)) / MEGABYTE, most_mb=self._max_file_mb)
         return data
 
     def _version(self, data: bytes, loader: str, generation: int) -> str:
@@ -177,77 +177,43 @@ class Preparation:
     ) -> Prepared:
         chunks = tuple(
             self._splitter.split(
-                parsed, knowledge_base=self._knowledge_base, document_id=document, version=version, stop=stop
+                parsed, collection=self._knowledge_base, document_id=document, version=version, stop=stop
             )
         )
         if not chunks:
             raise UnsupportedFile("file.no_text")
         digests = tuple(self._digest(chunk) for chunk in chunks)
         stored = {} if item.anew else versions.digests(self._engine, document)
+        new = NewVersion(
+            knowledge_base=self._knowledge_base,
+            document=document,
+            source_uri=item.source_uri,
+            source=item.source,
+            title=parsed.title or posixpath.basename(item.source_uri),
+            loader=parsed.loader,
+            splitter=self._splitter.shape,
+            version=version,
+            generation=generation,
+            shape=self.shapes[parsed.loader],
+            content=content_of(data),
+            size=len(data),
+            mtime_ns=item.mtime_ns,
+            text=parsed.text,
+            chunks=chunks,
+            digests=digests,
+        )
+        graph = document_graph(new.key, uri=item.source_uri, title=new.title, parsed=parsed, chunks=chunks, stop=stop)
+        if item.source in self._sources:
+            source, kind = self._sources[item.source]
+            graph = graph.with_(*kind.graph(source, new.key, parsed, chunks))
+            self._schema.check(graph)
         return Prepared(
             item=item,
             data=data,
-            version=NewVersion(
-                knowledge_base=self._knowledge_base,
-                document=document,
-                source_uri=item.source_uri,
-                source=item.source,
-                title=parsed.title or posixpath.basename(item.source_uri),
-                loader=parsed.loader,
-                splitter=self._splitter.shape,
-                version=version,
-                generation=generation,
-                shape=self.shapes[parsed.loader],
-                content=content_of(data),
-                size=len(data),
-                mtime_ns=item.mtime_ns,
-                text=parsed.text,
-                chunks=chunks,
-                digests=digests,
-            ),
-            graph=DocumentGraph(
-                knowledge_base=self._knowledge_base,
-                document=document,
-                version=version,
-                source_uri=item.source_uri,
-                title=parsed.title or posixpath.basename(item.source_uri),
-                sections=parsed.sections,
-                chunks=chunks,
-                mentions=tuple(_mentions(chunks, stop)),
-                links=tuple(linked(item.source_uri, [link.target for link in parsed.links])),
-            ),
+            version=new,
+            graph=graph,
             reuse={number: stored[digest] for number, digest in enumerate(digests) if digest in stored},
         )
 
     def _digest(self, chunk: Chunk) -> bytes:
         return hashlib.blake2b(f"{self._model}\0{chunk.embeddable}".encode(), digest_size=16).digest()
-
-
-def linked(source_uri: str, targets: Sequence[str]) -> Iterator[str]:
-    """The source URIs that links of a document lead to, each once, without their anchors. One that begins with a slash may
-    count from the top of the knowledge base or of the folder that the document came with.
-    """
-    seen = {source_uri}
-    top = source_uri.partition("/")[0]
-    for target in targets:
-        try:
-            parts = urlsplit(target.strip())
-        except ValueError:
-            continue
-        if parts.scheme or parts.netloc or not parts.path:
-            continue
-        path = unquote(parts.path)
-        bases = ("", top) if path.startswith("/") else (posixpath.dirname(source_uri),)
-        for base in bases:
-            uri = re.sub(r"^(\.\./)+", "", posixpath.normpath(posixpath.join(base, path.lstrip("/"))))
-            if uri not in seen and uri not in (".", ".."):
-                seen.add(uri)
-                yield uri
-
-
-def _mentions(chunks: Sequence[Chunk], stop: Callable[[], bool]) -> Iterator[tuple[str, Entity]]:
-    for number, chunk in enumerate(chunks):
-        if number % LOOK_UP == 0 and stop():
-            return
-        for entity in dict.fromkeys(entities_in(chunk.searchable)):
-            yield chunk.id, entity

@@ -53,9 +53,9 @@ class Swap:
             if pieces:
                 chunks = [chunk for piece in pieces for chunk in piece.chunks]
                 self._stores.vectors.add(knowledge_base, chunks, [v for piece in pieces for v in piece.vectors])
-                self._stores.words.add(knowledge_base, chunks)
+                self._stores.lexical.add(knowledge_base, chunks)
             if complete:
-                self._stores.graph.add([prepared.graph for prepared in complete])
+                self._stores.graph.replace([prepared.graph for prepared in complete])
             originals = (*(prepared.data for prepared in complete), *(result.data for result in results))
             self._originals.put(filter(None, originals))
             with writing(self._engine) as connection:
@@ -92,7 +92,7 @@ class Swap:
                 self._stores.drop(base)
             stale = (*left.pending, *left.retired)
             if stale or left.dropped:
-                self._stores.remove(stale)
+                self._stores.delete(stale)
                 self._discard(self._originals.kept())
                 versions.forget(self._engine, stale)
                 for base in left.dropped:
@@ -106,7 +106,7 @@ class Swap:
 
     def _clean_up(self, flip: Flip) -> None:
         """What is noted as left over goes first, its note last: so `repair` knows whether anything may be left."""
-        self._stores.remove(flip.leftover)
+        self._stores.delete(flip.leftover)
         self._discard(flip.contents)
         if flip.leftover:
             versions.forget(self._engine, flip.leftover)

@@ -15,13 +15,15 @@ from devops_chatbot.errors import BadRequest, NotFound
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
-from knowledge.catalog.versions import Version
 from knowledge.chunking.splitter import Splitter
 from knowledge.ingest import discovery, job_items
 from knowledge.ingest.document_builder import Preparation, Reader, TextEmbedder
 from knowledge.ingest.index_writer import Swap
 from knowledge.ingest.job_items import Item, Progress
 from knowledge.ingest.pipeline import Pipeline
+from knowledge.model import Version
+from knowledge.registry import Registry
+from knowledge.sources import SourceKind, graph_schema
 from knowledge.sources.archives import ArchiveLimits
 from knowledge.stores.indexes import Stores, differences
 
@@ -58,6 +60,7 @@ class Ingest:
         originals: Originals,
         reader: Reader,
         embedder_of: Callable[[str], TextEmbedder],
+        kinds: Registry[SourceKind],
         options: IngestOptions | None = None,
     ) -> None:
         self._catalogue = catalogue
@@ -66,6 +69,7 @@ class Ingest:
         self._originals = originals
         self._reader = reader
         self._embedder_of = embedder_of
+        self._kinds = kinds
         self._options = options or IngestOptions()
         self._swap = Swap(self._engine, stores, originals)
         self._stepping: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -73,8 +77,9 @@ class Ingest:
     # --- a job's way: plan, then step until nothing is left, then finish
 
     def plan(self, job: str, knowledge_base: str, *, kind: str, argument: str) -> None:
-        """List the files of a job: of an `upload` or a `folder` (`argument` is its path), or originals to be read anew
-        (`reindex`; `argument` is a JSON list of document ids). Raises `NotFound` when something named is gone.
+        """List the files of a job: of an `upload` (`argument` is its path), of a source (`folder`; `argument` is its location,
+        a folder unless it is followed already), or originals to be read anew (`reindex`; `argument` is a JSON list of document
+        ids). Raises `NotFound` when something named is gone.
         """
         base = self._catalogue.get(knowledge_base).id
         try:
@@ -167,14 +172,16 @@ class Ingest:
     # --- repair
 
     def damaged(self) -> dict[str, list[str]]:
-        """The documents, by knowledge base, whose vectors are lost with a damaged file."""
+        """The documents, by knowledge base, whose vectors are lost with a damaged file, or whose graph is of an older release."""
         row = tables.documents.c
+        outdated = self._stores.graph.outdated()
+        bases = [base.id for base in self._catalogue.list(hidden=True)] if outdated else self._stores.vectors.damaged()
         with reading(self._engine) as connection:
             return {
                 base: list(
                     connection.execute(select(row.id).where(row.knowledge_base == base, row.version != "")).scalars()
                 )
-                for base in self._stores.vectors.damaged()
+                for base in bases
             }
 
     def repair(self) -> None:
@@ -192,7 +199,7 @@ class Ingest:
         statement = select(row.id, row.version, row.chunks).where(row.knowledge_base == knowledge_base)
         with reading(self._engine) as connection:
             active = [
-                Version(knowledge_base=knowledge_base, document=found.id, version=found.version, chunks=found.chunks)
+                Version(collection=knowledge_base, document=found.id, version=found.version, chunks=found.chunks)
                 for found in connection.execute(statement.where(row.version != ""))
             ]
         return differences(self._stores.contents(knowledge_base), active)
@@ -203,7 +210,7 @@ class Ingest:
                 return discovery.files_of_upload(Path(argument), self._options.archives)
             case "folder":
                 source = self._catalogue.follow(knowledge_base, argument, name=Path(argument).name or "files")
-                return discovery.files_of_folder(source)
+                return discovery.files_of_source(source, self._kinds.get(source.kind))
             case "reindex":
                 return discovery.files_again(self._engine, self._originals, knowledge_base, json.loads(argument))
             case _:
@@ -222,4 +229,10 @@ class Ingest:
             splitter=splitter,
             embedder=embedder,
             max_file_mb=self._options.max_file_mb,
+            sources={
+                source.location: (source, self._kinds.found[source.kind])
+                for source in self._catalogue.sources(knowledge_base)
+                if source.kind in self._kinds.found
+            },
+            schema=graph_schema(self._kinds.found.values()),
         )

@@ -12,7 +12,8 @@ from knowledge.ingest.bounded_queue import Channel, Closed
 from knowledge.ingest.document_builder import Preparation, Prepared, TextEmbedder
 from knowledge.ingest.index_writer import Piece, Swap
 from knowledge.ingest.job_items import Item, Result
-from knowledge.model import Chunk, VectorStore
+from knowledge.model import Chunk
+from knowledge.stores.vector import VectorStore
 
 PIECE = 256
 """Chunks given to the embedding model at once: enough to sort them by length, little enough to show progress."""

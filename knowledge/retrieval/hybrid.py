@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from devops_chatbot.chat import IndexName, SearchMode
 from devops_chatbot.errors import BadQuestion
 from knowledge.embed.embedding_probe import cosine_scale, foreign_share, understanding
 from knowledge.entities import SPECIFIC, entities_in
-from knowledge.model import GraphStore, Hit, LexicalIndex, Match, Passage, Scope, VectorStore, document_of
-from knowledge.retrieval import fusion
+from knowledge.model import Hit, Match, Passage, Scope, document_of
+from knowledge.retrieval import fusion, graph_expansion
 from knowledge.retrieval.fusion import Fused
 from knowledge.retrieval.lexical_rerank import Wording
+from knowledge.stores.graph import GraphStore
+from knowledge.stores.lexical import LexicalIndex
+from knowledge.stores.vector import VectorStore
 from knowledge.text.identifiers import in_words
 
 POOL = 60
@@ -46,20 +50,20 @@ class QueryEmbedder(Protocol):
 
 
 class HybridRetriever:
-    """A `Retriever`; its legs run side by side. `embedder_of` gives the embedding model of a knowledge base."""
+    """A `Retriever`; its legs run side by side. `embedder_of` gives the embedding model of a collection."""
 
     def __init__(
         self,
         *,
         catalogue: PassageSource,
         vectors: VectorStore,
-        words: LexicalIndex,
+        lexical: LexicalIndex,
         graph: GraphStore,
         embedder_of: Callable[[str], QueryEmbedder],
     ) -> None:
         self._catalogue = catalogue
         self._vectors = vectors
-        self._words = words
+        self._lexical = lexical
         self._graph = graph
         self._embedder_of = embedder_of
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="search")
@@ -72,7 +76,7 @@ class HybridRetriever:
         text = query.strip()[:LONGEST_QUERY]
         if not text:
             raise BadQuestion("search.empty")
-        if not scope.knowledge_bases or limit < 1:
+        if not scope.collections or limit < 1:
             return []
         found, known = self._hybrid(text, scope, limit) if mode == "hybrid" else self._single(mode, text, scope, limit)
         kept = [one for one in found if one.chunk_id in known and one.score >= score_threshold]
@@ -86,11 +90,11 @@ class HybridRetriever:
         if mode == "vector":
             matches = self._nearest(text, scope, pool)
         elif mode == "lexical":
-            matches = self._words.search(text, scope=scope, limit=pool)
+            matches = self._lexical.search(text, scope=scope, limit=pool)
         else:
             naming = self._named(text, scope, pool)
             matches = self._with_neighbours(
-                naming, naming or self._words.search(text, scope=scope, limit=SEEDS), scope, pool
+                naming, naming or self._lexical.search(text, scope=scope, limit=SEEDS), scope, pool
             )
         known = self._catalogue.passages([match.chunk_id for match in matches])
         legs: dict[IndexName, list[Match]] = {mode: [match for match in matches if match.chunk_id in known]}
@@ -106,13 +110,13 @@ class HybridRetriever:
         pool = max(POOL, 3 * limit)
         nearest = self._pool.submit(self._nearest, text, scope, pool)
         named = self._pool.submit(self._named, text, scope, pool)
-        lexical = self._words.search(text, scope=scope, limit=pool)
+        lexical = self._lexical.search(text, scope=scope, limit=pool)
         naming = named.result()
         near = self._with_neighbours(naming, [*naming[:SEEDS], *lexical[:SEEDS]], scope, pool)
         vector = nearest.result()
         legs: dict[IndexName, list[Match]] = {"vector": vector, "lexical": lexical, "graph": near}
         share = fusion.vectors_share(self._understood(text, scope), lexical=bool(lexical), vector=bool(vector))
-        rarity = self._words.rarity(text, scope=scope)
+        rarity = self._lexical.rarity(text, scope=scope)
         scores = fusion.combined(legs, share=share, sure=fusion.words_sureness(lexical, rarity))
         bonus = fusion.naming_bonus(naming, titled={})
         first = sorted(scores, key=lambda chunk_id: (-scores[chunk_id] - bonus.get(chunk_id, 0.0), chunk_id))
@@ -128,18 +132,18 @@ class HybridRetriever:
         return fusion.ranked(scores, worded=worded, bonus=bonus, legs=legs), known
 
     def _nearest(self, text: str, scope: Scope, limit: int) -> list[Match]:
-        """By meaning; knowledge bases that share an embedding model share the query's vector. Where there are several
+        """By meaning; collections that share an embedding model share the query's vector. Where there are several
         models, a score is not the cosine but where it lies between unrelated sentences (0) and paraphrases (1).
         """
         groups: dict[str, tuple[QueryEmbedder, list[str]]] = {}
-        for knowledge_base in scope.knowledge_bases:
-            embedder = self._embedder_of(knowledge_base)
-            groups.setdefault(embedder.shape, (embedder, []))[1].append(knowledge_base)
+        for collection in scope.collections:
+            embedder = self._embedder_of(collection)
+            groups.setdefault(embedder.shape, (embedder, []))[1].append(collection)
         spoken = in_words(text)
         found: list[Match] = []
         for embedder, ids in groups.values():
             vector = embedder.embed_query(spoken)
-            matches = self._vectors.search(vector, scope=Scope(knowledge_bases=tuple(ids)), limit=limit)
+            matches = self._vectors.search(vector, scope=replace(scope, collections=tuple(ids)), limit=limit)
             found += matches if len(groups) == 1 else self._rescaled(matches, embedder)
         return sorted(found, key=lambda match: (-match.score, match.chunk_id))[:limit]
 
@@ -152,14 +156,14 @@ class HybridRetriever:
     def _named(self, text: str, scope: Scope, limit: int) -> list[Match]:
         """Chunks that mention what the query names; a query of one word is a name."""
         names = _names(text)
-        return self._graph.find_chunks(names, scope=scope, limit=limit) if names else []
+        return graph_expansion.naming(self._graph, names, scope=scope, limit=limit) if names else []
 
     def _with_neighbours(
         self, naming: Sequence[Match], seeds: Sequence[Match], scope: Scope, limit: int
     ) -> list[Match]:
         """What names the query's things, then what is near the seeds."""
         ids = list(dict.fromkeys(match.chunk_id for match in seeds))
-        near = self._graph.neighbours(ids, scope=scope, limit=limit) if ids else []
+        near = graph_expansion.near(self._graph, ids, scope=scope, limit=limit)
         given = {match.chunk_id for match in naming}
         most = max((match.score for match in near), default=1.0)
         floor = naming[-1].score if naming else 1.0
@@ -180,7 +184,7 @@ class HybridRetriever:
         foreign = foreign_share(text)
         if not foreign:
             return 1.0
-        models = {model.shape: model for model in map(self._embedder_of, scope.knowledge_bases)}
+        models = {model.shape: model for model in map(self._embedder_of, scope.collections)}
         for shape, model in models.items():
             if shape not in self._understanding:
                 self._understanding[shape] = understanding(model)
@@ -219,7 +223,7 @@ def spread(ordered: Sequence[T], *, of: Callable[[T], str]) -> list[T]:
 def _hit(passage: Passage, fused: Fused) -> Hit:
     return Hit(
         ref=passage.ref,
-        knowledge_base=passage.knowledge_base,
+        collection=passage.knowledge_base,
         document=passage.document,
         source_uri=passage.source_uri,
         title=passage.title,

@@ -1,15 +1,56 @@
 """Which files a folder holds, and which folders may be read."""
 
+import mimetypes
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from devops_chatbot.errors import BadRequest, NotAllowed, NotFound
 from devops_chatbot.i18n import Reason
+from knowledge.graph import Edge, EdgeType, Node, NodeLabel
+from knowledge.loaders import loader_for
+from knowledge.model import Source
+from knowledge.sources import SourceDocument
+from knowledge.sources.archives import is_archive
 
 SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "CVS"})
 """Folders that hold other people's files; hidden ones (`.git`, `.venv`) are skipped as well."""
+ARCHIVE = "It is an archive, and those in a followed folder are not opened. Unpack it there, or upload it."
+NOT_TEXT = ("image", "audio", "video", "font")
+"""Kinds of files that are passed over among the files of a folder or an archive; alone they are refused by name."""
+
+
+class FolderSources:
+    """The `SourceKind` of folders on this machine."""
+
+    labels: Sequence[NodeLabel] = ()
+    edges: Sequence[EdgeType] = ()
+
+    def documents(self, source: Source) -> Iterator[SourceDocument]:
+        """The files below the folder; one, or a folder in it, that cannot be read is given with the reason."""
+        root = Path(source.location)
+        if not root.is_dir():
+            raise NotFound("folder.gone", folder=source.location)
+        unreadable: list[SourceDocument] = []
+
+        def note(uri: str, error: OSError) -> None:
+            reason = f"It cannot be read ({error.strerror}). What was taken in from it before stays. Check its rights."
+            unreadable.append(SourceDocument(uri=uri, path="", reason=reason))
+
+        for file in files_below(root, unreadable=note):
+            if is_archive(file.uri):
+                yield SourceDocument(uri=file.uri, path="", size=file.size, reason=ARCHIVE)
+            elif not passed_over(file):
+                yield SourceDocument(uri=file.uri, path=str(file.path), size=file.size, mtime_ns=file.mtime_ns)
+        yield from unreadable
+
+    def open(self, source: Source, path: str) -> BinaryIO:  # noqa: ARG002 a path is enough
+        return Path(path).open("rb")
+
+    def graph(self, *_: object) -> tuple[Iterable[Node], Iterable[Edge]]:
+        return (), ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +81,12 @@ def files_below(
     except PermissionError as error:
         raise NotFound("folder.unreadable", folder=root, error=error.strerror) from error
     yield from _below(base, uri_prefix, unreadable)
+
+
+def passed_over(file: SourceFile) -> bool:
+    """Whether a file is of no kind that can hold text."""
+    kind, _ = mimetypes.guess_type(file.uri)
+    return kind is not None and kind.partition("/")[0] in NOT_TEXT and loader_for(file.uri) is None
 
 
 def allowed_folder(location: str, allowed: Sequence[Path]) -> Path:

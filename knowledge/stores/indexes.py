@@ -1,19 +1,20 @@
 """The three stores as one: what is done to all of them, in the order that keeps them repairable."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from knowledge.catalog.versions import Version
-from knowledge.model import GraphStore, LexicalIndex, VectorStore
+from knowledge.model import Version
+from knowledge.stores.graph import GraphStore
+from knowledge.stores.lexical import LexicalIndex
+from knowledge.stores.vector import VectorStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What each store holds of a knowledge base."""
+    """What each store holds of a collection."""
 
     vectors: frozenset[str]
-    words: frozenset[str]
+    lexical: frozenset[str]
     graph: frozenset[tuple[str, str]]
 
 
@@ -22,38 +23,32 @@ class Stores:
     """Vectors, words and graph. Everything raises `StoreUnavailable`."""
 
     vectors: VectorStore
-    words: LexicalIndex
+    lexical: LexicalIndex
     graph: GraphStore
 
-    def remove(self, versions: Iterable[Version]) -> None:
+    def delete(self, versions: Sequence[Version]) -> None:
         """Take versions out of every store; what is not there is no error."""
-        by_base: dict[str, list[Version]] = defaultdict(list)
-        for version in versions:
-            by_base[version.knowledge_base].append(version)
-        for base, found in by_base.items():
-            ids = [chunk for version in found for chunk in version.chunk_ids]
-            if ids:
-                self.vectors.remove(base, ids)
-                self.words.remove(base, ids)
-            self.graph.remove(base, [(version.document, version.version) for version in found])
+        self.vectors.delete(versions)
+        self.lexical.delete(versions)
+        self.graph.delete(versions)
 
-    def drop(self, knowledge_base: str) -> None:
-        """Forget a knowledge base."""
-        self.vectors.drop(knowledge_base)
-        self.words.drop(knowledge_base)
-        self.graph.drop(knowledge_base)
+    def drop(self, collection: str) -> None:
+        """Forget a collection."""
+        self.vectors.drop(collection)
+        self.lexical.drop(collection)
+        self.graph.drop(collection)
 
-    def contents(self, knowledge_base: str) -> Contents:
-        """Everything that is stored of a knowledge base, for checks."""
+    def contents(self, collection: str) -> Contents:
+        """Everything that is stored of a collection, for checks."""
         return Contents(
-            vectors=frozenset(self.vectors.ids(knowledge_base)),
-            words=frozenset(self.words.ids(knowledge_base)),
-            graph=frozenset(self.graph.versions(knowledge_base)),
+            vectors=frozenset(self.vectors.ids(collection)),
+            lexical=frozenset(self.lexical.ids(collection)),
+            graph=frozenset(self.graph.versions(collection)),
         )
 
     def close(self) -> None:
         self.vectors.close()
-        self.words.close()
+        self.lexical.close()
         self.graph.close()
 
 
@@ -64,7 +59,7 @@ def differences(stored: Contents, versions: Sequence[Version]) -> list[str]:
     found: list[str] = []
     for name, has, should in (
         ("vector", stored.vectors, ids),
-        ("word", stored.words, ids),
+        ("word", stored.lexical, ids),
         ("graph", stored.graph, keys),
     ):
         if missing := len(should - has):

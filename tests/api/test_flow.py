@@ -361,7 +361,7 @@ def test_models_embeddings_scenarios_settings_and_health(client: Client) -> None
 
 def test_a_store_that_lost_what_it_held_fails_its_test(runbooks: Client, product: Product) -> None:
     assert str(runbooks.test_check("word index").detail) == "opened; 3 entries of 1 knowledge base"
-    product.stores.words.drop(runbooks.knowledge_base("Runbooks").id)
+    product.stores.lexical.drop(runbooks.knowledge_base("Runbooks").id)
     tested = runbooks.test_check("word index")
     assert not tested.ok
     assert str(tested.detail) == "It holds nothing of Runbooks. Index the documents there again."

@@ -3,7 +3,7 @@
 import math
 import random
 
-from knowledge.model import Chunk, chunk_id
+from knowledge.model import Chunk, Version, chunk_id
 
 VERSION = "0" * 32
 
@@ -13,7 +13,7 @@ def chunk(number: int, text: str = "Restart the pod.", *, title: str = "", headi
     document = f"d{number:016x}"
     return Chunk(
         id=chunk_id(document, VERSION, 0),
-        knowledge_base="kbase1",
+        collection="kbase1",
         document=document,
         version=VERSION,
         ordinal=0,
@@ -25,6 +25,11 @@ def chunk(number: int, text: str = "Restart the pod.", *, title: str = "", headi
         section_start=0,
         section_end=len(text),
     )
+
+
+def version(number: int, *, collection: str = "kbase1") -> Version:
+    """The version of the document `d<number>`, with its only chunk."""
+    return Version(collection=collection, document=f"d{number:016x}", version=VERSION, chunks=1)
 
 
 def unit_vectors(count: int, dimension: int) -> list[list[float]]:

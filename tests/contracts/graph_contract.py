@@ -1,121 +1,211 @@
 """What every graph store does."""
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import pytest
-from contracts.chunks import chunk
+from contracts.chunks import version
 
 from devops_chatbot.errors import BadRequest
-from knowledge.model import DocumentGraph, Entity, GraphStore, Scope, Section
+from knowledge.graph import (
+    CHUNK,
+    DOCUMENT,
+    DOCUMENTS,
+    ENTITY,
+    MENTIONS,
+    NEXT,
+    DocumentGraph,
+    Edge,
+    EdgeType,
+    GraphSchema,
+    Node,
+    NodeLabel,
+    node_id,
+    shared_id,
+)
+from knowledge.model import Scope
+from knowledge.stores.graph import GraphStore
 
-KNOWLEDGE_BASE = "kbase1"
-HERE = Scope(knowledge_bases=(KNOWLEDGE_BASE,))
-ALERT = Entity(kind="alert", name="KubePodCrashLooping")
-METRIC = Entity(kind="metric", name="kube_pod_status_phase")
+COLLECTION = "kbase1"
+HERE = Scope(principal="test", collections=(COLLECTION,))
+ELSEWHERE = Scope(principal="test", collections=("another",))
+HOST, RUNS = "Host", "RUNS"
+SCHEMA: GraphSchema = DOCUMENTS.with_(
+    [NodeLabel(name=HOST, properties={"name": str, "cores": int, "load": float, "up": bool}, shared=True)],
+    [
+        EdgeType(name=MENTIONS, source=CHUNK, target=HOST),
+        EdgeType(name=RUNS, source=HOST, target=ENTITY, properties={"since": str}),
+    ],
+)
+"""What documents have, and a label and a type of a source kind of its own."""
+ALERT, METRIC = "KubePodCrashLooping", "kube_pod_status_phase"
 
 
-def graph(number: int, *entities: Entity, links: tuple[str, ...] = ()) -> DocumentGraph:
-    """A document of one section and one chunk."""
-    own = chunk(number, "Any text.")
+def chunk_node(number: int) -> str:
+    return node_id(CHUNK, f"{version(number).key}-0")
+
+
+def entity(name: str) -> Node:
+    return Node(id=shared_id(ENTITY, COLLECTION, name), properties={"name": name, "kind": "alert"})
+
+
+def host(name: str) -> Node:
+    return Node(id=shared_id(HOST, COLLECTION, name), properties={"name": name, "cores": 8, "load": 0.5, "up": True})
+
+
+def graph(number: int, *named: str, more: Sequence[Node] = (), edges: Sequence[Edge] = ()) -> DocumentGraph:
+    """A document with one chunk that mentions entities of these names."""
+    own = version(number)
+    document, chunk = node_id(DOCUMENT, own.key), chunk_node(number)
     return DocumentGraph(
-        knowledge_base=KNOWLEDGE_BASE,
-        document=own.document,
-        version=own.version,
-        source_uri=f"{number}.md",
-        title=f"Page {number}",
-        sections=(Section(heading_path=(f"Page {number}",), level=1, start=0, end=9),),
-        chunks=(own,),
-        mentions=tuple((own.id, entity) for entity in entities),
-        links=links,
+        version=own,
+        nodes=(
+            Node(id=document, properties={"document": own.document, "uri": f"{number}.md", "title": f"Page {number}"}),
+            Node(id=chunk, properties={"ordinal": 0}),
+            *map(entity, named),
+            *more,
+        ),
+        edges=(*(Edge(source=chunk, target=entity(name).id, type=MENTIONS) for name in named), *edges),
     )
 
 
-def version_of(number: int) -> tuple[str, str]:
-    own = chunk(number)
-    return own.document, own.version
+def names(nodes: Sequence[Node]) -> list[tuple[str, Mapping[str, object]]]:
+    return [(node.label, node.properties) for node in nodes]
+
+
+def stored(number: int) -> tuple[str, str]:
+    return version(number).document, version(number).version
 
 
 class GraphStoreContract:
-    """A backend adopts it with a fixture `graph_store`: an empty graph."""
+    """A backend adopts it with a fixture `graph_store`: an empty graph of `SCHEMA`."""
 
     def test_an_empty_graph_finds_nothing(self, graph_store: GraphStore) -> None:
-        assert graph_store.find_chunks(["anything"], scope=HERE, limit=5) == []
-        assert graph_store.neighbours(["d1#x-0"], scope=HERE, limit=5) == []
-        assert graph_store.versions(KNOWLEDGE_BASE) == set()
+        assert graph_store.find("anything", scope=HERE) == []
+        assert graph_store.neighbours([chunk_node(1)], edges=(MENTIONS,), scope=HERE).nodes == ()
+        assert graph_store.path(chunk_node(1), chunk_node(2), scope=HERE).nodes == ()
+        assert graph_store.versions(COLLECTION) == set()
+        assert not graph_store.outdated()
+        graph_store.delete([version(1)])
+        graph_store.drop(COLLECTION)
+        graph_store.replace([])
 
-    def test_chunks_are_found_by_names_in_any_case_and_rarer_names_weigh_more(self, graph_store: GraphStore) -> None:
-        graph_store.add([graph(1, ALERT, METRIC), graph(2, METRIC), graph(3, METRIC)])
-        matches = graph_store.find_chunks(["kubepodcrashlooping", "KUBE_POD_STATUS_PHASE"], scope=HERE, limit=5)
-        assert matches[0].chunk_id == chunk(1, "").id
-        assert len(matches) == 3
-        assert matches[0].score > matches[1].score > 0
+    def test_a_shared_node_is_found_by_its_name_in_any_case(self, graph_store: GraphStore) -> None:
+        graph_store.replace([graph(1, ALERT, more=[host("DB-1")]), graph(2, ALERT.lower())])
+        for text in (ALERT, ALERT.upper()):
+            assert names(graph_store.find(text, scope=HERE)) == [(ENTITY, {"name": ALERT, "kind": "alert"})]
+        assert names(graph_store.find("db-1", label=HOST, scope=HERE)) == names([host("DB-1")])
+        assert graph_store.find("db-1", label=ENTITY, scope=HERE) == []
+        assert graph_store.find("no such label", label="Nothing", scope=HERE) == []
 
-    def test_the_scope_hides_other_knowledge_bases(self, graph_store: GraphStore) -> None:
-        graph_store.add([graph(1, ALERT), graph(2, ALERT)])
-        elsewhere = Scope(knowledge_bases=("another",))
-        assert graph_store.find_chunks([ALERT.name], scope=elsewhere, limit=5) == []
-        assert graph_store.neighbours([chunk(1, "").id], scope=elsewhere, limit=5) == []
+    def test_a_shared_node_tells_how_many_edges_touch_it(self, graph_store: GraphStore) -> None:
+        graph_store.replace([graph(1, ALERT), graph(2, ALERT, METRIC)])
+        graph_store.replace([graph(3, ALERT)])
+        assert [node.degree for node in graph_store.find(ALERT, scope=HERE)] == [3]
+        graph_store.delete([version(2)])
+        assert [node.degree for node in graph_store.find(ALERT, scope=HERE)] == [2]
 
-    def test_chunks_that_share_a_rare_entity_are_neighbours(self, graph_store: GraphStore) -> None:
-        graph_store.add([graph(1, ALERT), graph(2, ALERT), graph(3, METRIC)])
-        near = graph_store.neighbours([chunk(1, "").id], scope=HERE, limit=5)
-        assert [match.chunk_id for match in near] == [chunk(2, "").id]
+    def test_the_scope_hides_other_collections(self, graph_store: GraphStore) -> None:
+        graph_store.replace([graph(1, ALERT), graph(2, ALERT)])
+        assert graph_store.find(ALERT, scope=ELSEWHERE) == []
+        assert graph_store.neighbours([chunk_node(1)], edges=(MENTIONS,), scope=ELSEWHERE).nodes == ()
+        assert graph_store.path(chunk_node(1), chunk_node(2), scope=ELSEWHERE).nodes == ()
+        assert graph_store.neighbours([chunk_node(1)], edges=(MENTIONS,), scope=Scope(principal="test")).nodes == ()
+        counting = "MATCH (c:Chunk) WHERE c.collection IN $collections RETURN count(*) AS chunks"
+        assert graph_store.query(counting, {}, scope=ELSEWHERE) == [{"chunks": 0}]
+        assert graph_store.query(counting, {}, scope=HERE) == [{"chunks": 2}]
 
-    def test_a_link_holds_when_its_target_comes_later(self, graph_store: GraphStore) -> None:
-        graph_store.add([graph(1, links=("2.md",))])
-        assert graph_store.neighbours([chunk(1, "").id], scope=HERE, limit=5) == []
-        graph_store.add([graph(2)])
-        near = graph_store.neighbours([chunk(1, "").id], scope=HERE, limit=5)
-        assert [match.chunk_id for match in near] == [chunk(2, "").id]
+    def test_neighbours_are_those_over_the_asked_edges_in_either_direction(self, graph_store: GraphStore) -> None:
+        graph_store.replace([graph(1, ALERT, METRIC), graph(2, ALERT)])
+        from_chunk = graph_store.neighbours([chunk_node(1)], edges=(MENTIONS,), scope=HERE)
+        assert {node.id for node in from_chunk.nodes} == {chunk_node(1), entity(ALERT).id, entity(METRIC).id}
+        assert Edge(source=chunk_node(1), target=entity(ALERT).id, type=MENTIONS) in from_chunk.edges
+        from_entity = graph_store.neighbours([entity(ALERT).id], edges=(MENTIONS,), scope=HERE)
+        assert {edge.source for edge in from_entity.edges} == {chunk_node(1), chunk_node(2)}
+        assert graph_store.neighbours([chunk_node(1)], edges=(NEXT,), scope=HERE).edges == ()
 
-    @pytest.mark.parametrize("target", ["guide/disk.md", "guide/disk"])
-    def test_a_link_may_leave_the_ending_out(self, graph_store: GraphStore, target: str) -> None:
-        graph_store.add([graph(1, links=(target,)), replace(graph(2), source_uri="guide/disk.md")])
-        near = graph_store.neighbours([chunk(1, "").id], scope=HERE, limit=5)
-        assert [match.chunk_id for match in near] == [chunk(2, "").id]
-        graph_store.remove(KNOWLEDGE_BASE, [version_of(2)])
-        assert graph_store.neighbours([chunk(1, "").id], scope=HERE, limit=5) == []
+    def test_neighbours_reach_as_far_as_asked_and_give_at_most_the_limit(self, graph_store: GraphStore) -> None:
+        graph_store.replace([graph(number, ALERT) for number in range(1, 6)])
+        far = graph_store.neighbours([chunk_node(1)], edges=(MENTIONS,), depth=2, scope=HERE)
+        assert {chunk_node(number) for number in range(1, 6)} < {node.id for node in far.nodes}
+        few = graph_store.neighbours([entity(ALERT).id], edges=(MENTIONS,), limit=2, scope=HERE)
+        assert len(few.edges) == 2
+        assert [node.degree for node in few.nodes if node.label == ENTITY] == [5]
 
-    @pytest.mark.parametrize("page", ["index.md", "_index.md", "README.md"])
-    def test_a_link_to_a_folder_leads_to_its_page(self, graph_store: GraphStore, page: str) -> None:
-        graph_store.add([graph(1, links=("guide",)), replace(graph(2), source_uri=f"guide/{page}")])
-        near = graph_store.neighbours([chunk(1, "").id], scope=HERE, limit=5)
-        assert [match.chunk_id for match in near] == [chunk(2, "").id]
+    def test_a_shortest_path_is_given_in_its_order(self, graph_store: GraphStore) -> None:
+        graph_store.replace([graph(1, ALERT), graph(2, ALERT, METRIC), graph(3, METRIC), graph(4)])
+        found = graph_store.path(chunk_node(1), chunk_node(3), scope=HERE)
+        expected = [chunk_node(1), entity(ALERT).id, chunk_node(2), entity(METRIC).id, chunk_node(3)]
+        assert [node.id for node in found.nodes] == expected
+        assert [(edge.source, edge.target) for edge in found.edges] == [
+            (chunk_node(1), entity(ALERT).id),
+            (chunk_node(2), entity(ALERT).id),
+            (chunk_node(2), entity(METRIC).id),
+            (chunk_node(3), entity(METRIC).id),
+        ]
+        assert graph_store.path(chunk_node(1), chunk_node(3), longest=3, scope=HERE).nodes == ()
+        assert graph_store.path(chunk_node(1), chunk_node(4), scope=HERE).nodes == ()
+        assert [node.id for node in graph_store.path(chunk_node(4), chunk_node(4), scope=HERE).nodes] == [chunk_node(4)]
 
-    def test_a_second_add_changes_nothing(self, graph_store: GraphStore) -> None:
-        graph_store.add([graph(1, ALERT)])
-        before = graph_store.find_chunks([ALERT.name], scope=HERE, limit=5)
-        graph_store.add([graph(1, ALERT)])
-        assert graph_store.find_chunks([ALERT.name], scope=HERE, limit=5) == before
+    def test_the_same_version_again_changes_nothing(self, graph_store: GraphStore) -> None:
+        graph_store.replace([graph(1, ALERT)])
+        before = graph_store.find(ALERT, scope=HERE)
+        graph_store.replace([graph(1, ALERT)])
+        assert graph_store.find(ALERT, scope=HERE) == before
 
-    def test_removing_leaves_no_entity_that_nothing_mentions(self, graph_store: GraphStore) -> None:
-        graph_store.add([graph(1, ALERT, METRIC), graph(2, METRIC)])
-        graph_store.remove(KNOWLEDGE_BASE, [version_of(1), ("d9", "never there")])
-        assert graph_store.versions(KNOWLEDGE_BASE) == {version_of(2)}
-        assert graph_store.find_chunks([ALERT.name], scope=HERE, limit=5) == []
-        names = graph_store.query("MATCH (e:Entity) RETURN e.name AS name", {})
-        assert names == [{"name": METRIC.name}]
+    def test_deleting_leaves_no_shared_node_that_nothing_touches(self, graph_store: GraphStore) -> None:
+        graph_store.replace([graph(1, ALERT, METRIC), graph(2, METRIC)])
+        graph_store.delete([version(1), version(9)])
+        assert graph_store.versions(COLLECTION) == {stored(2)}
+        assert graph_store.find(ALERT, scope=HERE) == []
+        everything = "MATCH (e:Entity) WHERE e.collection IN $collections RETURN e.name AS name"
+        assert graph_store.query(everything, {}, scope=HERE) == [{"name": METRIC}]
+
+    def test_an_edge_between_shared_nodes_goes_with_the_version_that_brought_it(self, graph_store: GraphStore) -> None:
+        def inventory(number: int, *edges: Edge) -> DocumentGraph:
+            mention = Edge(source=chunk_node(number), target=host("db-1").id, type=MENTIONS)
+            return graph(number, ALERT, more=[host("db-1")], edges=(mention, *edges))
+
+        runs = Edge(source=host("db-1").id, target=entity(ALERT).id, type=RUNS, properties={"since": "2026"})
+        graph_store.replace([inventory(1, runs), inventory(2)])
+        assert graph_store.neighbours([host("db-1").id], edges=(RUNS,), scope=HERE).edges == (runs,)
+        assert [edge.properties for edge in graph_store.path(runs.source, runs.target, scope=HERE).edges] == [
+            {"since": "2026"}
+        ]
+        graph_store.delete([version(1)])
+        assert graph_store.neighbours([host("db-1").id], edges=(RUNS,), scope=HERE).edges == ()
+        assert [node.degree for node in graph_store.find("db-1", scope=HERE)] == [1]
 
     def test_dropping_forgets_everything(self, graph_store: GraphStore) -> None:
-        graph_store.add([graph(1, ALERT)])
-        graph_store.drop(KNOWLEDGE_BASE)
-        assert graph_store.versions(KNOWLEDGE_BASE) == set()
-        assert graph_store.query("MATCH (n) RETURN count(*) AS count", {}) == [{"count": 0}]
+        graph_store.replace([graph(1, ALERT)])
+        graph_store.drop(COLLECTION)
+        assert graph_store.versions(COLLECTION) == set()
+        everything = "MATCH (n) WHERE n.collection IN $collections RETURN count(*) AS count"
+        assert graph_store.query(everything, {}, scope=HERE) == [{"count": 0}]
 
     @pytest.mark.parametrize(
-        "statement", ["CREATE (:Place {key: 'x'})", "MATCH (n) DETACH DELETE n", "MATCH", "DROP TABLE Chunk"]
+        "statement",
+        [
+            "CREATE (:Place {id: $collections[1]})",
+            "MATCH (n) WHERE n.collection IN $collections DETACH DELETE n",
+            "MATCH $collections",
+            "DROP TABLE Chunk // $collections",
+            "MATCH (n) RETURN n",
+        ],
     )
     def test_a_statement_that_writes_or_does_not_parse_is_refused(
         self, graph_store: GraphStore, statement: str
     ) -> None:
-        graph_store.add([graph(1, ALERT)])
+        graph_store.replace([graph(1, ALERT)])
         with pytest.raises(BadRequest):
-            graph_store.query(statement, {})
-        assert graph_store.versions(KNOWLEDGE_BASE) == {version_of(1)}
+            graph_store.query(statement, {}, scope=HERE)
+        assert graph_store.versions(COLLECTION) == {stored(1)}
 
     def test_a_query_gives_at_most_its_limit(self, graph_store: GraphStore) -> None:
-        graph_store.add([graph(number, ALERT) for number in range(1, 6)])
+        graph_store.replace([graph(number, ALERT) for number in range(1, 6)])
         rows = graph_store.query(
-            "MATCH (d:Document) WHERE d.title <> $title RETURN d.title AS title", {"title": "Page 1"}, limit=3
+            "MATCH (d:Document) WHERE d.collection IN $collections AND d.title <> $title RETURN d.title AS title",
+            {"title": "Page 1"},
+            scope=HERE,
+            limit=3,
         )
         assert len(rows) == 3

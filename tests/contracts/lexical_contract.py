@@ -4,11 +4,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from contracts.chunks import chunk
+from contracts.chunks import chunk, version
 
-from knowledge.model import LexicalIndex, Scope
+from knowledge.model import Scope
+from knowledge.stores.lexical import LexicalIndex
 
-HERE = Scope(knowledge_bases=("kbase1",))
+HERE = Scope(principal="test", collections=("kbase1",))
 
 
 def found(index: LexicalIndex, text: str, *, scope: Scope = HERE, limit: int = 10) -> list[str]:
@@ -106,15 +107,15 @@ class LexicalIndexContract:
     def test_only_what_is_in_scope_is_found(self, words: LexicalIndex) -> None:
         words.add("kbase1", [chunk(1)])
         words.add("kbase2", [chunk(2)])
-        both = Scope(knowledge_bases=("kbase1", "kbase2", "nothing", "kbase1"))
+        both = Scope(principal="test", collections=("kbase1", "kbase2", "nothing", "kbase1"))
         assert sorted(found(words, "pod", scope=both)) == [chunk(1).id, chunk(2).id]
         assert found(words, "pod") == [chunk(1).id]
-        assert found(words, "pod", scope=Scope()) == []
+        assert found(words, "pod", scope=Scope(principal="test")) == []
 
-    def test_a_knowledge_base_that_nothing_was_added_to_is_empty(self, words: LexicalIndex) -> None:
+    def test_a_collection_that_nothing_was_added_to_is_empty(self, words: LexicalIndex) -> None:
         assert found(words, "pod") == []
         assert words.ids("kbase1") == set()
-        words.remove("kbase1", [chunk(1).id])
+        words.delete([version(1)])
         words.drop("kbase1")
         words.add("kbase1", [])
         assert words.ids("kbase1") == set()
@@ -128,15 +129,15 @@ class LexicalIndexContract:
 
     def test_removed_chunks_are_gone(self, words: LexicalIndex) -> None:
         words.add("kbase1", [chunk(1), chunk(2)])
-        words.remove("kbase1", [chunk(1).id, "unknown"])
-        words.remove("kbase1", [])
+        words.delete([version(1), version(77)])
+        words.delete([])
         assert words.ids("kbase1") == {chunk(2).id}
         assert found(words, "pod") == [chunk(2).id]
-        words.remove("kbase1", [chunk(2).id])
+        words.delete([version(2)])
         assert found(words, "pod") == []
         assert words.ids("kbase1") == set()
 
-    def test_a_dropped_knowledge_base_is_empty_and_can_begin_anew(self, words: LexicalIndex) -> None:
+    def test_a_dropped_collection_is_empty_and_can_begin_anew(self, words: LexicalIndex) -> None:
         words.add("kbase1", [chunk(1)])
         words.add("kbase2", [chunk(2)])
         for number in (3, 4):

@@ -4,12 +4,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from contracts.chunks import chunk, unit_vectors
+from contracts.chunks import chunk, unit_vectors, version
 
 from devops_chatbot.errors import ConfigError
-from knowledge.model import Scope, VectorStore
+from knowledge.model import Scope
+from knowledge.stores.vector import VectorStore
 
-HERE = Scope(knowledge_bases=("kbase1",))
+HERE = Scope(principal="test", collections=("kbase1",))
 EAST, NORTH, NORTH_EAST = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.8, 0.6, 0.0]
 
 
@@ -31,16 +32,16 @@ class VectorStoreContract:
     def test_only_what_is_in_scope_is_found(self, vectors: VectorStore) -> None:
         vectors.add("kbase1", [chunk(1)], [EAST])
         vectors.add("kbase2", [chunk(2)], [NORTH])
-        both = Scope(knowledge_bases=("kbase1", "kbase2", "nothing", "kbase1"))
+        both = Scope(principal="test", collections=("kbase1", "kbase2", "nothing", "kbase1"))
         assert [match.chunk_id for match in vectors.search(NORTH, scope=both, limit=9)] == [chunk(2).id, chunk(1).id]
         assert [match.chunk_id for match in vectors.search(NORTH, scope=HERE, limit=9)] == [chunk(1).id]
-        assert vectors.search(NORTH, scope=Scope(), limit=9) == []
+        assert vectors.search(NORTH, scope=Scope(principal="test"), limit=9) == []
 
-    def test_a_knowledge_base_that_nothing_was_added_to_is_empty(self, vectors: VectorStore) -> None:
+    def test_a_collection_that_nothing_was_added_to_is_empty(self, vectors: VectorStore) -> None:
         assert vectors.search(EAST, scope=HERE, limit=5) == []
         assert vectors.ids("kbase1") == set()
         assert vectors.vectors("kbase1", [chunk(1).id]) == {}
-        vectors.remove("kbase1", [chunk(1).id])
+        vectors.delete([version(1)])
         vectors.drop("kbase1")
         vectors.add("kbase1", [], [])
         assert vectors.ids("kbase1") == set()
@@ -59,19 +60,19 @@ class VectorStoreContract:
 
     def test_removed_chunks_are_gone(self, vectors: VectorStore) -> None:
         vectors.add("kbase1", [chunk(1), chunk(2)], [EAST, NORTH])
-        vectors.remove("kbase1", [chunk(1).id, "unknown"])
-        vectors.remove("kbase1", [])
+        vectors.delete([version(1), version(77)])
+        vectors.delete([])
         assert vectors.ids("kbase1") == {chunk(2).id}
         assert [match.chunk_id for match in vectors.search(EAST, scope=HERE, limit=5)] == [chunk(2).id]
 
     def test_all_that_is_left_is_found_after_most_was_removed(self, vectors: VectorStore) -> None:
         chunks, matrix = [chunk(number) for number in range(1500)], unit_vectors(1500, 16)
         vectors.add("kbase1", chunks, matrix)
-        vectors.remove("kbase1", [each.id for each in chunks[:1460]])
+        vectors.delete([version(number) for number in range(1460)])
         found = vectors.search(matrix[3], scope=HERE, limit=100)
         assert {match.chunk_id for match in found} == {each.id for each in chunks[1460:]}
 
-    def test_a_dropped_knowledge_base_is_empty_and_can_begin_anew(self, vectors: VectorStore) -> None:
+    def test_a_dropped_collection_is_empty_and_can_begin_anew(self, vectors: VectorStore) -> None:
         vectors.add("kbase1", [chunk(1)], [EAST])
         vectors.add("kbase2", [chunk(2)], [EAST])
         vectors.drop("kbase1")

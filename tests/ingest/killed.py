@@ -33,7 +33,7 @@ def sync(data: Path, docs: Path, started: Event, *, jobs_wanted: int, result: Pa
                     "errors": [[error.source_uri, error.reason] for error in last.errors],
                     "check": library.ingest.check(base.id),
                     "vectors": sorted(contents.vectors),
-                    "words": sorted(contents.words),
+                    "lexical": sorted(contents.lexical),
                     "graph": sorted(map(list, contents.graph)),
                     "texts": library.texts(base.id),
                     "states": {uri: each.state for uri, each in library.documents(base.id).items()},

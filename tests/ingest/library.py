@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from devops_chatbot.errors import StoreUnavailable
 from knowledge import loaders
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue, Document
+from knowledge.graph import DocumentGraph, Node, Subgraph
 from knowledge.ingest.ingest import Ingest, IngestOptions
-from knowledge.model import Chunk, DocumentGraph, Match, ParsedDocument, Scope
+from knowledge.model import Chunk, Match, ParsedDocument, Scope, Version
+from knowledge.sources import graph_schema, source_kinds
 from knowledge.stores.indexes import Stores
 
 
@@ -69,28 +71,29 @@ class _Breaking:
 class MemoryVectors(_Breaking):
     stored: dict[str, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(dict))
 
-    def add(self, knowledge_base: str, chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]]) -> None:
+    def add(self, collection: str, chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]]) -> None:
         self._write()
         assert len(chunks) == len(vectors)
-        self.stored[knowledge_base].update({c.id: list(v) for c, v in zip(chunks, vectors, strict=True)})
+        self.stored[collection].update({c.id: list(v) for c, v in zip(chunks, vectors, strict=True)})
 
-    def remove(self, knowledge_base: str, chunk_ids: Sequence[str]) -> None:
+    def delete(self, versions: Sequence[Version]) -> None:
         self._write()
-        for each in chunk_ids:
-            self.stored[knowledge_base].pop(each, None)
+        for version in versions:
+            for each in version.chunk_ids:
+                self.stored[version.collection].pop(each, None)
 
-    def vectors(self, knowledge_base: str, chunk_ids: Sequence[str]) -> dict[str, list[float]]:
-        known = self.stored[knowledge_base]
+    def vectors(self, collection: str, chunk_ids: Sequence[str]) -> dict[str, list[float]]:
+        known = self.stored[collection]
         return {each: known[each] for each in chunk_ids if each in known}
 
     def search(self, vector: Sequence[float], *, scope: Scope, limit: int) -> list[Match]:
         return []
 
-    def ids(self, knowledge_base: str) -> set[str]:
-        return set(self.stored[knowledge_base])
+    def ids(self, collection: str) -> set[str]:
+        return set(self.stored[collection])
 
-    def drop(self, knowledge_base: str) -> None:
-        self.stored.pop(knowledge_base, None)
+    def drop(self, collection: str) -> None:
+        self.stored.pop(collection, None)
 
     def damaged(self) -> list[str]:
         return []
@@ -102,28 +105,29 @@ class MemoryVectors(_Breaking):
 class MemoryWords(_Breaking):
     stored: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
-    def add(self, knowledge_base: str, chunks: Sequence[Chunk]) -> None:
+    def add(self, collection: str, chunks: Sequence[Chunk]) -> None:
         self._write()
-        self.stored[knowledge_base].update({chunk.id: chunk.searchable for chunk in chunks})
+        self.stored[collection].update({chunk.id: chunk.searchable for chunk in chunks})
 
-    def remove(self, knowledge_base: str, chunk_ids: Sequence[str]) -> None:
+    def delete(self, versions: Sequence[Version]) -> None:
         self._write()
-        for each in chunk_ids:
-            self.stored[knowledge_base].pop(each, None)
+        for version in versions:
+            for each in version.chunk_ids:
+                self.stored[version.collection].pop(each, None)
 
     def search(self, text: str, *, scope: Scope, limit: int) -> list[Match]:
         return [
             Match(chunk_id=ref, score=1.0)
-            for base in scope.knowledge_bases
+            for base in scope.collections
             for ref, words in list(self.stored[base].items())
             if text in words
         ][:limit]
 
-    def ids(self, knowledge_base: str) -> set[str]:
-        return set(self.stored[knowledge_base])
+    def ids(self, collection: str) -> set[str]:
+        return set(self.stored[collection])
 
-    def drop(self, knowledge_base: str) -> None:
-        self.stored.pop(knowledge_base, None)
+    def drop(self, collection: str) -> None:
+        self.stored.pop(collection, None)
 
     def close(self) -> None: ...
 
@@ -132,32 +136,46 @@ class MemoryWords(_Breaking):
 class MemoryGraph(_Breaking):
     stored: dict[tuple[str, str, str], DocumentGraph] = field(default_factory=dict)
 
-    def add(self, graphs: Sequence[DocumentGraph]) -> None:
+    def replace(self, graphs: Sequence[DocumentGraph]) -> None:
         self._write()
-        self.stored.update({(each.knowledge_base, each.document, each.version): each for each in graphs})
+        self.stored.update({_key(each.version): each for each in graphs})
 
-    def remove(self, knowledge_base: str, versions: Sequence[tuple[str, str]]) -> None:
+    def delete(self, versions: Sequence[Version]) -> None:
         self._write()
-        for document, version in versions:
-            self.stored.pop((knowledge_base, document, version), None)
+        for version in versions:
+            self.stored.pop(_key(version), None)
 
-    def find_chunks(self, names: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
+    def find(self, text: str, *, scope: Scope, label: str | None = None) -> list[Node]:
         return []
 
-    def neighbours(self, chunk_ids: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
+    def neighbours(
+        self, ids: Sequence[str], *, edges: Sequence[str], scope: Scope, depth: int = 1, limit: int = 200
+    ) -> Subgraph:
+        return Subgraph()
+
+    def path(self, source: str, target: str, *, scope: Scope, longest: int = 6) -> Subgraph:
+        return Subgraph()
+
+    def query(
+        self, cypher: str, parameters: Mapping[str, object], *, scope: Scope, limit: int = 1000
+    ) -> list[dict[str, object]]:
         return []
 
-    def query(self, cypher: str, parameters: dict[str, object], *, limit: int = 1000) -> list[dict[str, object]]:
-        return []
+    def versions(self, collection: str) -> set[tuple[str, str]]:
+        return {(document, version) for base, document, version in self.stored if base == collection}
 
-    def versions(self, knowledge_base: str) -> set[tuple[str, str]]:
-        return {(document, version) for base, document, version in self.stored if base == knowledge_base}
+    def outdated(self) -> bool:
+        return False
 
-    def drop(self, knowledge_base: str) -> None:
-        for key in [key for key in self.stored if key[0] == knowledge_base]:
+    def drop(self, collection: str) -> None:
+        for key in [key for key in self.stored if key[0] == collection]:
             del self.stored[key]
 
     def close(self) -> None: ...
+
+
+def _key(version: Version) -> tuple[str, str, str]:
+    return version.collection, version.document, version.version
 
 
 class Library:
@@ -169,7 +187,7 @@ class Library:
         self.engine = open_database(folder / "records.db")
         self.catalogue = Catalogue(self.engine)
         self.stores = (
-            _real(folder) if real else Stores(vectors=MemoryVectors(), words=MemoryWords(), graph=MemoryGraph())
+            _real(folder) if real else Stores(vectors=MemoryVectors(), lexical=MemoryWords(), graph=MemoryGraph())
         )
         self.originals = Originals(folder / "files")
         self.embedder = Hashed()
@@ -179,6 +197,7 @@ class Library:
             originals=self.originals,
             reader=InProcess(),
             embedder_of=lambda _: self.embedder,
+            kinds=source_kinds(),
             options=options or IngestOptions(chunk_tokens=60, overlap_tokens=8),
         )
         self._jobs = 0
@@ -252,8 +271,8 @@ def _real(folder: Path) -> Stores:
 
     return Stores(
         vectors=ChromaVectors(folder / "vectors"),
-        words=TantivyWords(folder / "words"),
-        graph=LadybugGraph(folder / "graph"),
+        lexical=TantivyWords(folder / "words"),
+        graph=LadybugGraph(folder / "graph", schema=graph_schema(source_kinds().found.values())),
     )
 
 

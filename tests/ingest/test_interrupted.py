@@ -98,7 +98,7 @@ def test_small_files_do_not_wait_for_a_huge_one(library: Library) -> None:
     assert ready == ["b.md", "c.md"]
 
 
-@pytest.mark.parametrize("store", ["vectors", "words", "graph"])
+@pytest.mark.parametrize("store", ["vectors", "lexical", "graph"])
 @pytest.mark.parametrize("writes", [0, 1, 2])
 def test_a_store_that_fails_loses_nothing_and_is_repaired(library: Library, store: str, writes: int) -> None:
     base = library.new_base()

@@ -12,9 +12,11 @@ from knowledge import loaders
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
 from knowledge.embed import Embedder, open_bundled
+from knowledge.graph import DOCUMENTS
 from knowledge.ingest.ingest import Ingest
 from knowledge.model import Hit, ParsedDocument, Scope
 from knowledge.retrieval.hybrid import HybridRetriever
+from knowledge.sources import source_kinds
 from knowledge.stores.graph.ladybug import LadybugGraph
 from knowledge.stores.indexes import Stores
 from knowledge.stores.lexical.tantivy import TantivyWords
@@ -105,8 +107,8 @@ class Shelf:
         self._catalogue = Catalogue(self._engine)
         self._stores = Stores(
             vectors=ChromaVectors(folder / "vectors"),
-            words=TantivyWords(folder / "words"),
-            graph=LadybugGraph(folder / "graph"),
+            lexical=TantivyWords(folder / "words"),
+            graph=LadybugGraph(folder / "graph", schema=DOCUMENTS),
         )
         self._ingest = Ingest(
             catalogue=self._catalogue,
@@ -114,6 +116,7 @@ class Shelf:
             originals=Originals(folder / "files"),
             reader=InProcess(),
             embedder_of=lambda base: models[self._catalogue.get(base).embedding],
+            kinds=source_kinds(),
         )
         self._folder = folder / "pages"
         self.runbooks = self._filled("Runbooks", "bundled", RUNBOOKS)
@@ -122,7 +125,7 @@ class Shelf:
         self.retriever = HybridRetriever(
             catalogue=self._catalogue,
             vectors=self._stores.vectors,
-            words=self._stores.words,
+            lexical=self._stores.lexical,
             graph=self._stores.graph,
             embedder_of=lambda base: models[self._catalogue.get(base).embedding],
         )
@@ -164,7 +167,7 @@ def titles(hits: Sequence[Hit]) -> list[str]:
 
 
 def scope(*bases: str) -> Scope:
-    return Scope(knowledge_bases=bases)
+    return Scope(principal="test", collections=bases)
 
 
 def test_a_name_finds_the_page_about_it_before_one_that_mentions_it(shelf: Shelf) -> None:
@@ -207,7 +210,7 @@ def test_what_is_linked_from_the_best_page_is_found_through_the_graph(shelf: She
 @pytest.mark.parametrize("mode", ["hybrid", "vector", "lexical", "graph"])
 def test_nothing_outside_the_scope_is_found(shelf: Shelf, mode: str) -> None:
     hits = shelf.retriever.search("quotas", scope=scope(shelf.recipes), limit=20, mode=mode)
-    assert {hit.knowledge_base for hit in hits} <= {shelf.recipes}
+    assert {hit.collection for hit in hits} <= {shelf.recipes}
     assert shelf.retriever.search("quotas", scope=scope(), limit=20, mode=mode) == []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from contracts.graph_contract import ALERT, HERE, KNOWLEDGE_BASE, graph, version_of
+from contracts.graph_contract import ALERT, COLLECTION, HERE, SCHEMA, graph, stored
 from full_disk import BALLAST, fill, mounted
 from patience import PATIENCE_S
 
@@ -18,31 +18,31 @@ FIRST, LAST, AFTER_THAT = 1, 500, 501
 
 def filled(folder: Path) -> tuple[LadybugGraph, set[tuple[str, str]]]:
     """A store that could not write, and what it had taken before."""
-    store = LadybugGraph(folder, buffer_mb=32)
-    store.add([graph(FIRST, ALERT)])
+    store = LadybugGraph(folder, schema=SCHEMA, buffer_mb=32)
+    store.replace([graph(FIRST, ALERT)])
     fill(folder)
     number = FIRST
 
     def write() -> None:
         nonlocal number
         while number < LAST:
-            store.add([graph(number + 1, ALERT)])
+            store.replace([graph(number + 1, ALERT)])
             number += 1
 
     for _ in range(2):
         with pytest.raises(StoreUnavailable, match="disk is full"):
             write()
-    taken = {version_of(each) for each in range(FIRST, number + 1)}
-    assert store.versions(KNOWLEDGE_BASE) == taken
-    assert store.find_chunks([ALERT.name], scope=HERE, limit=LAST)
+    taken = {stored(each) for each in range(FIRST, number + 1)}
+    assert store.versions(COLLECTION) == taken
+    assert store.find(ALERT, scope=HERE)
     return store, taken
 
 
 def goes_on(store: LadybugGraph, folder: Path, taken: set[tuple[str, str]]) -> None:
     """With room again it takes the next one, and has it after a power cut too."""
     (folder / BALLAST).unlink()
-    store.add([graph(LAST, ALERT)])
-    assert store.versions(KNOWLEDGE_BASE) == {*taken, version_of(LAST)}
+    store.replace([graph(LAST, ALERT)])
+    assert store.versions(COLLECTION) == {*taken, stored(LAST)}
     os._exit(0)
 
 
@@ -54,7 +54,7 @@ def in_the_same_process(folder: Path) -> None:
 def closed_while_full(folder: Path) -> None:
     store, taken = filled(folder)
     store.close()
-    goes_on(LadybugGraph(folder, buffer_mb=32), folder, taken)
+    goes_on(LadybugGraph(folder, schema=SCHEMA, buffer_mb=32), folder, taken)
 
 
 def killed_while_full(folder: Path) -> None:
@@ -64,12 +64,12 @@ def killed_while_full(folder: Path) -> None:
 
 def after_that(folder: Path) -> None:
     (folder / BALLAST).unlink(missing_ok=True)
-    store = LadybugGraph(folder, buffer_mb=32)
-    before = store.versions(KNOWLEDGE_BASE)
-    assert version_of(FIRST) in before
-    store.add([graph(AFTER_THAT, ALERT)])
+    store = LadybugGraph(folder, schema=SCHEMA, buffer_mb=32)
+    before = store.versions(COLLECTION)
+    assert stored(FIRST) in before
+    store.replace([graph(AFTER_THAT, ALERT)])
     store.close()
-    assert store.versions(KNOWLEDGE_BASE) == {*before, version_of(AFTER_THAT)}
+    assert store.versions(COLLECTION) == {*before, stored(AFTER_THAT)}
     store.close()
 
 

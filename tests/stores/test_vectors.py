@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from contracts.chunks import chunk, unit_vectors
+from contracts.chunks import chunk, unit_vectors, version
 from contracts.vector_contract import EAST, HERE, VectorStoreContract
 from full_disk import mounted
 from stores.conftest import NoRoom
@@ -48,7 +48,7 @@ def test_more_chunks_than_chroma_takes_at_once(vectors: ChromaVectors) -> None:
     ids = [each.id for each in chunks]
     assert len(vectors.vectors("kbase1", ids)) == 6000
     assert len(vectors.search(matrix[0], scope=HERE, limit=200)) == 200
-    vectors.remove("kbase1", ids)
+    vectors.delete([version(number) for number in range(6000)])
     assert vectors.ids("kbase1") == set()
 
 

@@ -79,7 +79,7 @@ def _tests(product: Product) -> dict[str, Callable[[], Reason]]:
         "records": lambda: _counted(product.catalogue.list()),
         "jobs": lambda: Reason("check.jobs", count=len(product.jobs.list())),
         "vector index": lambda: _held(product, stores.vectors.ids),
-        "word index": lambda: _held(product, stores.words.ids),
+        "word index": lambda: _held(product, stores.lexical.ids),
         "graph": lambda: _held(product, stores.graph.versions),
         "sandbox": lambda: _sandbox(product),
     }
@@ -120,6 +120,12 @@ def _necessary(product: Product) -> Iterator[Check]:
 def _others(product: Product) -> Iterator[Check]:
     for embedding in product.embeddings.infos():
         yield Check(name=f"embedding {embedding.name}", state=embedding.state, why=embedding.why)
+    for name, why in product.kinds.failed.items():
+        yield Check(
+            name=f"{product.kinds.noun} {name}",
+            state="failed",
+            why=Reason("registry.failed", kind=product.kinds.noun, name=name, error=why),
+        )
     yield _tried("sandbox", lambda: _sandbox(product), otherwise="disabled")
     for model in product.models.names():
         yield Check(name=f"model {model.name}", state=model.state, why=model.why)

@@ -19,7 +19,7 @@ def search(body: SearchRequest, product: ProductDep) -> SearchResult:
     refuse_repositories(body.repositories)
     hits = product.retriever.search(
         body.query,
-        scope=Scope(knowledge_bases=product.ids_of(body.knowledge_bases)),
+        scope=Scope(principal="local", collections=product.ids_of(body.knowledge_bases)),
         limit=body.limit,
         mode=body.mode,
         score_threshold=body.score_threshold,

@@ -69,7 +69,7 @@ def views(evidence: Sequence[Evidence]) -> list[View]:
     """A view of each document, in the order in which the documents were found; those without any text left out."""
     by_document: dict[tuple[str | None, str], list[tuple[int, Evidence]]] = {}
     for number, one in enumerate(evidence, 1):
-        by_document.setdefault((one.knowledge_base, one.source_uri or one.ref), []).append((number, one))
+        by_document.setdefault((one.collection, one.source_uri or one.ref), []).append((number, one))
     found = [_view(numbered) for numbered in by_document.values()]
     return [view for view in found if view.sections]
 

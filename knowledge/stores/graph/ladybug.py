@@ -1,332 +1,303 @@
-"""The graph in LadybugDB, embedded: one database file for all knowledge bases, one process that writes.
+"""The graph in LadybugDB, embedded: one database file for all collections, one process that writes.
 
 A batch of documents is one transaction of a few statements over lists. An edge between two nodes takes two MATCH clauses,
-not one with a comma: only then are both ends looked up by primary key (0.03 ms an edge against 15 ms).
+not one with a comma: only then are both ends looked up by primary key (0.03 ms an edge against 15 ms). Reading starts at
+one node by its key each time (0.03 ms): UNWIND over keys with a relation behind it scans whole tables, an end without a
+label is looked for in all of them, and a LIMIT that is a parameter costs 0.25 ms.
 """
 
-import ctypes
-import errno
-import logging
-import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from devops_chatbot.errors import BadRequest
-from devops_chatbot.i18n import Reason
-from knowledge.model import DocumentGraph, Match, Scope, chunk_id
-from knowledge.stores.errors import has_room, unavailable
-from knowledge.stores.graph import rows
+from knowledge.graph import DocumentGraph, Edge, EdgeType, GraphSchema, Node, Property, Subgraph, label_of, shared_id
+from knowledge.model import Scope, Version
+from knowledge.stores.graph import LONGEST_PATH, NEIGHBOURS
+from knowledge.stores.graph.ladybug_file import LadybugFile, rows_of
 
-NAME = Reason("store.graph")
-SCHEMA = (
-    "CREATE NODE TABLE IF NOT EXISTS Document(key STRING PRIMARY KEY, kb STRING, document STRING, version STRING, uri STRING, "
-    "title STRING)",
-    "CREATE NODE TABLE IF NOT EXISTS Section(key STRING PRIMARY KEY, heading STRING, level INT64)",
-    "CREATE NODE TABLE IF NOT EXISTS Chunk(id STRING PRIMARY KEY, kb STRING, ordinal INT64)",
-    "CREATE NODE TABLE IF NOT EXISTS Entity(key STRING PRIMARY KEY, kb STRING, kind STRING, name STRING, mentions INT64)",
-    "CREATE NODE TABLE IF NOT EXISTS Place(key STRING PRIMARY KEY, kb STRING, uri STRING)",
-    "CREATE REL TABLE IF NOT EXISTS HAS_SECTION(FROM Document TO Section)",
-    "CREATE REL TABLE IF NOT EXISTS SUBSECTION(FROM Section TO Section)",
-    "CREATE REL TABLE IF NOT EXISTS HAS_CHUNK(FROM Section TO Chunk)",
-    "CREATE REL TABLE IF NOT EXISTS MENTIONS(FROM Chunk TO Entity)",
-    "CREATE REL TABLE IF NOT EXISTS AT(FROM Document TO Place)",
-    "CREATE REL TABLE IF NOT EXISTS LINKS(FROM Document TO Place)",
-)
-ENDS = {
-    "HAS_SECTION": ("Document", "key", "Section", "key"),
-    "SUBSECTION": ("Section", "key", "Section", "key"),
-    "HAS_CHUNK": ("Section", "key", "Chunk", "id"),
-    "MENTIONS": ("Chunk", "id", "Entity", "key"),
-    "AT": ("Document", "key", "Place", "key"),
-    "LINKS": ("Document", "key", "Place", "key"),
-}
-"""For each relation: the label and the primary key of its two ends."""
-CHECKPOINT_BYTES = 64 * 1024 * 1024
-"""The write-ahead log is folded into the file when it is this long; doing it each 16 MB doubles the cost of a batch."""
-COMMON = 40
-"""An entity that more chunks mention says nothing about nearness."""
-RAREST = 8
-"""Entities that two chunks may share to count as near, the rarest first."""
-FOUND = 200
-"""Of a name that more chunks mention, only so many chunks are given, whichever they are."""
-# Reading starts at one node by its key each time (0.03 ms); UNWIND over keys with a relation behind it scans whole tables,
-# and a LIMIT that is a parameter costs 0.25 ms.
-FIND = "MATCH (e:Entity {key: $key})<-[:MENTIONS]-(c:Chunk) RETURN e.mentions, c.id LIMIT "
-NAMED = "MATCH (a:Chunk {id: $key})-[:MENTIONS]->(e:Entity) RETURN e.key, e.mentions"
-VISIBLE = "UNWIND $keys AS k MATCH (a:Chunk {id: k}) WHERE a.kb IN $kbs RETURN a.id"
-BESIDE = """
-    MATCH (a:Chunk {id: $key})<-[:HAS_CHUNK]-(:Section)-[:HAS_CHUNK]->(c:Chunk)
-    WHERE c.ordinal = a.ordinal + 1 OR c.ordinal + 1 = a.ordinal RETURN c.id
-"""
-LINKED = """
-    MATCH (:Chunk {id: $key})<-[:HAS_CHUNK]-(:Section)<-[:HAS_SECTION]-(:Document)-[:LINKS]->(:Place)<-[:AT]-(d:Document)
-    RETURN DISTINCT d.document, d.version LIMIT 50
-"""
-OWN_CHUNKS = "MATCH (:Document {key: $key})-[:HAS_SECTION]->(:Section)-[:HAS_CHUNK]->(c:Chunk) RETURN c.id"
-OWN_SECTIONS = "MATCH (:Document {key: $key})-[:HAS_SECTION]->(s:Section) RETURN s.key"
-OWN_PLACES = "MATCH (:Document {key: $key})-[:LINKS|:AT]->(p:Place) RETURN p.key"
-QUERY_TIMEOUT_MS = 10_000
-REOPENING_BYTES = 16 * 1024 * 1024
-"""After a full disk the file is opened anew, and written to, only with so much room."""
-_WRITES = ("read-only", "read only", "write")
-
-_log = logging.getLogger(__name__)
+FILE = "graph-2.lbug"
+"""Another name when what stands in the file changes, so that an older one is never taken for it."""
+TYPES: dict[type[Property], str] = {str: "STRING", int: "INT64", float: "DOUBLE", bool: "BOOL"}
+STORED = "StoredVersion"
+"""The table of versions: the nodes that each owns, and how many edges it gave to which shared node."""
 
 
 class LadybugGraph:
     """A `GraphStore` in the folder `path`, opened on first use; `buffer_mb` bounds its page cache."""
 
-    def __init__(self, path: Path, *, buffer_mb: int = 256) -> None:
-        self._path = path / "graph.lbug"
-        self._buffer = buffer_mb
-        self._opening = threading.Lock()
-        self._writing = threading.Lock()
-        self._database: Any = None
-        self._ready = False
-        self._torn = False
-        self._local = threading.local()
+    def __init__(self, path: Path, *, schema: GraphSchema, buffer_mb: int = 256) -> None:
+        self._path = path / FILE
+        self._schema = schema
+        self._labels = {label.name: label for label in schema.labels}
+        self._columns = {
+            name: ("id", "collection", *label.properties, *(("degree",) if label.shared else ()))
+            for name, label in self._labels.items()
+        }
+        self._between_shared = {
+            edge for edge in schema.edges if self._labels[edge.source].shared and self._labels[edge.target].shared
+        }
+        self._file = LadybugFile(self._path, tables=[*self._tables()], buffer_mb=buffer_mb)
 
-    def add(self, graphs: Sequence[DocumentGraph]) -> None:
-        with self._transaction() as connection:
-            known = {row[0] for row in self._rows(
-                connection,
-                "UNWIND $keys AS k MATCH (d:Document {key: k}) RETURN d.key",
-                {"keys": [rows.version_key(graph.document, graph.version) for graph in graphs]},
-            )}  # fmt: skip
-            fresh = {
-                key: graph for graph in graphs if (key := rows.version_key(graph.document, graph.version)) not in known
-            }
-            if not fresh:
+    def replace(self, graphs: Sequence[DocumentGraph]) -> None:
+        by_key = {graph.version.key: graph for graph in graphs}
+        with self._file.transaction() as connection:
+            for key in self._existing(connection, STORED, list(by_key)):
+                del by_key[key]
+            if not by_key:
                 return
-            tables = rows.tables(list(fresh.values()))
-            for label in ("Entity", "Place"):
-                keys = list(tables[label]["key"])
-                there = {row[0] for row in self._rows(
-                    connection, f"UNWIND $keys AS k MATCH (n:{label} {{key: k}}) RETURN n.key", {"keys": keys}
-                )}  # fmt: skip
-                keep = [index for index, key in enumerate(keys) if key not in there]
-                tables[label] = {name: [column[i] for i in keep] for name, column in tables[label].items()}
-            for label, columns in tables.items():
-                self._create(connection, label, columns)
-            self._count_mentions(connection, Counter(tables["MENTIONS"]["target"]))
+            nodes: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+            edges: dict[EdgeType, list[dict[str, Any]]] = defaultdict(list)
+            degrees: Counter[str] = Counter()
+            stored = []
+            for key, graph in by_key.items():
+                own_degrees: Counter[str] = Counter()
+                for edge in {(edge.type, edge.source, edge.target): edge for edge in graph.edges}.values():
+                    kind = self._edge_type(edge)
+                    edges[kind].append(
+                        {"source": edge.source, "target": edge.target, "version": key, **edge.properties}
+                    )
+                    own_degrees.update(end for end in (edge.source, edge.target) if self._labels[label_of(end)].shared)
+                for node in graph.nodes:
+                    row = {"id": node.id, "collection": graph.version.collection, **node.properties}
+                    nodes[node.label].setdefault(node.id, row)
+                owned = [node.id for node in graph.nodes if not self._labels[node.label].shared]
+                stored.append(
+                    {
+                        "id": key,
+                        "collection": graph.version.collection,
+                        "document": graph.version.document,
+                        "version": graph.version.version,
+                        "owned": owned,
+                        "shared": list(own_degrees),
+                        "degrees": list(own_degrees.values()),
+                    }
+                )
+                degrees += own_degrees
+            self._create_nodes(connection, STORED, stored)
+            for label, rows in nodes.items():
+                if self._labels[label].shared:
+                    for node_id in self._existing(connection, label, list(rows)):
+                        del rows[node_id]
+                    for row in rows.values():
+                        row["degree"] = 0
+                self._create_nodes(connection, label, list(rows.values()))
+            for kind, pairs in edges.items():
+                self._create_edges(connection, kind, pairs)
+            self._add_degrees(connection, degrees)
 
-    def remove(self, knowledge_base: str, versions: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002 a version has one
-        if not versions:
+    def delete(self, versions: Sequence[Version]) -> None:
+        if not versions or not self._file.exists():
             return
-        with self._transaction() as connection:
-            self._remove(connection, [rows.version_key(document, version) for document, version in versions])
+        with self._file.transaction() as connection:
+            found = rows_of(
+                connection,
+                f"UNWIND $ids AS i MATCH (v:{STORED} {{id: i}}) RETURN v.id, v.owned, v.shared, v.degrees",
+                {"ids": [version.key for version in versions]},
+            )
+            keys = [row[0] for row in found]
+            less = Counter[str]()
+            for _, _, shared, degrees in found:
+                less.update(dict(zip(shared, degrees, strict=True)))
+            for label, ids in _by_label(node for row in found for node in row[1]).items():
+                connection.execute(f"UNWIND $ids AS i MATCH (n:{label} {{id: i}}) DETACH DELETE n", {"ids": ids})
+            shared_by_label = _by_label(less)
+            for kind in self._schema.edges:  # the others went with the node that the version owned
+                for start in shared_by_label.get(kind.source, ()) if kind in self._between_shared else ():
+                    connection.execute(
+                        f"MATCH (a:{kind.source} {{id: $id}})-[e:{kind.name}]->(:{kind.target}) "
+                        f"WHERE e.version IN $versions DELETE e",
+                        {"id": start, "versions": keys},
+                    )
+            self._add_degrees(connection, Counter({node: -times for node, times in less.items()}))
+            for label, ids in shared_by_label.items():
+                connection.execute(
+                    f"UNWIND $ids AS i MATCH (n:{label} {{id: i}}) WHERE n.degree <= 0 DETACH DELETE n", {"ids": ids}
+                )
+            connection.execute(f"UNWIND $ids AS i MATCH (v:{STORED} {{id: i}}) DELETE v", {"ids": keys})
 
-    def find_chunks(self, names: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
-        keys = [rows.entity_key(kb, name) for kb in scope.knowledge_bases for name in names]
-        if not keys or limit < 1:
-            return []
-        scores: dict[str, float] = defaultdict(float)
-        for key in dict.fromkeys(keys):
-            for mentions, chunk in self._read(FIND + str(FOUND), {"key": key}):
-                scores[chunk] += 1.0 / mentions
-        return _best(scores, limit)
+    def find(self, text: str, *, scope: Scope, label: str | None = None) -> list[Node]:
+        wanted = [
+            shared_id(name, collection, text)
+            for name in self._schema.shared(label)
+            for collection in dict.fromkeys(scope.collections)
+        ]
+        return self._nodes(wanted, scope)
 
-    def neighbours(self, chunk_ids: Sequence[str], *, scope: Scope, limit: int) -> list[Match]:
-        if not chunk_ids or not scope.knowledge_bases or limit < 1:
-            return []
-        # whatever is near a chunk is of its own knowledge base, so it is enough to look at the scope once
-        visible = self._read(VISIBLE, {"keys": list(dict.fromkeys(chunk_ids)), "kbs": list(scope.knowledge_bases)})
-        seeds = [chunk for (chunk,) in visible]
-        named = {key: mentions for one in seeds for key, mentions in self._read(NAMED, {"key": one})}
-        rare = sorted((mentions, key) for key, mentions in named.items() if 1 < mentions <= COMMON)[:RAREST]
-        scores: dict[str, float] = defaultdict(float)
-        for mentions, key in rare:
-            for _, chunk in self._read(FIND + str(COMMON), {"key": key}):
-                scores[chunk] += 1.0 / mentions
-        for chunk in {chunk for one in seeds for (chunk,) in self._read(BESIDE, {"key": one})}:
-            scores[chunk] += 0.5
-        a_document = {one.rpartition("-")[0]: one for one in seeds}.values()
-        linked = {(document, version) for one in a_document for document, version in self._read(LINKED, {"key": one})}
-        for document, version in linked:
-            scores[chunk_id(document, version, 0)] += 0.25
-        given = set(chunk_ids)
-        return _best({chunk: score for chunk, score in scores.items() if chunk not in given}, limit)
+    def neighbours(
+        self, ids: Sequence[str], *, edges: Sequence[str], scope: Scope, depth: int = 1, limit: int = NEIGHBOURS
+    ) -> Subgraph:
+        nodes = {node.id: node for node in self._nodes(ids, scope)}
+        found: dict[tuple[str, str, str], Edge] = {}
+        frontier = list(nodes)
+        for _ in range(depth):
+            beyond: list[str] = []
+            for start in frontier:
+                for node, edge in self._around(start, edges, limit):
+                    found.setdefault((edge.type, edge.source, edge.target), edge)
+                    if node.id not in nodes:
+                        nodes[node.id] = node
+                        beyond.append(node.id)
+            frontier = beyond
+        return Subgraph(nodes=tuple(nodes.values()), edges=tuple(found.values()))
 
-    def query(self, cypher: str, parameters: dict[str, object], *, limit: int = 1000) -> list[dict[str, object]]:
-        with self._translated():
-            connection = self._connection()
-            connection.execute("BEGIN TRANSACTION READ ONLY")
-            try:
-                found = connection.execute(cypher, parameters)
-                if isinstance(found, list):
-                    raise BadRequest("graph.several_statements")
-                names = found.get_column_names()
-                return [dict(zip(names, row, strict=True)) for row in found.get_n(limit)]
-            except RuntimeError as error:
-                said = str(error)
-                if "transaction" in said.lower() and any(word in said.lower() for word in _WRITES):
-                    raise BadRequest("graph.writes") from error
-                raise BadRequest("graph.bad_statement", error=said) from error
-            finally:
-                connection.execute("ROLLBACK")
+    def path(self, source: str, target: str, *, scope: Scope, longest: int = LONGEST_PATH) -> Subgraph:
+        ends = {node.id: node for node in self._nodes((source, target), scope)}
+        if len(ends) < len({source, target}) or source == target:
+            return Subgraph(nodes=tuple(ends.values()) if source in ends and target in ends else ())
+        rows = self._file.read(
+            f"MATCH p = (a:{label_of(source)} {{id: $source}})-[* SHORTEST 1..{int(longest)}]-"
+            f"(b:{label_of(target)} {{id: $target}}) RETURN nodes(p), rels(p) LIMIT 1",
+            {"source": source, "target": target},
+        )
+        if not rows:
+            return Subgraph()
+        passed, steps = rows[0]
+        names = {_internal(one["_ID"]): one["id"] for one in passed}
+        return Subgraph(
+            nodes=tuple(self._node(one) for one in passed),
+            edges=tuple(
+                Edge(
+                    source=names[_internal(step["_SRC"])],
+                    target=names[_internal(step["_DST"])],
+                    type=step["_LABEL"],
+                    properties={name: step[name] for name in self._properties_of(step["_LABEL"])},
+                )
+                for step in steps
+            ),
+        )
 
-    def versions(self, knowledge_base: str) -> set[tuple[str, str]]:
-        found = self._read("MATCH (d:Document) WHERE d.kb = $kb RETURN d.document, d.version", {"kb": knowledge_base})
+    def query(
+        self, cypher: str, parameters: Mapping[str, object], *, scope: Scope, limit: int = 1000
+    ) -> list[dict[str, object]]:
+        if "$collections" not in cypher:
+            raise BadRequest("graph.no_scope")
+        return self._file.read_only(cypher, {**parameters, "collections": list(scope.collections)}, limit)
+
+    def versions(self, collection: str) -> set[tuple[str, str]]:
+        found = self._file.read(
+            f"MATCH (v:{STORED}) WHERE v.collection = $c RETURN v.document, v.version", {"c": collection}
+        )
         return {(document, version) for document, version in found}
 
-    def drop(self, knowledge_base: str) -> None:
-        with self._transaction() as connection:
-            found = self._rows(connection, "MATCH (d:Document) WHERE d.kb = $kb RETURN d.key", {"kb": knowledge_base})
-            self._remove(connection, [key for (key,) in found])
-            for label in ("Entity", "Place", "Chunk"):
-                connection.execute(f"MATCH (n:{label}) WHERE n.kb = $kb DETACH DELETE n", {"kb": knowledge_base})
+    def outdated(self) -> bool:
+        return not self._path.exists() and any(self._path.parent.glob("*.lbug"))
+
+    def drop(self, collection: str) -> None:
+        if not self._file.exists():
+            return
+        with self._file.transaction() as connection:
+            for label in (*self._labels, STORED):
+                connection.execute(f"MATCH (n:{label}) WHERE n.collection = $c DETACH DELETE n", {"c": collection})
 
     def close(self) -> None:
-        with self._opening:
-            if self._database is not None and not self._torn:
-                self._database.close()
-            self._forget()
+        self._file.close()
 
-    def _forget(self) -> None:
-        self._database = None
-        self._torn = False
-        self._ready = False
-        self._local = threading.local()
+    def _nodes(self, ids: Iterable[str], scope: Scope) -> list[Node]:
+        """Those of `ids` that exist in scope."""
+        found: list[Node] = []
+        for label, keys in _by_label(dict.fromkeys(ids)).items():
+            if label in self._labels and scope.collections:
+                columns = self._columns[label]
+                rows = self._file.read(
+                    f"UNWIND $ids AS i MATCH (n:{label} {{id: i}}) WHERE n.collection IN $collections "
+                    f"RETURN {', '.join(f'n.{name}' for name in columns)}",
+                    {"ids": keys, "collections": list(scope.collections)},
+                )
+                found += [self._node(dict(zip(columns, row, strict=True))) for row in rows]
+        return found
 
-    def _remove(self, connection: Any, keys: list[str]) -> None:
-        """Delete versions, and the entities and places that nothing refers to any more."""
-        by_keys: dict[str, object] = {"keys": keys}
-        chunks, sections, places = (
-            list(dict.fromkeys(own for key in keys for (own,) in self._rows(connection, statement, {"key": key})))
-            for statement in (OWN_CHUNKS, OWN_SECTIONS, OWN_PLACES)
+    def _around(self, start: str, types: Sequence[str], limit: int) -> Iterator[tuple[Node, Edge]]:
+        """What the edges of these types lead to from a node, with each edge."""
+        label = label_of(start)
+        for kind in self._schema.edges:
+            if kind.name not in types:
+                continue
+            for here, arrow, there in (
+                (kind.source, "-[e:{}]->", kind.target),
+                (kind.target, "<-[e:{}]-", kind.source),
+            ):
+                if here != label:
+                    continue
+                columns = self._columns[there]
+                given = ", ".join([*(f"n.{name}" for name in columns), *(f"e.{name}" for name in kind.properties)])
+                for row in self._file.read(
+                    f"MATCH (:{here} {{id: $id}}){arrow.format(kind.name)}(n:{there}) RETURN {given} LIMIT {int(limit)}",
+                    {"id": start},
+                ):
+                    node = self._node(dict(zip(columns, row, strict=False)))
+                    source, target = (start, node.id) if arrow.endswith(">") else (node.id, start)
+                    properties = dict(zip(kind.properties, row[len(columns) :], strict=True))
+                    yield node, Edge(source=source, target=target, type=kind.name, properties=properties)
+
+    def _node(self, row: Mapping[str, Any]) -> Node:
+        label = self._labels[label_of(row["id"])]
+        properties = {name: row[name] for name in label.properties if row[name] is not None}
+        return Node(id=row["id"], properties=properties, degree=row["degree"] if label.shared else 0)
+
+    def _edge_type(self, edge: Edge) -> EdgeType:
+        ends = (edge.type, label_of(edge.source), label_of(edge.target))
+        for kind in self._schema.edges:
+            if (kind.name, kind.source, kind.target) == ends:
+                return kind
+        raise ValueError(f"no {ends[0]} from {ends[1]} to {ends[2]} is registered")
+
+    def _properties_of(self, edge_type: str) -> Iterable[str]:
+        return next(kind.properties for kind in self._schema.edges if kind.name == edge_type)
+
+    def _existing(self, connection: Any, label: str, ids: list[str]) -> list[str]:
+        found = rows_of(connection, f"UNWIND $ids AS i MATCH (n:{label} {{id: i}}) RETURN n.id", {"ids": ids})
+        return [row[0] for row in found]
+
+    def _create_nodes(self, connection: Any, label: str, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            properties = ", ".join(f"{name}: r.{name}" for name in rows[0])
+            connection.execute(f"UNWIND $rows AS r CREATE (:{label} {{{properties}}})", {"rows": rows})
+
+    def _create_edges(self, connection: Any, kind: EdgeType, rows: list[dict[str, Any]]) -> None:
+        names = [*kind.properties, *(["version"] if kind in self._between_shared else [])]
+        properties = f" {{{', '.join(f'{name}: r.{name}' for name in names)}}}" if names else ""
+        connection.execute(
+            f"UNWIND $rows AS r MATCH (a:{kind.source} {{id: r.source}}) MATCH (b:{kind.target} {{id: r.target}}) "
+            f"CREATE (a)-[:{kind.name}{properties}]->(b)",
+            {"rows": rows},
         )
-        entities = Counter(key for one in chunks for key, _ in self._rows(connection, NAMED, {"key": one}))
-        if chunks:
-            connection.execute("UNWIND $ids AS i MATCH (c:Chunk {id: i}) DETACH DELETE c", {"ids": chunks})
-        if sections:
-            connection.execute("UNWIND $keys AS k MATCH (s:Section {key: k}) DETACH DELETE s", {"keys": sections})
-        connection.execute("UNWIND $keys AS k MATCH (d:Document {key: k}) DETACH DELETE d", by_keys)
-        if entities:
-            self._count_mentions(connection, Counter({key: -times for key, times in entities.items()}))
+
+    def _add_degrees(self, connection: Any, more: Counter[str]) -> None:
+        for label, ids in _by_label(more).items():
             connection.execute(
-                "UNWIND $keys AS k MATCH (e:Entity {key: k}) WHERE e.mentions <= 0 DELETE e", {"keys": list(entities)}
-            )
-        if places:
-            connection.execute(
-                "UNWIND $keys AS k MATCH (p:Place {key: k}) "
-                "WHERE NOT EXISTS { MATCH (p)<-[:LINKS]-(:Document) } AND NOT EXISTS { MATCH (p)<-[:AT]-(:Document) } DELETE p",
-                {"keys": places},
+                f"UNWIND $rows AS r MATCH (n:{label} {{id: r.id}}) SET n.degree = n.degree + r.more",
+                {"rows": [{"id": node, "more": more[node]} for node in ids]},
             )
 
-    def _count_mentions(self, connection: Any, more: Counter[str]) -> None:
-        """Keep with each entity how many chunks mention it, so that common ones are never walked through."""
-        changes = [{"key": key, "more": times} for key, times in more.items()]
-        if changes:
-            connection.execute(
-                "UNWIND $rows AS r MATCH (e:Entity {key: r.key}) SET e.mentions = e.mentions + r.more",
-                {"rows": changes},
-            )
-
-    def _create(self, connection: Any, label: str, columns: dict[str, list[Any]]) -> None:
-        created = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        if not created:
-            return
-        if label in ENDS:
-            source, source_key, target, target_key = ENDS[label]
-            statement = (
-                f"UNWIND $rows AS r MATCH (a:{source} {{{source_key}: r.source}}) MATCH (b:{target} {{{target_key}: r.target}}) "
-                f"CREATE (a)-[:{label}]->(b)"
-            )
-        else:
-            properties = ", ".join(f"{name}: r.{name}" for name in columns)
-            statement = f"UNWIND $rows AS r CREATE (:{label} {{{properties}}})"
-        connection.execute(statement, {"rows": created})
-
-    def _rows(self, connection: Any, cypher: str, parameters: dict[str, object]) -> list[list[Any]]:
-        return list(connection.execute(cypher, parameters).get_all())
-
-    def _read(self, cypher: str, parameters: dict[str, object]) -> list[list[Any]]:
-        if self._database is None and not self._path.exists():
-            return []
-        with self._translated():
-            return self._rows(self._connection(), cypher, parameters)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Any]:
-        with self._writing, self._translated():
-            with self._opening:
-                if self._torn and not has_room(self._path.parent, REOPENING_BYTES):
-                    raise OSError(errno.ENOSPC, "it could not be written to, and there is still too little room")
-                if self._torn:
-                    self._forget()
-            connection = self._connection()
-            connection.execute("BEGIN TRANSACTION")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-
-    def _connection(self) -> Any:
-        """This thread's own connection."""
-        with self._opening:
-            import ladybug
-
-            if self._database is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._database = self._opened()
-            if not self._ready:
-                opened = ladybug.Connection(self._database)
-                for statement in SCHEMA:
-                    opened.execute(statement)
-                self._local = threading.local()
-                self._ready = True
-            if getattr(self._local, "connection", None) is None:
-                self._local.connection = ladybug.Connection(self._database, num_threads=1)
-                self._local.connection.set_query_timeout(QUERY_TIMEOUT_MS)
-            return self._local.connection
-
-    def _opened(self) -> Any:
-        import ladybug
-
-        def database(*, whole: bool) -> Any:
-            return ladybug.Database(
-                self._path,
-                buffer_pool_size=self._buffer * 1024 * 1024,
-                checkpoint_threshold=CHECKPOINT_BYTES,
-                throw_on_wal_replay_failure=whole,
-            )
-
-        try:
-            return database(whole=True)
-        except RuntimeError as error:
-            if "WAL file is corrupted" not in str(error):
-                raise
-            _log.warning(
-                "The log of %s breaks off, as when a disk was full: what was written whole is kept.", self._path
-            )
-            return database(whole=False)
-
-    def _keep_open(self) -> None:
-        """Never close a database whose log could not be written; its file, opened anew, has all that was committed before.
-
-        Closing it on a full disk aborts the process, closing it later would write into the file that the next one uses, and
-        the next COMMIT in it would never return.
-        """
-        with self._opening:
-            if self._database is not None and not self._torn:
-                self._torn = True
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._database))
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (RuntimeError, OSError) as error:
-            if "Cannot write to file" in str(error):
-                self._keep_open()
-            raise unavailable(NAME, self._path, error) from error
+    def _tables(self) -> Iterator[str]:
+        """What makes a new file, and adds to an older one what was registered since."""
+        yield (
+            f"CREATE NODE TABLE IF NOT EXISTS {STORED}(id STRING PRIMARY KEY, collection STRING, document STRING, "
+            "version STRING, owned STRING[], shared STRING[], degrees INT64[])"
+        )
+        for label in self._schema.labels:
+            degree = ", degree INT64" if label.shared else ""
+            yield f"CREATE NODE TABLE IF NOT EXISTS {label.name}(id STRING PRIMARY KEY, collection STRING{degree})"
+            for name, kind in label.properties.items():
+                yield f"ALTER TABLE {label.name} ADD IF NOT EXISTS {name} {TYPES[kind]}"
+        for edge in self._schema.edges:
+            yield f"CREATE REL TABLE IF NOT EXISTS {edge.name}(FROM {edge.source} TO {edge.target})"
+            yield f"ALTER TABLE {edge.name} ADD IF NOT EXISTS FROM {edge.source} TO {edge.target}"
+            for name, kind in (
+                *edge.properties.items(),
+                *((("version", str),) if edge in self._between_shared else ()),
+            ):
+                yield f"ALTER TABLE {edge.name} ADD IF NOT EXISTS {name} {TYPES[kind]}"
 
 
-def _best(scores: Mapping[str, float], limit: int) -> list[Match]:
-    ordered = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [Match(chunk_id=chunk, score=score) for chunk, score in ordered[:limit]]
+def _by_label(ids: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for one in ids:
+        found[label_of(one)].append(one)
+    return found
+
+
+def _internal(id: Mapping[str, int]) -> tuple[int, int]:  # noqa: A002
+    return id["table"], id["offset"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from devops_chatbot.i18n import Reason
-from knowledge.model import Chunk, Match, Scope
+from knowledge.model import Chunk, Match, Scope, Version
 from knowledge.stores.errors import translated
 from knowledge.text.tokens import is_single, words
 
@@ -33,39 +33,41 @@ class TantivyWords:
         self._writing = threading.Lock()
         self._indexes: dict[str, Any] = {}
 
-    def add(self, knowledge_base: str, chunks: Sequence[Chunk]) -> None:
+    def add(self, collection: str, chunks: Sequence[Chunk]) -> None:
         if not chunks:
             return
         import tantivy
 
-        with self._writer(knowledge_base) as writer:
+        with self._writer(collection) as writer:
             for chunk in {chunk.id: chunk for chunk in chunks}.values():
                 writer.delete_documents_by_term("id", chunk.id)
                 writer.add_document(tantivy.Document(id=[chunk.id], words=[" ".join(words(chunk.searchable))]))
 
-    def remove(self, knowledge_base: str, chunk_ids: Sequence[str]) -> None:
-        with translated(NAME, self._path):
-            if not chunk_ids or self._index(knowledge_base) is None:
-                return
-        with self._writer(knowledge_base) as writer:
-            for chunk_id in chunk_ids:
-                writer.delete_documents_by_term("id", chunk_id)
+    def delete(self, versions: Sequence[Version]) -> None:
+        for collection in dict.fromkeys(version.collection for version in versions):
+            with translated(NAME, self._path):
+                if self._index(collection) is None:
+                    continue
+            with self._writer(collection) as writer:
+                for version in versions:
+                    for chunk in version.chunk_ids if version.collection == collection else ():
+                        writer.delete_documents_by_term("id", chunk)
 
     def search(self, text: str, *, scope: Scope, limit: int) -> list[Match]:
         counted = Counter(words(text)).most_common(MOST_TERMS)
         if not counted or limit < 1:
             return []
         with translated(NAME, self._path):
-            knowledge_bases = dict.fromkeys(scope.knowledge_bases)
-            matches = [match for one in knowledge_bases for match in self._search_one(one, counted, limit)]
+            collections = dict.fromkeys(scope.collections)
+            matches = [match for one in collections for match in self._search_one(one, counted, limit)]
         return sorted(matches, key=lambda match: (-match.score, match.chunk_id))[:limit]
 
     def rarity(self, text: str, *, scope: Scope) -> dict[str, float]:
         wanted = list(dict.fromkeys(words(text)))[:MOST_TERMS]
         total, counts = 0, dict.fromkeys(wanted, 0)
         with translated(NAME, self._path):
-            for knowledge_base in dict.fromkeys(scope.knowledge_bases):
-                index = self._index(knowledge_base)
+            for collection in dict.fromkeys(scope.collections):
+                index = self._index(collection)
                 if index is None:
                     continue
                 searcher = index.searcher()
@@ -75,11 +77,11 @@ class TantivyWords:
         # a deleted chunk counts until its segment is merged, so a word may have more chunks than there are
         return {word: math.log1p((max(total - n, 0) + 0.5) / (n + 0.5)) for word, n in counts.items()}
 
-    def ids(self, knowledge_base: str) -> set[str]:
+    def ids(self, collection: str) -> set[str]:
         import tantivy
 
         with translated(NAME, self._path):
-            index = self._index(knowledge_base)
+            index = self._index(collection)
             if index is None:
                 return set()
             searcher = index.searcher()
@@ -88,14 +90,14 @@ class TantivyWords:
             found = searcher.search(tantivy.Query.all_query(), limit=searcher.num_docs)
             return {searcher.doc(address)["id"][0] for _, address in found.hits}
 
-    def drop(self, knowledge_base: str) -> None:
+    def drop(self, collection: str) -> None:
         with self._writing, translated(NAME, self._path):
             self._sweep()
-            folder = self._path / knowledge_base
+            folder = self._path / collection
             with self._lock:
-                self._indexes.pop(knowledge_base, None)
+                self._indexes.pop(collection, None)
                 if folder.exists():
-                    folder.rename(self._path / f"{DROPPED}{knowledge_base}")
+                    folder.rename(self._path / f"{DROPPED}{collection}")
             self._sweep()
 
     def close(self) -> None:
@@ -106,10 +108,10 @@ class TantivyWords:
         for left in self._path.glob(f"{DROPPED}*"):
             shutil.rmtree(left)
 
-    def _search_one(self, knowledge_base: str, counted: list[tuple[str, int]], limit: int) -> list[Match]:
+    def _search_one(self, collection: str, counted: list[tuple[str, int]], limit: int) -> list[Match]:
         import tantivy
 
-        index = self._index(knowledge_base)
+        index = self._index(collection)
         if index is None:
             return []
         terms = []
@@ -124,10 +126,10 @@ class TantivyWords:
         return [Match(chunk_id=searcher.doc(address)["id"][0], score=float(score)) for score, address in found.hits]
 
     @contextmanager
-    def _writer(self, knowledge_base: str) -> Iterator[Any]:
+    def _writer(self, collection: str) -> Iterator[Any]:
         """A writer whose changes are on disk and seen by readers when the block ends; nothing is kept when it fails."""
         with self._writing, translated(NAME, self._path):
-            index = self._index(knowledge_base, create=True)
+            index = self._index(collection, create=True)
             writer = index.writer(heap_size=WRITER_BYTES, num_threads=1)
             try:
                 yield writer
@@ -141,11 +143,11 @@ class TantivyWords:
                     writer.wait_merging_threads()
             index.reload()
 
-    def _index(self, knowledge_base: str, *, create: bool = False) -> Any:
+    def _index(self, collection: str, *, create: bool = False) -> Any:
         with self._lock:
-            if knowledge_base in self._indexes:
-                return self._indexes[knowledge_base]
-            folder = self._path / knowledge_base
+            if collection in self._indexes:
+                return self._indexes[collection]
+            folder = self._path / collection
             if not create and not (folder / "meta.json").exists():
                 return None
             import tantivy
@@ -156,5 +158,5 @@ class TantivyWords:
             schema.add_text_field("words", stored=False, tokenizer_name="whitespace", index_option="freq")
             index = tantivy.Index(schema.build(), path=str(folder), reuse=True)
             index.config_reader("manual")
-            self._indexes[knowledge_base] = index
+            self._indexes[collection] = index
             return index

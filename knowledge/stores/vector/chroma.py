@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from devops_chatbot.errors import ConfigError, StoreUnavailable
 from devops_chatbot.i18n import Reason
-from knowledge.model import Chunk, Match, Scope
+from knowledge.model import Chunk, Match, Scope, Version
 from knowledge.stores.errors import has_room, translated, unavailable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ChromaVectors:
         self._collections: dict[str, Collection] = {}
         self._pool: ThreadPoolExecutor | None = None
 
-    def add(self, knowledge_base: str, chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]]) -> None:
+    def add(self, collection: str, chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]]) -> None:
         import numpy as np
 
         if not chunks:
@@ -73,16 +73,19 @@ class ChromaVectors:
             for start in range(0, len(ids), BATCH):
                 collection.upsert(ids=ids[start : start + BATCH], embeddings=matrix[start : start + BATCH])
 
-        self._with(knowledge_base, write, missing=None, create=True)
+        self._with(collection, write, missing=None, create=True)
 
-    def remove(self, knowledge_base: str, chunk_ids: Sequence[str]) -> None:
-        def delete(collection: "Collection") -> None:
-            for start in range(0, len(chunk_ids), BATCH):
-                collection.delete(ids=list(chunk_ids[start : start + BATCH]))
+    def delete(self, versions: Sequence[Version]) -> None:
+        for name in dict.fromkeys(version.collection for version in versions):
+            ids = [chunk for version in versions if version.collection == name for chunk in version.chunk_ids]
 
-        self._with(knowledge_base, delete, missing=None)
+            def remove(collection: "Collection", ids: list[str] = ids) -> None:
+                for start in range(0, len(ids), BATCH):
+                    collection.delete(ids=ids[start : start + BATCH])
 
-    def vectors(self, knowledge_base: str, chunk_ids: Sequence[str]) -> dict[str, list[float]]:
+            self._with(name, remove, missing=None)
+
+    def vectors(self, collection: str, chunk_ids: Sequence[str]) -> dict[str, list[float]]:
         import numpy as np
 
         distinct = list(dict.fromkeys(chunk_ids))  # Chroma refuses an id that is asked for twice
@@ -94,26 +97,26 @@ class ChromaVectors:
                 found.update(zip(rows["ids"], np.asarray(rows["embeddings"]).tolist(), strict=True))
             return found
 
-        return self._with(knowledge_base, read, missing={}) if distinct else {}
+        return self._with(collection, read, missing={}) if distinct else {}
 
     def search(self, vector: Sequence[float], *, scope: Scope, limit: int) -> list[Match]:
         if limit < 1:
             return []
-        parts = self._each(lambda kb: self._search_one(kb, vector, limit), list(dict.fromkeys(scope.knowledge_bases)))
+        parts = self._each(lambda kb: self._search_one(kb, vector, limit), list(dict.fromkeys(scope.collections)))
         matches = [match for part in parts for match in part]
         return sorted(matches, key=lambda match: (-match.score, match.chunk_id))[:limit]
 
-    def ids(self, knowledge_base: str) -> set[str]:
-        return self._with(knowledge_base, lambda collection: set(collection.get(include=[])["ids"]), missing=set())
+    def ids(self, collection: str) -> set[str]:
+        return self._with(collection, lambda collection: set(collection.get(include=[])["ids"]), missing=set())
 
-    def drop(self, knowledge_base: str) -> None:
+    def drop(self, collection: str) -> None:
         from chromadb.errors import NotFoundError
 
         with self._translated():
             client = self._opened()
-            self._collections.pop(knowledge_base, None)
+            self._collections.pop(collection, None)
             with contextlib.suppress(NotFoundError):
-                client.delete_collection(PREFIX + knowledge_base)
+                client.delete_collection(PREFIX + collection)
             self._free()
 
     def damaged(self) -> list[str]:
@@ -156,7 +159,7 @@ class ChromaVectors:
             self._let_go()
             raise
 
-    def _search_one(self, knowledge_base: str, vector: Sequence[float], limit: int) -> list[Match]:
+    def _search_one(self, collection: str, vector: Sequence[float], limit: int) -> list[Match]:
         import numpy as np
 
         def query(collection: "Collection") -> list[Match]:
@@ -169,18 +172,18 @@ class ChromaVectors:
                 for key, distance in zip(rows["ids"][0], distances[0], strict=True)
             ]
 
-        return self._with(knowledge_base, query, missing=[])
+        return self._with(collection, query, missing=[])
 
-    def _each(self, search: Callable[[str], T], knowledge_bases: Sequence[str]) -> list[T]:
-        if len(knowledge_bases) < 2:
-            return [search(knowledge_base) for knowledge_base in knowledge_bases]
+    def _each(self, search: Callable[[str], T], collections: Sequence[str]) -> list[T]:
+        if len(collections) < 2:
+            return [search(collection) for collection in collections]
         with self._opening:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="vectors")
             pool = self._pool
-        return list(pool.map(search, knowledge_bases))
+        return list(pool.map(search, collections))
 
-    def _with(self, knowledge_base: str, work: Callable[["Collection"], T], *, missing: T, create: bool = False) -> T:
+    def _with(self, collection: str, work: Callable[["Collection"], T], *, missing: T, create: bool = False) -> T:
         """What `work` makes of the collection; `missing` when there is none, also when it is dropped meanwhile."""
         from chromadb.errors import InvalidArgumentError, NotFoundError
 
@@ -189,17 +192,17 @@ class ChromaVectors:
             for _ in range(2):  # a collection that is remembered may have been dropped: look again once
                 opening = self._openings
                 try:
-                    return work(self._collection(knowledge_base, create=create))
+                    return work(self._collection(collection, create=create))
                 except NotFoundError as error:
                     gone = error
-                    self._collections.pop(knowledge_base, None)
+                    self._collections.pop(collection, None)
                 except (
                     AttributeError
                 ) as error:  # Chroma's word for a client that was closed, after a fault in another thread
                     if opening == self._openings and self._client is not None:
                         raise
                     gone = error
-                    self._collections.pop(knowledge_base, None)
+                    self._collections.pop(collection, None)
                 except InvalidArgumentError as error:
                     if "dimension" not in str(error):
                         raise
@@ -208,18 +211,18 @@ class ChromaVectors:
                 return missing
             raise unavailable(NAME, self._path, gone)
 
-    def _collection(self, knowledge_base: str, *, create: bool) -> "Collection":
-        known = self._collections.get(knowledge_base)
+    def _collection(self, collection: str, *, create: bool) -> "Collection":
+        known = self._collections.get(collection)
         if known is not None:
             return known
-        name = PREFIX + knowledge_base
+        name = PREFIX + collection
         if create:
             opened = self._opened().get_or_create_collection(
                 name, embedding_function=None, configuration={"hnsw": {"space": "cosine", "ef_search": EF_SEARCH}}
             )
         else:
             opened = self._opened().get_collection(name, embedding_function=None)
-        self._collections[knowledge_base] = opened
+        self._collections[collection] = opened
         return opened
 
     def _opened(self) -> "ClientAPI":
