@@ -28,37 +28,29 @@ def main() -> None:
     try:
         client().threads(limit=1)
     except NotAllowed as error:
-        if "Authorization" in str(error):
-            _ask_for_key()
-        else:
+        if "Authorization" not in str(error):
             show_error(error)
+            return
+        with st.container(key="gate"), st.form("key_form"):
+            st.subheader(t("key.title"), anchor=False)
+            st.write(t("key.explain"))
+            key = st.text_input(t("key.label"), type="password", autocomplete="current-password")
+            if st.form_submit_button(t("key.enter"), type="primary") and key:
+                use_key(key.strip())
+                st.rerun()
+            if st.session_state.get("key"):
+                st.error(t("key.wrong"), icon=":material/key_off:")
     except Unavailable as error:
-        _unreachable(error)
+        with st.container(key="gate", border=True):
+            st.subheader(t("error.unreachable"), anchor=False)
+            st.write(plain(told(str(error))))
+            st.button(t("app.retry"), icon=":material/refresh:", type="primary")
     except ChatbotError as error:
         show_error(error)
     else:
         keep_key()
         sidebar.show(page)
         page.run()
-
-
-def _ask_for_key() -> None:
-    with st.container(key="gate"), st.form("key_form"):
-        st.subheader(t("key.title"), anchor=False)
-        st.write(t("key.explain"))
-        key = st.text_input(t("key.label"), type="password", autocomplete="current-password")
-        if st.form_submit_button(t("key.enter"), type="primary") and key:
-            use_key(key.strip())
-            st.rerun()
-        if st.session_state.get("key"):
-            st.error(t("key.wrong"), icon=":material/key_off:")
-
-
-def _unreachable(error: Unavailable) -> None:
-    with st.container(key="gate", border=True):
-        st.subheader(t("error.unreachable"), anchor=False)
-        st.write(plain(told(error.reason)))
-        st.button(t("app.retry"), icon=":material/refresh:", type="primary")
 
 
 main()

@@ -10,7 +10,8 @@ from patience import PATIENCE_S
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.schemas.threads import NewMessage
-from webui.chat.live import Asked, LiveAnswer, LiveAnswers
+from webui.chat.by_thread import ByThread
+from webui.chat.live import Asked, LiveAnswer
 
 ROUTE = ("route", {"scenario": "docs", "why": "because", "confidence": 0.9})
 ANSWER = ("answer", {"text": "Hello world", "citations": [], "route": ROUTE[1], "model": "scripted"})
@@ -46,7 +47,10 @@ class StreamingApi:
                 for step in api.script:
                     if isinstance(step, float):
                         if api.stops.wait(step):
-                            step = ("failure", {"error": "Stopped", "detail": "Stopped.", "status": 499})
+                            step = (
+                                "failure",
+                                {"error": "Stopped", "reason": {"code": "stream.stopped"}, "status": 499},
+                            )
                         else:
                             continue
                     name, data = step
@@ -109,7 +113,8 @@ def test_stop_ends_the_work_on_the_server_at_once(api: StreamingApi) -> None:
     live = LiveAnswer(api.client, asked())
     while not live.wait(-1, 0.1).text:
         pass
-    view = live.stop()
+    live.stop()
+    view = live.wait(-1, 0)
     assert api.stops.is_set()
     assert view.stopped
     assert view.text == "Hello"
@@ -149,9 +154,9 @@ def test_a_server_that_is_gone_is_a_failure_that_says_so() -> None:
 
 def test_a_page_loaded_again_finds_the_answer_on_its_way(api: StreamingApi) -> None:
     api.script = [ROUTE, 1.0, ANSWER]
-    answers = LiveAnswers()
-    first = answers.start(api.client, asked())
-    assert answers.start(api.client, asked()) is first
+    answers: ByThread[LiveAnswer] = ByThread()
+    first = answers.start("t1", lambda: LiveAnswer(api.client, asked()))
+    assert answers.start("t1", lambda: LiveAnswer(api.client, asked())) is first
     assert answers.of("t1") is first
     answers.forget("t1")
     assert answers.of("t1") is first

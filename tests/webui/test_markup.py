@@ -14,7 +14,14 @@ from webui.components.markup import answer_markdown, passage_html, snippet_html
 def passage(text: str, hit: str, uri: str = "a.md", location: Location = Location()) -> OpenedPassage:
     start = text.index(hit)
     return OpenedPassage(
-        document="d1", title="A", source_uri=uri, text=text, start=start, end=start + len(hit), location=location
+        document="d1",
+        title="A",
+        source_uri=uri,
+        heading_path=(),
+        text=text,
+        start=start,
+        end=start + len(hit),
+        location=location,
     )
 
 

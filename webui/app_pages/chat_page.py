@@ -2,22 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from devops_chatbot.chat import Failure, Message, ScenarioState, Thread
+from devops_chatbot.chat import Message, ScenarioState, Thread
 from devops_chatbot.code import Attachment
 from devops_chatbot.errors import ChatbotError, NotFound
 from devops_chatbot.schemas.threads import NewMessage
 from webui.chat import attaching, codecell, composer, conversation, session_menu, welcome
 from webui.chat.live import Asked, LiveAnswer, View, answers
 from webui.components import passage
+from webui.components.blocks import quiet
 from webui.components.session import client, has_text, opener, plain, show_error, t, told
 
 if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
     from streamlit.elements.widgets.chat import ChatInputValue
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -42,47 +41,38 @@ class Unsent:
 def show() -> None:
     composer.keep_choices()
     thread = _thread()
-    live = answers().of(thread.id) if thread else None
-    attached = attaching.attached_to(thread.id if thread else None)
-    written = _composer(thread, live, attached)
-    with _column(thread.id if thread else None):
-        if written:
-            _send(thread, str(written.text or ""), written.files)
-        if thread is None:
-            asked = welcome.show()
-            if asked:
-                _ask(None, composer.message(asked), asked)
-        else:
-            passage.show_panel()
-            _show_thread(thread, live, attached)
-
-
-def _column(thread_id: str | None) -> "DeltaGenerator":
-    """Where the conversation is drawn: one of two places, in turns, of which the other is empty.
-
-    A run that follows an answer takes long to end, and until then the browser keeps what the run before has drawn in
-    the same place; so another conversation gets the other place.
-    """
+    thread_id = thread.id if thread else None
     state = st.session_state
-    if state.get("drawn_thread", thread_id) != thread_id:
+    if state.setdefault("drawn_thread", thread_id) != thread_id:
+        passage.close()  # its sources are not those of the conversation that is shown now
         state["drawn_second"] = not state.get("drawn_second", False)
     state["drawn_thread"] = thread_id
-    if state.get("drawn_second", False):
+    live = answers().of(thread.id) if thread else None
+    attached = attaching.attached_to(thread_id)
+    written = _composer(thread, live, attached)
+    # A run that follows an answer takes long to end, and until then the browser keeps what the run before has drawn in
+    # the same place; so another conversation gets the other one of two places, in turns.
+    second = state.get("drawn_second", False)
+    if second:
         st.empty()
     column = st.container(key="conversation")
-    if not state.get("drawn_second", False):
+    if not second:
         st.empty()
-    return column
+    with column:
+        if written:
+            _send(thread, str(written.text or ""), written.files)
+        if thread is not None:
+            passage.show_panel()
+            _show_thread(thread, live, attached)
+        elif asked := welcome.show():
+            _ask(None, composer.message(asked), asked)
 
 
 def _thread() -> Thread | None:
+    """The conversation that the address names; there is no other place where this is kept."""
     thread_id = st.query_params.get("thread")
     if not thread_id:
-        passage.close()
         return None
-    if st.session_state.get("panel_thread") != thread_id:  # another conversation: its sources are not this one's
-        passage.close()
-    st.session_state["panel_thread"] = thread_id
     try:
         return client().thread(thread_id)
     except NotFound:
@@ -109,8 +99,7 @@ def _composer(
                 t("chat.stop"),
                 icon=":material/stop_circle:",
                 key=f"stop_answer_{live.asked.thread_id}",
-                on_click=_stop,
-                args=(live,),
+                on_click=live.stop,
                 type="primary",
             )
         try:
@@ -123,10 +112,6 @@ def _composer(
         except ChatbotError as error:
             show_error(error)
     return written
-
-
-def _stop(live: LiveAnswer) -> None:
-    live.stop()
 
 
 def _send(thread: Thread | None, text: str, files: "Sequence[UploadedFile]") -> None:
@@ -166,7 +151,8 @@ def _ask(thread: Thread | None, message: NewMessage, text: str) -> None:
     if message.regenerate and thread:
         before = max((i for i, each in enumerate(thread.messages) if each.role == "user"), default=0)
     st.session_state.pop("failure", None)
-    answers().start(opener(), Asked(thread_id=thread_id, message=message, before=before, text=text))
+    asked, open_client = Asked(thread_id=thread_id, message=message, before=before, text=text), opener()
+    answers().start(thread_id, lambda: LiveAnswer(open_client, asked))
     st.query_params["thread"] = thread_id
     st.rerun()
 
@@ -179,7 +165,7 @@ def _show_thread(thread: Thread, live: LiveAnswer | None, attached: Sequence[Att
         _show_failure(thread)
         _show_unsent(thread)
         if not thread.messages and "unsent" not in st.session_state:
-            st.html(f'<p class="cb-quiet cb-empty">{escape(t("attach.empty"))}</p>')
+            quiet(t("attach.empty"), empty=True)
     else:
         spots += _show_messages(thread, thread.messages[: live.asked.before], bench, writing=True)
         conversation.show_question(live.asked.text, key="live")
@@ -253,7 +239,9 @@ def _show_failure(thread: Thread) -> None:
         conversation.show_question(failed.asked.text, key="failed")
     conversation.show_stopped(failed.view)
     if failed.view.failure is not None and not failed.view.stopped:
-        _show_reason(failed.view.failure)
+        name = f"error.{failed.view.failure.error}"
+        title = t(name) if has_text(name) else t("chat.failed")
+        st.error(f"**{title}**  \n{plain(told(failed.view.failure.reason))}", icon=":material/error:")
     if st.button(t("app.retry"), icon=":material/refresh:", key="retry_question"):
         text = failed.asked.text
         _ask(thread, composer.message("" if again else text, regenerate=again), text)
@@ -270,9 +258,3 @@ def _show_unsent(thread: Thread) -> None:
         if st.button(t("attach.without"), icon=":material/send:", key="ask_without"):
             st.session_state.pop("unsent")
             _ask(thread, composer.message(unsent.text), unsent.text)
-
-
-def _show_reason(failure: Failure) -> None:
-    name = f"error.{failure.error}"
-    title = t(name) if has_text(name) else t("chat.failed")
-    st.error(f"**{title}**  \n{plain(told(failure.reason))}", icon=":material/error:")

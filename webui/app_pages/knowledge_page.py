@@ -7,6 +7,7 @@ import streamlit as st
 from devops_chatbot.errors import ChatbotError
 from knowledge.model import KnowledgeBase
 from webui.components import passage
+from webui.components.blocks import card, sure
 from webui.components.jobs import follow_job, show_result
 from webui.components.places import place
 from webui.components.session import client, plain, show_error, shown_errors, t
@@ -14,6 +15,7 @@ from webui.components.words import size
 from webui.knowledge import adding, files, trysearch
 
 CURRENT = "current_base"
+TABS = {"files": files.show, "add": adding.show, "try": trysearch.show}
 
 
 def show() -> None:
@@ -27,21 +29,24 @@ def show() -> None:
         with st.container(key="page_head", horizontal=True, vertical_alignment="center"):
             st.html(f'<div class="cb-head"><h1>{t("knowledge.title")}</h1><p>{t("knowledge.subtitle")}</p></div>')
             if st.button(t("knowledge.new"), icon=":material/add:", type="primary", key="new_base"):
-                st.dialog(t("knowledge.new"))(_create)()
+                st.dialog(t("knowledge.new"))(_edit)(None)
         if not bases:
-            _show_none()
+            with st.container(key="no_base", border=True):
+                card(t("knowledge.none_title"), t("knowledge.none_text"))
+                if st.button(t("knowledge.new"), icon=":material/add:", key="new_base_first"):
+                    st.dialog(t("knowledge.new"))(_edit)(None)
             return
         base = _choose(bases)
         _show_head(base)
-        _show_running(base)
-        _show_tabs(base)
-
-
-def _show_none() -> None:
-    with st.container(key="no_base", border=True):
-        st.html(f'<div class="cb-card"><h2>{t("knowledge.none_title")}</h2><p>{t("knowledge.none_text")}</p></div>')
-        if st.button(t("knowledge.new"), icon=":material/add:", key="new_base_first"):
-            st.dialog(t("knowledge.new"))(_create)()
+        with shown_errors():
+            _show_running(base)
+        default = "files" if base.documents else "add"
+        with st.container(key="tabs"):
+            chosen = st.segmented_control(
+                t("knowledge.choose"), list(TABS), default=default, required=True, key=f"tab_{base.id}",
+                label_visibility="collapsed", format_func=lambda name: t(f"knowledge.{name}"),
+            )  # fmt: skip
+        TABS[chosen or default](base)
 
 
 def _choose(bases: list[KnowledgeBase]) -> KnowledgeBase:
@@ -94,86 +99,63 @@ def _show_head(base: KnowledgeBase) -> None:
 
 def _show_running(base: KnowledgeBase) -> None:
     """Work on this knowledge base: followed to its end, which then stays until the page is left."""
-    job_id = st.session_state.get("jobs", {}).get(base.id)
-    with shown_errors():
-        if job_id is None:
-            running = [job for job in client().jobs(knowledge_base=base.id) if not job.ended]
-            if not running:
-                return
-            job_id = st.session_state.setdefault("jobs", {})[base.id] = running[0].id
-        job = client().job(job_id)
-        if job.ended:
-            show_result(job)
+    jobs: dict[str, str] = st.session_state.setdefault("jobs", {})
+    if base.id not in jobs:
+        running = [job for job in client().jobs(knowledge_base=base.id) if not job.ended]
+        if not running:
             return
-        with st.container(key="job", border=True):
-            st.html(f'<div class="cb-card"><h2>{t("job.title_ingest")}</h2></div>')
-            follow_job(job_id, key="ingest")
-        st.rerun()
+        jobs[base.id] = running[0].id
+    job = client().job(jobs[base.id])
+    if job.ended:
+        show_result(job)
+        return
+    with st.container(key="job", border=True):
+        card(t("job.title_ingest"))
+        follow_job(job.id, key="ingest")
+    st.rerun()
 
 
-def _show_tabs(base: KnowledgeBase) -> None:
-    names = ["files", "add", "try"]
-    default = "files" if base.documents else "add"
-    with st.container(key="tabs"):
-        chosen = st.segmented_control(
-            t("knowledge.choose"), names, default=default, required=True, key=f"tab_{base.id}",
-            label_visibility="collapsed", format_func=lambda name: t(f"knowledge.{name}"),
-        )  # fmt: skip
-    {"files": files.show, "add": adding.show, "try": trysearch.show}[str(chosen or default)](base)
-
-
-def _create() -> None:
+def _edit(base: KnowledgeBase | None) -> None:
+    """Name and describe a knowledge base; a new one has an embedding model to choose."""
     embeddings = {}
     with shown_errors():
-        embeddings = {each.name: each for each in client().embeddings()}
-    default = next((name for name, each in embeddings.items() if each.default), None)
-    with st.form("create_base", border=False):
-        name = st.text_input(t("knowledge.name"), placeholder=t("knowledge.name_placeholder"), max_chars=100)
+        embeddings = {each.name: each for each in client().embeddings()} if base is None else {}
+    embedding = next((name for name, each in embeddings.items() if each.default), None)
+    with st.form("edit_base" if base else "create_base", border=False):
+        name = st.text_input(
+            t("knowledge.name"),
+            value=base.name if base else "",
+            placeholder=t("knowledge.name_placeholder"),
+            max_chars=100,
+        ).strip()
         description = st.text_area(
-            t("knowledge.description"), placeholder=t("knowledge.description_placeholder"), max_chars=1000, height=90
-        )
-        embedding = default
+            t("knowledge.description"), value=base.description if base else "",
+            placeholder=t("knowledge.description_placeholder"), max_chars=1000, height=90,
+        ).strip()  # fmt: skip
         if len(embeddings) > 1:
             names = list(embeddings)
             embedding = st.selectbox(
-                t("knowledge.embedding"), names, index=names.index(default) if default else 0,
+                t("knowledge.embedding"), names, index=names.index(embedding) if embedding else 0,
                 help=t("knowledge.embedding_help"),
             )  # fmt: skip
         with st.container(horizontal=True, horizontal_alignment="right"):
-            made = st.form_submit_button(t("knowledge.create"), type="primary")
-    if made and not name.strip():
-        st.error(t("knowledge.name_needed"))
-    elif made:
-        with shown_errors():
-            base = client().create_knowledge_base(name.strip(), description=description.strip(), embedding=embedding)
-            st.session_state["go_to_base"] = base.id
-            st.rerun()
-
-
-def _edit(base: KnowledgeBase) -> None:
-    with st.form("edit_base", border=False):
-        name = st.text_input(t("knowledge.name"), value=base.name, max_chars=100)
-        description = st.text_area(t("knowledge.description"), value=base.description, max_chars=1000, height=90)
-        with st.container(horizontal=True, horizontal_alignment="right"):
-            saved = st.form_submit_button(t("app.save"), type="primary")
-    if saved and not name.strip():
+            saved = st.form_submit_button(t("app.save") if base else t("knowledge.create"), type="primary")
+    if saved and not name:
         st.error(t("knowledge.name_needed"))
     elif saved:
         with shown_errors():
-            client().change_knowledge_base(base.id, name=name.strip(), description=description.strip())
+            if base:
+                client().change_knowledge_base(base.id, name=name, description=description)
+            else:
+                made = client().create_knowledge_base(name, description=description, embedding=embedding)
+                st.session_state["go_to_base"] = made.id
             st.rerun()
 
 
 def _delete(base: KnowledgeBase) -> None:
     st.write(t("knowledge.delete_explain", name=plain(base.name), documents=base.documents))
     typed = st.text_input(t("knowledge.delete_confirm"), placeholder=base.name)
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button(t("app.cancel"), key="delete_base_no"):
-            st.rerun()
-        sure = st.button(
-            t("knowledge.delete"), type="primary", key="delete_base_yes", disabled=typed.strip() != base.name.strip()
-        )
-    if sure:
+    if sure(t("knowledge.delete"), "delete_base", disabled=typed.strip() != base.name.strip()):
         with shown_errors():
             client().delete_knowledge_base(base.id)
             st.session_state.get("jobs", {}).pop(base.id, None)

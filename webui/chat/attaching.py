@@ -9,7 +9,7 @@ import streamlit as st
 
 from devops_chatbot.code import Attachment
 from devops_chatbot.errors import ChatbotError
-from webui.components.session import client, plain, shown_errors, t, told
+from webui.components.session import attempt, client, plain, shown_errors, t, told
 from webui.components.words import size
 
 if TYPE_CHECKING:
@@ -57,13 +57,25 @@ def show(thread: str, attached: Sequence[Attachment]) -> None:
         return
     with st.container(key="attachments", horizontal=True, gap="small"):
         for each in attached:
+            if each.state == "reading":
+                note, hint = f'<span class="cb-dots"></span>{escape(t("attach.reading"))}', ""
+            elif each.state == "ready":
+                note, hint = escape(size(each.bytes)), t("attach.ready")
+            else:
+                note, hint = escape(" · ".join((size(each.bytes), t("attach.code_only")))), told(each.why)
+            state = "code" if each.state == "code only" else each.state
             with st.container(
                 key=f"attached_{each.id}", horizontal=True, vertical_alignment="center", gap=None, width="content"
             ):
-                st.html(_chip(each), width="content")
+                st.html(
+                    f'<div class="cb-chip cb-chip-{state}" title="{escape(hint)}"><b>{escape(each.name)}</b>'
+                    f"<span>{note}</span></div>",
+                    width="content",
+                )
                 st.button(
                     t("attach.remove", name=plain(each.name)), icon=":material/close:", type="tertiary",
-                    key=f"detach_{each.id}", on_click=_remove, args=(thread, each),
+                    key=f"detach_{each.id}", on_click=attempt,
+                    args=(client().bench.detach, thread, each.id),
                 )  # fmt: skip
 
 
@@ -71,22 +83,6 @@ def send(thread: str, files: "Sequence[UploadedFile]") -> None:
     """Attach files that were dropped or chosen. Raises as the client does."""
     with st.spinner(t("add.sending")):
         client().bench.attach(thread, [(file.name, file) for file in files])
-
-
-def _chip(each: Attachment) -> str:
-    if each.state == "reading":
-        note, hint = f'<span class="cb-dots"></span>{escape(t("attach.reading"))}', ""
-    elif each.state == "ready":
-        note, hint = escape(size(each.bytes)), t("attach.ready")
-    else:
-        note, hint = escape(" · ".join((size(each.bytes), t("attach.code_only")))), told(each.why)
-    state = "code" if each.state == "code only" else each.state
-    return f'<div class="cb-chip cb-chip-{state}" title="{escape(hint)}"><b>{escape(each.name)}</b><span>{note}</span></div>'
-
-
-def _remove(thread: str, attachment: Attachment) -> None:
-    with shown_errors():
-        client().bench.detach(thread, attachment.id)
 
 
 def _states(attached: Sequence[Attachment]) -> dict[str, str]:

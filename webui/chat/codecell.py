@@ -1,7 +1,7 @@
 """A code block of an answer on the page: the code, the buttons to run and to edit it, and what its run gave."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ from sandbox.model import Language
 from webui.chat import results
 from webui.chat.codeblocks import HIGHLIGHT, Code, names_of, runnable, to_run
 from webui.chat.liverun import Cell, LiveRun, runs
+from webui.components.blocks import tag
 from webui.components.places import place
-from webui.components.session import client, opener, show_error, shown_errors, t, told
+from webui.components.session import attempt, client, opener, show_error, t, told
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -87,12 +88,17 @@ def bench_of(thread: str) -> Bench:
     except ChatbotError as error:
         show_error(error)
         return Bench(thread=thread, names={}, kept={}, live=live)
-    return Bench(thread=thread, names=names, kept=kept, live=live, why_not=why_not())
+    return Bench(thread=thread, names=names, kept=kept, live=live, why_not=why_not(client()))
 
 
-def why_not() -> str:
-    """Why no code can be run now; empty when it can."""
-    return _why_not(client())
+@st.cache_data(show_spinner=False, ttl=STATE_TTL_S, max_entries=8, hash_funcs={Client: lambda client: client.url})
+def why_not(of: Client) -> str:
+    """Why this server can run no code now; empty when it can."""
+    try:
+        of.bench.state()
+    except ChatbotError as error:
+        return str(error)
+    return ""
 
 
 def show(code: Code, language: str, *, message: str, bench: Bench) -> Spot | None:
@@ -101,16 +107,28 @@ def show(code: Code, language: str, *, message: str, bench: Bench) -> Spot | Non
     kept = bench.kept.get((message, code.number))
     text = to_run(code)
     current = kept.code if kept else text
-    live = _live_cell(bench, message, code.number)
+    cell = Cell(message=message, block=code.number, language=language, code=current)
+    view = bench.live.view() if bench.live else None
+    live = (
+        view.cell
+        if view and not view.ended and (view.cell.message, view.cell.block) == (message, code.number)
+        else None
+    )
+    editing = bool(st.session_state.get(f"edit_open_{name}"))
     spot: Spot | None = None
     with st.container(key=f"cell_{name}", gap=None):
         with st.container(key=f"cellbar_{name}", horizontal=True, vertical_alignment="center", gap="small"):
-            edited = f'<span class="cb-tag">{escape(t("code.edited"))}</span>' if current != text else ""
+            edited = tag(t("code.edited")) if current != text else ""
             st.html(f'<span class="cb-lang">{escape(TITLES.get(language, language))}</span>{edited}')
-            _tools(name, Cell(message=message, block=code.number, language=language, code=current), bench, kept,
-                   original=text)  # fmt: skip
-        if _editing(name):
-            _editor(name, Cell(message=message, block=code.number, language=language, code=current), bench)
+            if live and bench.live:
+                st.button(
+                    t("code.stop"), icon=":material/stop_circle:", key=f"stoprun_{name}", on_click=bench.live.stop,
+                    type="tertiary",
+                )  # fmt: skip
+            else:
+                _tools(name, cell, bench, kept, original=text, editing=editing)
+        if editing:
+            _editor(name, cell, bench)
         else:
             shown = current if current != text else code.text
             st.code(live.code if live else shown, language=HIGHLIGHT.get(language, language))
@@ -120,9 +138,9 @@ def show(code: Code, language: str, *, message: str, bench: Bench) -> Spot | Non
                 spot.draw()
                 for _ in range(len(kept.artifacts) + 2 if kept else 0):
                     st.empty()  # wipes away what was drawn there of the earlier run
-        elif (error := _failure(bench.thread, message, code.number)) is not None:
+        elif (failed := st.session_state.get("run_failure")) and failed[0] == (bench.thread, message, code.number):
             with st.container(key=f"cellout_{name}"):
-                st.html(results.failed(error))
+                st.html(results.failed(failed[1]))
         elif kept:
             with st.container(key=f"cellout_{name}", gap="small"):
                 results.show(kept, thread=bench.thread)
@@ -132,7 +150,8 @@ def show(code: Code, language: str, *, message: str, bench: Bench) -> Spot | Non
 def start(thread: str, cells: Sequence[Cell]) -> None:
     """Run these blocks, one after the other."""
     st.session_state.pop("run_failure", None)
-    runs().start(opener(), thread, cells)
+    open_client = opener()
+    runs().start(thread, lambda: LiveRun(open_client, thread, cells))
 
 
 def cells_of(message: str, text: str, names: Mapping[str, str]) -> list[Cell]:
@@ -147,29 +166,23 @@ def finish(live: LiveRun) -> None:
     """A run has ended: keep why, when it could not be run, for as long as nothing else is run."""
     view = live.view()
     if view.failure is not None:
-        st.session_state["run_failure"] = (live.thread, view.cell, view.failure)
+        st.session_state["run_failure"] = ((live.thread, view.cell.message, view.cell.block), view.failure)
     runs().forget(live.thread)
 
 
-def _tools(name: str, cell: Cell, bench: Bench, kept: CodeRun | None, *, original: str) -> None:
-    if bench.live and _live_cell(bench, cell.message, cell.block):
-        st.button(
-            t("code.stop"), icon=":material/stop_circle:", key=f"stoprun_{name}", on_click=bench.live.stop,
-            type="tertiary",
-        )  # fmt: skip
-        return
+def _tools(name: str, cell: Cell, bench: Bench, kept: CodeRun | None, *, original: str, editing: bool) -> None:
     busy = bench.live is not None
-    if kept and not _editing(name):
-        label = t("code.restore") if cell.code != original else t("code.clear")
-        icon = ":material/undo:" if cell.code != original else ":material/backspace:"
+    if kept and not editing:
+        changed = cell.code != original
         st.button(
-            label, icon=icon, key=f"clear_{name}", type="tertiary", disabled=busy, on_click=_clear,
-            args=(bench.thread, kept.id),
+            t("code.restore") if changed else t("code.clear"), type="tertiary", disabled=busy, key=f"clear_{name}",
+            icon=":material/undo:" if changed else ":material/backspace:",
+            on_click=attempt, args=(client().bench.delete_run, bench.thread, kept.id),
         )  # fmt: skip
-    if not _editing(name):
+    if not editing:
         st.button(
-            t("code.edit"), icon=":material/edit:", key=f"editrun_{name}", type="tertiary", on_click=_edit,
-            args=(name, cell.code),
+            t("code.edit"), icon=":material/edit:", key=f"editrun_{name}", type="tertiary",
+            on_click=lambda: st.session_state.update({f"editing_{name}": cell.code, f"edit_open_{name}": True}),
         )  # fmt: skip
     if bench.why_not:
         with st.popover(t("code.run"), icon=":material/play_disabled:", type="tertiary", key=f"cannot_{name}"):
@@ -178,7 +191,7 @@ def _tools(name: str, cell: Cell, bench: Bench, kept: CodeRun | None, *, origina
                 f'<p class="cb-quiet">{escape(t("code.cannot_help"))}</p></div>'
             )
             st.page_link(place("status"), label=t("code.look"), query_params={"section": "sandbox"})
-    elif not _editing(name):
+    elif not editing:
         st.button(
             t("code.again") if kept else t("code.run"), icon=":material/play_arrow:", key=f"run_{name}",
             type="tertiary", disabled=busy, on_click=start, args=(bench.thread, [cell]),
@@ -186,6 +199,12 @@ def _tools(name: str, cell: Cell, bench: Bench, kept: CodeRun | None, *, origina
 
 
 def _editor(name: str, cell: Cell, bench: Bench) -> None:
+    def run() -> None:
+        code = str(st.session_state.get(f"editing_{name}") or "")
+        st.session_state.pop(f"edit_open_{name}", None)
+        if code.strip():
+            start(bench.thread, [replace(cell, code=code)])
+
     lines = cell.code.count("\n") + 1
     with st.container(key=f"editor_{name}", gap="small"):
         st.text_area(
@@ -194,63 +213,16 @@ def _editor(name: str, cell: Cell, bench: Bench) -> None:
         )  # fmt: skip
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.button(
-                t("code.run"), icon=":material/play_arrow:", key=f"runedit_{name}", type="primary",
-                disabled=bool(bench.why_not) or bench.live is not None, on_click=_run_edited, args=(name, cell, bench.thread),
+                t("code.run"), icon=":material/play_arrow:", key=f"runedit_{name}", type="primary", on_click=run,
+                disabled=bool(bench.why_not) or bench.live is not None,
             )  # fmt: skip
-            st.button(t("app.cancel"), key=f"leave_{name}", type="tertiary", on_click=_leave, args=(name,))
+            st.button(
+                t("app.cancel"), key=f"leave_{name}", type="tertiary",
+                on_click=lambda: st.session_state.pop(f"edit_open_{name}", None),
+            )  # fmt: skip
             st.html(f'<span class="cb-quiet">{escape(t("code.keeps"))}</span>', width="content")
-
-
-def _edit(name: str, code: str) -> None:
-    st.session_state[f"editing_{name}"] = code
-    st.session_state[f"edit_open_{name}"] = True
-
-
-def _leave(name: str) -> None:
-    st.session_state.pop(f"edit_open_{name}", None)
-
-
-def _editing(name: str) -> bool:
-    return bool(st.session_state.get(f"edit_open_{name}"))
-
-
-def _run_edited(name: str, cell: Cell, thread: str) -> None:
-    code = str(st.session_state.get(f"editing_{name}") or "")
-    _leave(name)
-    if code.strip():
-        start(thread, [Cell(message=cell.message, block=cell.block, language=cell.language, code=code)])
-
-
-def _clear(thread: str, run: str) -> None:
-    with shown_errors():
-        client().bench.delete_run(thread, run)
-
-
-def _live_cell(bench: Bench, message: str, block: int) -> Cell | None:
-    if bench.live is None:
-        return None
-    view = bench.live.view()
-    cell = view.cell
-    return cell if not view.ended and (cell.message, cell.block) == (message, block) else None
-
-
-def _failure(thread: str, message: str, block: int) -> ChatbotError | None:
-    kept = st.session_state.get("run_failure")
-    if kept is None:
-        return None
-    where, cell, error = kept
-    return error if (where, cell.message, cell.block) == (thread, message, block) else None
 
 
 @st.cache_data(show_spinner=False, ttl=600, max_entries=8, hash_funcs={Client: lambda client: client.url})
 def _languages(of: Client) -> list[Language]:
     return of.bench.languages()
-
-
-@st.cache_data(show_spinner=False, ttl=STATE_TTL_S, max_entries=8, hash_funcs={Client: lambda client: client.url})
-def _why_not(of: Client) -> str:
-    try:
-        of.bench.state()
-    except ChatbotError as error:
-        return str(error)
-    return ""

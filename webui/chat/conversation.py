@@ -1,7 +1,7 @@
 """Messages on the page: those that are there, and the one that is being written."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Protocol
@@ -10,9 +10,10 @@ import streamlit as st
 
 from devops_chatbot.chat import Citation, Message, Route, ScenarioState
 from webui.chat import codecell
-from webui.chat.codeblocks import Code, fenced, parts, runnable
+from webui.chat.codeblocks import fenced, parts, runnable
 from webui.chat.live import LiveAnswer, View
 from webui.components import passage
+from webui.components.blocks import quiet
 from webui.components.markup import answer_markdown
 from webui.components.session import language, plain, t, told
 from webui.components.words import scenario_label
@@ -20,6 +21,7 @@ from webui.components.words import scenario_label
 TICK_S = 0.25
 """How soon a run of the script notices that it was interrupted."""
 FRAME_S = 0.04
+TITLE_SHOWN = 44
 
 
 class Growing(Protocol):
@@ -46,7 +48,7 @@ class Shown:
 
 def show_answer(message: Message, scenarios: Sequence[ScenarioState], *, last: bool, bench: codecell.Bench) -> Shown:
     """Draw a saved answer."""
-    token = _token(message)
+    token = "".join(letter for letter in message.id if letter.isalnum())
     passage.remember(token, message.citations)
     again: str | None = None
     with st.container(key=f"answer_{message.id}", gap="small"):
@@ -59,15 +61,25 @@ def show_answer(message: Message, scenarios: Sequence[ScenarioState], *, last: b
             what = t("chat.failed") if message.text.strip() else t("chat.unanswered")
             why = f"{what} {told(message.error)}".strip()
             st.html(f'<div class="cb-note cb-bad">{escape(why)}</div>')
-        _show_sources(message.citations, token)
+        if message.citations:
+            _show_sources(message.citations, token)
         with st.container(key=f"after_{message.id}", horizontal=True, gap="small", vertical_alignment="center"):
             if message.text.strip():
-                _show_copy(message.text)
+                st.html(
+                    f'<button class="cb-copy" type="button" data-copy="{escape(message.text)}" title="{escape(t("chat.copy"))}" '
+                    f'data-done="{escape(t("chat.copied"))}"><span>{escape(t("chat.copy"))}</span></button>',
+                    width="content",
+                )
             if last and st.button(
                 t("chat.regenerate"), icon=":material/refresh:", type="tertiary", key=f"again_{message.id}"
             ):
                 again = ""
-            st.html(f'<span class="cb-quiet">{escape(_cost(message))}</span>', width="content")
+            cost = [message.model] if message.model and message.model != "extractive" else []
+            if message.usage and message.usage.seconds >= 0.1:
+                cost.append(t("chat.seconds", seconds=f"{message.usage.seconds:.1f}"))
+            if message.usage and message.usage.output_tokens:
+                cost.append(t("chat.tokens", count=message.usage.input_tokens + message.usage.output_tokens))
+            st.html(f'<span class="cb-quiet">{escape(" · ".join(cost))}</span>', width="content")
     return Shown(again=again, spots=spots)
 
 
@@ -96,42 +108,10 @@ class AnswerSpot:
             self._status.html(_progress(view, self._scenarios))
         if view.text != self._shown:
             self._shown = view.text
-            self._text.markdown(answer_markdown(self._shown, _numbers(view), "live"))
+            # While it is written its markers name the evidence by its order.
+            cited = [each.number for each in view.answer.citations] if view.answer else range(1, len(view.evidence) + 1)
+            self._text.markdown(answer_markdown(self._shown, cited, "live"))
         return view.ended
-
-
-def _show_text(message: Message, token: str, bench: codecell.Bench) -> tuple[codecell.Spot, ...]:
-    """The answer's words, with buttons on the code that can be run."""
-    cited = {each.number for each in message.citations}
-    spots: list[codecell.Spot] = []
-    if not runnable(message.text, bench.names):
-        st.markdown(answer_markdown(message.text, cited, token))
-        return ()
-    for part in _joined(message.text, bench):
-        if isinstance(part, str):
-            st.markdown(answer_markdown(part, cited, token))
-            continue
-        language = bench.names[part.label.lower()]
-        spot = codecell.show(part, language, message=message.id, bench=bench)
-        if spot is not None:
-            spots.append(spot)
-    return tuple(spots)
-
-
-def _joined(text: str, bench: codecell.Bench) -> Iterator[str | Code]:
-    """Markdown and runnable blocks; blocks that cannot be run stay in the Markdown."""
-    prose: list[str] = []
-    can_run = {code.number for code, _ in runnable(text, bench.names)}
-    for part in parts(text):
-        if isinstance(part, Code) and part.number in can_run:
-            if prose:
-                yield "\n".join(prose)
-            prose = []
-            yield part
-        else:
-            prose.append(part if isinstance(part, str) else f"\n{fenced(part)}\n")
-    if prose:
-        yield "\n".join(prose)
 
 
 def show_stopped(view: View) -> None:
@@ -143,13 +123,80 @@ def show_stopped(view: View) -> None:
             st.html(f'<div class="cb-note">{escape(t("chat.stopped"))}</div>')
 
 
-def _numbers(view: View) -> Sequence[int]:
-    """While it is written an answer's markers name the evidence by its order."""
-    return [each.number for each in view.answer.citations] if view.answer else range(1, len(view.evidence) + 1)
+def _show_text(message: Message, token: str, bench: codecell.Bench) -> tuple[codecell.Spot, ...]:
+    """The answer's words, with buttons on the code that can be run; blocks that cannot be run stay in the Markdown."""
+    cited = {each.number for each in message.citations}
+    languages = {code.number: language for code, language in runnable(message.text, bench.names)}
+    if not languages:
+        st.markdown(answer_markdown(message.text, cited, token))
+        return ()
+    spots: list[codecell.Spot | None] = []
+    prose: list[str] = []
+    for part in (*parts(message.text), None):
+        if isinstance(part, str):
+            prose.append(part)
+        elif part is not None and part.number not in languages:
+            prose.append(f"\n{fenced(part)}\n")
+        else:
+            if prose:
+                st.markdown(answer_markdown("\n".join(prose), cited, token))
+                prose = []
+            if part is not None:
+                spots.append(codecell.show(part, languages[part.number], message=message.id, bench=bench))
+    return tuple(spot for spot in spots if spot is not None)
 
 
-def _token(message: Message) -> str:
-    return "".join(letter for letter in message.id if letter.isalnum())
+def _show_route(
+    route: Route, scenarios: Sequence[ScenarioState], *, key: str, model: str | None, last: bool
+) -> str | None:
+    again: str | None = None
+    with st.container(key=f"route_{key}", horizontal=True, gap="small", vertical_alignment="center"):
+        sure = f" · {route.confidence:.0%}" if route.confidence < 1 else ""
+        label = f"{plain(scenario_label(route.scenario, scenarios))}{sure}"
+        with st.popover(label, icon=":material/alt_route:", type="tertiary", key=f"why_{key}"):
+            st.html(
+                f'<div class="cb-why"><h4>{escape(t("route.why"))}</h4><p>{escape(told(route.why) or t("route.chosen"))}</p>'
+                f'<p class="cb-quiet">{escape(t("route.sure", percent=round(route.confidence * 100)))}</p></div>'
+            )
+            others = [scenario for scenario in scenarios if scenario.name != route.scenario] if last else []
+            if others:
+                st.html(f'<div class="cb-why"><h4>{escape(t("route.instead"))}</h4></div>')
+            weighed = {choice.scenario: choice.confidence for choice in route.alternatives}
+            for scenario in sorted(others, key=lambda each: -weighed.get(each.name, 0)):
+                ready = scenario.state in ("ready", "unknown")
+                if st.button(
+                    plain(scenario_label(scenario.name, scenarios)), key=f"route_{scenario.name}_{key}",
+                    disabled=not ready, width="stretch", icon=":material/alt_route:",
+                ):  # fmt: skip
+                    again = scenario.name
+                quiet(
+                    (scenario.purpose.get(language()) or scenario.purpose.get("en", ""))
+                    if ready
+                    else told(scenario.why)
+                )
+        if model == "extractive":
+            st.html(
+                f'<span class="cb-tag" title="{escape(t("chat.extract_help"))}">{escape(t("chat.extract"))}</span>',
+                width="content",
+            )
+    return again
+
+
+def _show_sources(citations: Sequence[Citation], token: str) -> None:
+    shown = passage.opened()
+    with st.container(key=f"sources_{token}", horizontal=True, gap="small"):
+        for citation in citations:
+            name = f"{token}-{citation.number}"
+            where = passage.place(citation.location)
+            title = passage.trail(citation.title or citation.source_uri, citation.heading_path)
+            short = title[0] if len(title[0]) <= TITLE_SHOWN else title[0][: TITLE_SHOWN - 1].rstrip() + "…"
+            st.button(
+                f"**{citation.number}** {plain(short)}",
+                key=f"cite_open_{name}" if shown and shown.token == name else f"cite_{name}",
+                help=plain(" › ".join(title) + (f" · {where}" if where else "")),
+                on_click=passage.open_passage,
+                args=(citation.ref, citation.quote, citation.number, name),
+            )
 
 
 def _progress(view: View, scenarios: Sequence[ScenarioState]) -> str:
@@ -168,89 +215,3 @@ def _progress(view: View, scenarios: Sequence[ScenarioState]) -> str:
     route = f"<b>{escape(scenario_label(view.route.scenario, scenarios))}</b>" if view.route else ""
     clock = f"<i>{escape(t('chat.seconds', seconds=int(view.seconds)))}</i>" if view.seconds >= 2 else ""
     return f'<div class="cb-progress" role="status"><span class="cb-dots"></span>{route}{escape(words)}{clock}</div>'
-
-
-def _show_route(
-    route: Route, scenarios: Sequence[ScenarioState], *, key: str, model: str | None, last: bool
-) -> str | None:
-    again: str | None = None
-    with st.container(key=f"route_{key}", horizontal=True, gap="small", vertical_alignment="center"):
-        sure = f" · {route.confidence:.0%}" if route.confidence < 1 else ""
-        label = f"{plain(scenario_label(route.scenario, scenarios))}{sure}"
-        with st.popover(label, icon=":material/alt_route:", type="tertiary", key=f"why_{key}"):
-            st.html(
-                f'<div class="cb-why"><h4>{escape(t("route.why"))}</h4><p>{escape(told(route.why) or t("route.chosen"))}</p>'
-                f'<p class="cb-quiet">{escape(t("route.sure", percent=round(route.confidence * 100)))}</p></div>'
-            )
-            if last:
-                again = _other_routes(route, scenarios, key)
-        if model == "extractive":
-            st.html(
-                f'<span class="cb-tag" title="{escape(t("chat.extract_help"))}">{escape(t("chat.extract"))}</span>',
-                width="content",
-            )
-    return again
-
-
-def _other_routes(route: Route, scenarios: Sequence[ScenarioState], key: str) -> str | None:
-    others = [scenario for scenario in scenarios if scenario.name != route.scenario]
-    if others:
-        st.html(f'<div class="cb-why"><h4>{escape(t("route.instead"))}</h4></div>')
-    weighed = {choice.scenario: choice.confidence for choice in route.alternatives}
-    for scenario in sorted(others, key=lambda each: -weighed.get(each.name, 0)):
-        ready = scenario.state in ("ready", "unknown")
-        purpose = scenario.purpose.get(language()) or scenario.purpose.get("en", "")
-        asked = st.button(
-            plain(scenario_label(scenario.name, scenarios)),
-            key=f"route_{scenario.name}_{key}",
-            disabled=not ready,
-            width="stretch",
-            icon=":material/alt_route:",
-        )
-        st.html(f'<p class="cb-quiet">{escape(purpose if ready else told(scenario.why))}</p>')
-        if asked:
-            return scenario.name
-    return None
-
-
-def _show_sources(citations: Sequence[Citation], token: str) -> None:
-    if not citations:
-        return
-    shown = passage.opened()
-    with st.container(key=f"sources_{token}", horizontal=True, gap="small"):
-        for citation in citations:
-            name = f"{token}-{citation.number}"
-            where = passage.place(citation.location)
-            title = passage.trail(citation.title or citation.source_uri, citation.heading_path)
-            label = f"**{citation.number}** {plain(_short(title[0], 44))}"
-            hint = " › ".join(title) + (f" · {where}" if where else "")
-            st.button(
-                label,
-                key=f"cite_open_{name}" if shown and shown.token == name else f"cite_{name}",
-                help=plain(hint),
-                on_click=passage.open_passage,
-                args=(citation.ref, citation.quote, citation.number, name),
-            )
-
-
-def _show_copy(text: str) -> None:
-    st.html(
-        f'<button class="cb-copy" type="button" data-copy="{escape(text)}" title="{escape(t("chat.copy"))}" '
-        f'data-done="{escape(t("chat.copied"))}"><span>{escape(t("chat.copy"))}</span></button>',
-        width="content",
-    )
-
-
-def _cost(message: Message) -> str:
-    parts = []
-    if message.model and message.model != "extractive":
-        parts.append(message.model)
-    if message.usage and message.usage.seconds >= 0.1:
-        parts.append(t("chat.seconds", seconds=f"{message.usage.seconds:.1f}"))
-    if message.usage and message.usage.output_tokens:
-        parts.append(t("chat.tokens", count=message.usage.input_tokens + message.usage.output_tokens))
-    return " · ".join(parts)
-
-
-def _short(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

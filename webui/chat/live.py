@@ -17,9 +17,12 @@ from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.threads import NewMessage
+from webui.chat.by_thread import ByThread
 
 UNWATCHED_S = 15
 STOP_WAIT_S = 3
+STOPPED_HERE = Failure(error=STOPPED, reason=Reason("stream.stopped"), status=499)
+CUT_OFF = Failure(error="Unavailable", reason=Reason("stream.cut_off"), status=503)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +78,12 @@ class LiveAnswer:
             self._changed.wait_for(lambda: self._view.version > version or self._view.ended, timeout)
             return replace(self._view, seconds=time.monotonic() - self._begun)
 
-    def stop(self) -> View:
-        """Stop the work on the server and close the stream; returns what had been said."""
+    def stop(self) -> None:
+        """Stop the work on the server and close the stream; what had been said stays."""
         self._leave.set()
         self._tell_server()
         self._reader.join(STOP_WAIT_S)
-        self._end(_stopped())  # should the server not have said so itself
-        return self.wait(-1, 0)
+        self._end(STOPPED_HERE)  # should the server not have said so itself
 
     @property
     def ended(self) -> bool:
@@ -111,7 +113,7 @@ class LiveAnswer:
         except ChatbotError as error:
             self._end(Failure(error=type(error).__name__, reason=error.reason, status=0))
         finally:
-            self._end(_stopped() if self._leave.is_set() else _broken())
+            self._end(STOPPED_HERE if self._leave.is_set() else CUT_OFF)
 
     def _watch(self) -> None:
         """Stops the work when nobody looks any more: the person has closed the page."""
@@ -122,7 +124,21 @@ class LiveAnswer:
 
     def _take(self, event: Event) -> None:
         with self._changed:
-            self._view = _with(self._view, event)
+            view = self._view
+            match event:
+                case Route():
+                    new = replace(view, route=event)
+                case Progress():
+                    new = replace(view, progress=event)
+                case Evidence():
+                    new = replace(view, evidence=(*view.evidence, event))
+                case Token():
+                    new = replace(view, text=view.text + event.text)
+                case Answer():
+                    new = replace(view, answer=event, text=event.text, route=event.route)
+                case Failure():
+                    new = replace(view, failure=event)
+            self._view = replace(new, version=view.version + 1)
             self._changed.notify_all()
 
     def _end(self, failure: Failure) -> None:
@@ -131,58 +147,7 @@ class LiveAnswer:
                 self._take(failure)
 
 
-class LiveAnswers:
-    """The answers on their way in this process, by thread, so that a reloaded page finds its own again."""
-
-    def __init__(self) -> None:
-        self._by_thread: dict[str, LiveAnswer] = {}
-        self._lock = threading.Lock()
-
-    def start(self, open_client: Callable[[], Client], asked: Asked) -> LiveAnswer:
-        """Ask; a thread that is being answered already keeps its answer."""
-        with self._lock:
-            running = self._by_thread.get(asked.thread_id)
-            if running is None or running.ended:
-                running = self._by_thread[asked.thread_id] = LiveAnswer(open_client, asked)
-            return running
-
-    def of(self, thread_id: str | None) -> LiveAnswer | None:
-        return self._by_thread.get(thread_id or "")
-
-    def forget(self, thread_id: str) -> None:
-        """Drop an answer that has ended and was shown."""
-        with self._lock:
-            live = self._by_thread.get(thread_id)
-            if live is not None and live.ended:
-                del self._by_thread[thread_id]
-
-
 @st.cache_resource(show_spinner=False)
-def answers() -> LiveAnswers:
+def answers() -> ByThread[LiveAnswer]:
     """The answers on their way in this process."""
-    return LiveAnswers()
-
-
-def _with(view: View, event: Event) -> View:
-    version = view.version + 1
-    match event:
-        case Route():
-            return replace(view, version=version, route=event)
-        case Progress():
-            return replace(view, version=version, progress=event)
-        case Evidence():
-            return replace(view, version=version, evidence=(*view.evidence, event))
-        case Token():
-            return replace(view, version=version, text=view.text + event.text)
-        case Answer():
-            return replace(view, version=version, answer=event, text=event.text, route=event.route)
-        case Failure():
-            return replace(view, version=version, failure=event)
-
-
-def _stopped() -> Failure:
-    return Failure(error=STOPPED, reason=Reason("stream.stopped"), status=499)
-
-
-def _broken() -> Failure:
-    return Failure(error="Unavailable", reason=Reason("stream.cut_off"), status=503)
+    return ByThread()

@@ -11,6 +11,7 @@ from devops_chatbot.client.client import Client
 from devops_chatbot.code import CodeRun
 from devops_chatbot.errors import ChatbotError
 from sandbox.model import OutputChunk
+from webui.chat.by_thread import ByThread
 
 LONGEST_SHOWN = 60_000
 """Characters of a run's output that are shown while it runs; the newest."""
@@ -73,60 +74,34 @@ class LiveRun:
         try:
             with self._open_client() as client:
                 for cell in self.cells:
-                    if self._view.stopping or not self._went_well(client, cell):
-                        break
+                    if self._view.stopping:
+                        return
+                    self._begun = time.monotonic()
+                    self._change(cell=cell, said=())
+                    for event in client.bench.run(
+                        self.thread, message=cell.message, block=cell.block, language=cell.language, code=cell.code
+                    ):
+                        if isinstance(event, CodeRun):
+                            if event.exit_code != 0:
+                                return
+                            break
+                        self._change(said=_shortened((*self._view.said, event)))
+                    else:
+                        return  # the stream broke off
         except ChatbotError as error:
             self._change(failure=error)
         finally:
             self._change(ended=True)
-
-    def _went_well(self, client: Client, cell: Cell) -> bool:
-        self._begun = time.monotonic()
-        self._change(cell=cell, said=())
-        events = client.bench.run(
-            self.thread, message=cell.message, block=cell.block, language=cell.language, code=cell.code
-        )
-        for event in events:
-            if isinstance(event, CodeRun):
-                return event.exit_code == 0
-            self._change(said=_shortened((*self._view.said, event)))
-        return False
 
     def _change(self, **values: object) -> None:
         with self._changed:
             self._view = replace(self._view, version=self._view.version + 1, **values)  # type: ignore[arg-type]
 
 
-class LiveRuns:
-    """The runs on their way in this process, by thread."""
-
-    def __init__(self) -> None:
-        self._by_thread: dict[str, LiveRun] = {}
-        self._lock = threading.Lock()
-
-    def start(self, open_client: Callable[[], Client], thread: str, cells: Sequence[Cell]) -> LiveRun:
-        """Run these; a thread in which something runs already keeps that."""
-        with self._lock:
-            running = self._by_thread.get(thread)
-            if running is None or running.ended:
-                running = self._by_thread[thread] = LiveRun(open_client, thread, cells)
-            return running
-
-    def of(self, thread: str | None) -> LiveRun | None:
-        return self._by_thread.get(thread or "")
-
-    def forget(self, thread: str) -> None:
-        """Drop a run that has ended and was shown."""
-        with self._lock:
-            live = self._by_thread.get(thread)
-            if live is not None and live.ended:
-                del self._by_thread[thread]
-
-
 @st.cache_resource(show_spinner=False)
-def runs() -> LiveRuns:
+def runs() -> ByThread[LiveRun]:
     """The code on its way in this process."""
-    return LiveRuns()
+    return ByThread()
 
 
 def _shortened(said: tuple[OutputChunk, ...]) -> tuple[OutputChunk, ...]:

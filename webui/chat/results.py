@@ -34,20 +34,36 @@ class _Table(TypedDict):
 
 def show(run: CodeRun, *, thread: str) -> None:
     """How it ended, what it said, what it made."""
-    parts = [_head(run), _said(run.stdout, "stdout"), _said(run.stderr, "stderr")]
-    if run.truncated:
-        parts.append(f'<div class="cb-run-note">{escape(t("code.truncated"))}</div>')
+    if run.timed_out:
+        state, words = "failed", t("code.timed_out")
+    elif run.interrupted:
+        state, words = "cancelled", t("code.stopped")
+    elif run.exit_code:
+        state, words = "failed", t("code.failed", code=run.exit_code)
+    else:
+        state, words = "done", t("code.done")
+    seconds = t("chat.seconds", seconds=f"{run.seconds:.1f}" if run.seconds >= 0.1 else "<0.1")
+    said = (OutputChunk(stream="stdout", text=run.stdout), OutputChunk(stream="stderr", text=run.stderr))
+    notes = [t("code.truncated")] if run.truncated else []
     if run.why:
-        parts.append(f'<div class="cb-run-note">{escape(told(run.why))}</div>')
-    if not (run.stdout or run.stderr or run.artifacts or run.why):
-        parts.append(f'<div class="cb-run-note">{escape(t("code.silent"))}</div>')
-    st.html("".join(parts))
+        notes.append(told(run.why))
+    elif not (run.stdout or run.stderr or run.artifacts):
+        notes.append(t("code.silent"))
+    st.html(
+        f'<div class="cb-run-head"><span class="cb-state cb-{state}">{escape(words)}</span><i>{escape(seconds)}</i></div>'
+        + "".join(_output([each]) for each in said if each.text)
+        + "".join(f'<div class="cb-run-note">{escape(note)}</div>' for note in notes)
+    )
     for artifact in _pictures(run.artifacts):
-        _picture(run, artifact, thread)
+        # As the source of an `img`, where a browser runs no script and fetches nothing, whatever the file holds.
+        if (data := _fetched(run, artifact, thread)) is not None:
+            source = f"data:{artifact.mime};base64,{base64.b64encode(data).decode()}"
+            st.html(f'<figure class="cb-figure"><img alt="{escape(artifact.name)}" src="{source}"></figure>')
     for artifact in run.artifacts:
-        if artifact.kind == "table" and artifact.kept:
-            _table(run, artifact, thread)
-    _downloads(run, thread)
+        if artifact.kind == "table" and artifact.kept and (data := _fetched(run, artifact, thread)) is not None:
+            _table(json.loads(data))
+    if run.artifacts:
+        _downloads(run, thread)
 
 
 def live(view: RunView) -> str:
@@ -55,7 +71,7 @@ def live(view: RunView) -> str:
     words = t("code.stopping") if view.stopping else t("code.running")
     clock = f"<i>{escape(t('chat.seconds', seconds=f'{view.seconds:.0f}'))}</i>" if view.seconds >= 1 else ""
     head = f'<div class="cb-run-head" role="status"><span class="cb-dots"></span><b>{escape(words)}</b>{clock}</div>'
-    return head + _output(view.said)
+    return head + (_output(view.said) if view.said else "")
 
 
 def failed(error: ChatbotError) -> str:
@@ -66,26 +82,7 @@ def failed(error: ChatbotError) -> str:
     )
 
 
-def _head(run: CodeRun) -> str:
-    if run.timed_out:
-        state, words = "failed", t("code.timed_out")
-    elif run.interrupted:
-        state, words = "cancelled", t("code.stopped")
-    elif run.exit_code:
-        state, words = "failed", t("code.failed", code=run.exit_code)
-    else:
-        state, words = "done", t("code.done")
-    seconds = t("chat.seconds", seconds=f"{run.seconds:.1f}" if run.seconds >= 0.1 else "<0.1")
-    return f'<div class="cb-run-head"><span class="cb-state cb-{state}">{escape(words)}</span><i>{escape(seconds)}</i></div>'
-
-
-def _said(text: str, stream: str) -> str:
-    return _output((OutputChunk(stream="stderr" if stream == "stderr" else "stdout", text=text),) if text else ())
-
-
 def _output(said: Sequence[OutputChunk]) -> str:
-    if not said:
-        return ""
     spans = "".join(f'<span class="cb-{each.stream}">{escape(each.text)}</span>' for each in said)
     return f'<pre class="cb-out">{spans}</pre>'
 
@@ -102,19 +99,7 @@ def _pictures(artifacts: Sequence[RunArtifact]) -> list[RunArtifact]:
     return list(chosen.values())
 
 
-def _picture(run: CodeRun, artifact: RunArtifact, thread: str) -> None:
-    """As the source of an `img`, where a browser runs no script and fetches nothing, whatever the file holds."""
-    data = _fetched(run, artifact, thread)
-    if data is not None:
-        source = f"data:{artifact.mime};base64,{base64.b64encode(data).decode()}"
-        st.html(f'<figure class="cb-figure"><img alt="{escape(artifact.name)}" src="{source}"></figure>')
-
-
-def _table(run: CodeRun, artifact: RunArtifact, thread: str) -> None:
-    data = _fetched(run, artifact, thread)
-    if data is None:
-        return
-    table: _Table = json.loads(data)
+def _table(table: _Table) -> None:
     numeric = [all(_is_number(row[at]) for row in table["rows"]) for at in range(len(table["columns"]))]
     head = "<th></th>" + "".join(
         f"<th{' class=cb-figures' if right else ''}>{escape(str(name))}</th>"
@@ -147,8 +132,6 @@ def _cell(value: object) -> str:
 
 
 def _downloads(run: CodeRun, thread: str) -> None:
-    if not run.artifacts:
-        return
     with st.container(key=f"made_{run.id}", horizontal=True, gap="small"):
         for artifact in run.artifacts:
             name = artifact.name.removesuffix(".json") + ".csv" if artifact.mime == TABLE else artifact.name
@@ -180,12 +163,11 @@ def _bytes(thread: str, run: str, number: int) -> bytes:
 
 
 def _download(run: str, number: int, mime: str, thread: str) -> bytes:
+    """A file as it is; a table as CSV with a byte order mark, so that spreadsheets read Chinese."""
     data = _bytes(thread, run, number)
-    return _csv(json.loads(data)) if mime == TABLE else data
-
-
-def _csv(table: _Table) -> bytes:
-    """With a byte order mark, so that spreadsheets read Chinese."""
+    if mime != TABLE:
+        return data
+    table: _Table = json.loads(data)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["", *table["columns"]])

@@ -16,26 +16,37 @@ FOR_NEW = "auto_run_new"
 
 def show(thread: str | None) -> None:
     """A button in the row below the input."""
-    state = _state(thread)
-    on = state.auto_run if thread else bool(st.session_state.get(FOR_NEW))
-    label = t("code.menu_auto") if on else t("code.menu")
+    state = ThreadSandbox(auto_run=bool(st.session_state.get(FOR_NEW)))
+    if thread:
+        try:
+            state = client().bench.sandbox(thread)
+        except ChatbotError as error:
+            show_error(error)
+            state = ThreadSandbox()
+    label = t("code.menu_auto") if state.auto_run else t("code.menu")
     with st.popover(label, icon=":material/terminal:", type="tertiary", key="pick_code"):
         key = f"switch_{thread}"
-        st.session_state[key] = on
+        st.session_state[key] = state.auto_run
         st.toggle(t("code.auto"), key=key, on_change=_switched, args=(thread, key))
         st.html(f'<p class="cb-quiet">{escape(t("code.auto_help"))}</p>')
-        why = codecell.why_not()
+        why = codecell.why_not(client())
+        text = t("code.open_session", count=state.session.runs) if state.session else t("code.no_session")
+        st.html(
+            f'<div class="cb-why"><h4>{escape(t("code.cannot" if why else "code.session"))}</h4>'
+            f"<p{' class=cb-quiet' if why else ''}>{escape(told(why) if why else text)}</p></div>"
+        )
         if why:
-            st.html(
-                f'<div class="cb-why"><h4>{escape(t("code.cannot"))}</h4><p class="cb-quiet">{escape(told(why))}</p></div>'
-            )
             st.page_link(place("status"), label=t("code.look"), query_params={"section": "sandbox"})
         elif thread and state.session:
-            _session(thread, state.session.runs)
-        else:
-            st.html(
-                f'<div class="cb-why"><h4>{escape(t("code.session"))}</h4><p>{escape(t("code.no_session"))}</p></div>'
-            )
+            with st.container(horizontal=True, gap="small"):
+                st.button(
+                    t("code.reset"), icon=":material/restart_alt:", key=f"reset_{thread}", on_click=_do,
+                    args=("reset", thread), help=t("code.reset_help"),
+                )  # fmt: skip
+                st.button(
+                    t("code.close"), icon=":material/power_settings_new:", key=f"close_{thread}", on_click=_do,
+                    args=("close", thread), help=t("code.close_help"),
+                )  # fmt: skip
 
 
 def begun(thread: str) -> None:
@@ -43,31 +54,6 @@ def begun(thread: str) -> None:
     if st.session_state.pop(FOR_NEW, False):
         with shown_errors():
             client().bench.set_auto_run(thread, wanted=True)
-
-
-def _session(thread: str, count: int) -> None:
-    st.html(
-        f'<div class="cb-why"><h4>{escape(t("code.session"))}</h4><p>{escape(t("code.open_session", count=count))}</p></div>'
-    )
-    with st.container(horizontal=True, gap="small"):
-        st.button(
-            t("code.reset"), icon=":material/restart_alt:", key=f"reset_{thread}", on_click=_do, args=("reset", thread),
-            help=t("code.reset_help"),
-        )  # fmt: skip
-        st.button(
-            t("code.close"), icon=":material/power_settings_new:", key=f"close_{thread}", on_click=_do,
-            args=("close_session", thread), help=t("code.close_help"),
-        )  # fmt: skip
-
-
-def _state(thread: str | None) -> ThreadSandbox:
-    if thread is None:
-        return ThreadSandbox()
-    try:
-        return client().bench.sandbox(thread)
-    except ChatbotError as error:
-        show_error(error)
-        return ThreadSandbox()
 
 
 def _switched(thread: str | None, key: str) -> None:

@@ -1,20 +1,18 @@
 """The sidebar: the way around, a person's conversations, language and appearance."""
 
-from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from devops_chatbot.chat import ThreadSummary
-from devops_chatbot.errors import ChatbotError
 from webui.chat.live import answers
 from webui.components import bridge, passage
+from webui.components.blocks import quiet, sure
 from webui.components.places import place, places
-from webui.components.session import client, language, plain, show_error, shown_errors, t
-from webui.components.words import size
+from webui.components.session import client, language, plain, shown_errors, t
+from webui.components.words import aware, size
 from webui.i18n import LANGUAGES
 
 if TYPE_CHECKING:
@@ -30,70 +28,59 @@ def show(page: "Page") -> None:
         with st.container(key="places", gap=None):
             for each in places():
                 st.page_link(each, width="stretch")
-        at_chat = page.url_path == ""
-        _conversations(st.query_params.get("thread") if at_chat else None)
-        with st.container(key="preferences"):
-            _preferences()
+        if st.button(t("threads.new"), icon=":material/add:", width="stretch", key="new_thread"):
+            passage.close()
+            st.switch_page(place("chat"))
+        text = st.text_input(
+            t("threads.search"), key="thread_search", placeholder=t("threads.search"), label_visibility="collapsed",
+            icon=":material/search:",
+        ).strip()  # fmt: skip
+        current = st.query_params.get("thread") if page.url_path == "" else None
+        with shown_errors():
+            _show_threads(text, current)
+        with (
+            st.container(key="preferences"),
+            st.popover(t("app.preferences"), icon=":material/settings:", type="tertiary", width="stretch"),
+        ):
+            _show_preferences()
 
 
-def _conversations(current: str | None) -> None:
-    if st.button(t("threads.new"), icon=":material/add:", width="stretch", key="new_thread"):
-        passage.close()
-        st.switch_page(place("chat"))
-    text = st.text_input(
-        t("threads.search"),
-        key="thread_search",
-        placeholder=t("threads.search"),
-        label_visibility="collapsed",
-        icon=":material/search:",
-    ).strip()
+def _show_threads(text: str, current: str | None) -> None:
     limit = int(st.session_state.get("threads_shown", PAGE_SIZE))
-    try:
-        threads = client().threads(limit=limit, text=text or None)
-    except ChatbotError as error:
-        show_error(error)
-        return
+    threads = client().threads(limit=limit, text=text or None)
+    today = _day(datetime.now(UTC))
     with st.container(key="threads", gap=None):
         if not threads.items:
-            words = t("threads.no_match", text=text) if text else t("threads.none")
-            st.html(f'<p class="cb-quiet">{escape(words)}</p>')
-        for name, group in _by_age(threads.items):
-            st.html(f'<div class="cb-age">{t(f"threads.{name}")}</div>')
+            quiet(t("threads.no_match", text=text) if text else t("threads.none"))
+        for age, group in groupby(threads.items, key=lambda thread: _age(today - _day(thread.updated_at))):
+            st.html(f'<div class="cb-age">{t(f"threads.{age}")}</div>')
             for thread in group:
                 _row(thread, selected=thread.id == current)
         if threads.total > limit:
-            st.button(t("threads.more"), type="tertiary", key="more_threads", on_click=_show_more, args=(limit,))
+            st.button(
+                t("threads.more"), type="tertiary", key="more_threads",
+                on_click=lambda: st.session_state.update(threads_shown=limit + PAGE_SIZE),
+            )  # fmt: skip
 
 
 def _row(thread: ThreadSummary, *, selected: bool) -> None:
     key = f"thread_selected_{thread.id}" if selected else f"thread_row_{thread.id}"
-    title = thread.title or t("threads.untitled")
     with st.container(key=key, horizontal=True, gap=None, vertical_alignment="center", wrap=False):
-        icon = ":material/progress_activity:" if _answering(thread.id) else None
-        st.page_link(place("chat"), label=plain(title), icon=icon, width="stretch", query_params={"thread": thread.id})
+        st.page_link(
+            place("chat"), label=plain(thread.title or t("threads.untitled")), width="stretch",
+            icon=":material/progress_activity:" if answers().running(thread.id) else None,
+            query_params={"thread": thread.id},
+        )  # fmt: skip
         chosen = st.menu_button(
-            t("threads.actions"),
-            ["rename", "export", "delete"],
-            icon=":material/more_horiz:",
-            type="tertiary",
-            key=f"thread_menu_{thread.id}",
-            format_func=lambda option: t(f"threads.{option}"),
-        )
+            t("threads.actions"), ["rename", "export", "delete"], icon=":material/more_horiz:", type="tertiary",
+            key=f"thread_menu_{thread.id}", format_func=lambda option: t(f"threads.{option}"),
+        )  # fmt: skip
     if chosen == "rename":
         st.dialog(t("threads.rename_title"))(_rename)(thread)
     elif chosen == "export":
         st.dialog(t("threads.export_title"))(_export)(thread)
     elif chosen == "delete":
         st.dialog(t("threads.delete_title"))(_delete)(thread, selected)
-
-
-def _answering(thread_id: str) -> bool:
-    live = answers().of(thread_id)
-    return live is not None and not live.ended
-
-
-def _show_more(limit: int) -> None:
-    st.session_state["threads_shown"] = limit + PAGE_SIZE
 
 
 def _rename(thread: ThreadSummary) -> None:
@@ -119,14 +106,10 @@ def _export(thread: ThreadSummary) -> None:
 
 def _delete(thread: ThreadSummary, selected: bool) -> None:
     st.write(t("threads.delete_explain", title=plain(thread.title or t("threads.untitled"))))
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button(t("app.cancel"), key="delete_thread_no"):
-            st.rerun()
-        sure = st.button(t("threads.delete"), type="primary", key="delete_thread_yes")
-    if sure:
+    if sure(t("threads.delete"), "delete_thread"):
         with shown_errors():
-            live = answers().of(thread.id)
-            if live is not None and not live.ended:
+            live = answers().running(thread.id)
+            if live is not None:
                 live.stop()
             client().delete_thread(thread.id)
             if selected:
@@ -135,36 +118,28 @@ def _delete(thread: ThreadSummary, selected: bool) -> None:
             st.rerun()
 
 
-def _preferences() -> None:
-    with st.popover(t("app.preferences"), icon=":material/settings:", type="tertiary", width="stretch"):
-        chosen = st.segmented_control(
-            t("app.language"), list(LANGUAGES), default=language(), required=True, key="language_choice",
-            format_func=lambda name: LANGUAGES[name],
-        )  # fmt: skip
-        if chosen and chosen != language():
-            st.session_state["language"] = chosen
-            st.rerun()
-        shown = st.session_state.setdefault("theme_shown", bridge.chosen_theme())
-        theme = st.segmented_control(
-            t("app.theme"), bridge.THEMES, default=shown, required=True, key="theme_choice",
-            format_func=lambda name: t(f"app.theme_{name}"),
-        )  # fmt: skip
-        if theme and theme != shown:
-            st.session_state["theme_shown"] = theme
-            bridge.want_theme(theme)
-            st.rerun()
-
-
-def _by_age(threads: Sequence[ThreadSummary]) -> Iterator[tuple[str, list[ThreadSummary]]]:
-    today = _day(datetime.now(UTC))
-    for name, group in groupby(threads, key=lambda thread: _age(today - _day(thread.updated_at))):
-        yield name, list(group)
+def _show_preferences() -> None:
+    chosen = st.segmented_control(
+        t("app.language"), list(LANGUAGES), default=language(), required=True, key="language_choice",
+        format_func=lambda name: LANGUAGES[name],
+    )  # fmt: skip
+    if chosen and chosen != language():
+        st.session_state["language"] = chosen
+        st.rerun()
+    shown = st.session_state.setdefault("theme_shown", bridge.chosen_theme())
+    theme = st.segmented_control(
+        t("app.theme"), bridge.THEMES, default=shown, required=True, key="theme_choice",
+        format_func=lambda name: t(f"app.theme_{name}"),
+    )  # fmt: skip
+    if theme and theme != shown:
+        st.session_state["theme_shown"] = theme
+        bridge.want_theme(theme)
+        st.rerun()
 
 
 def _day(moment: datetime) -> date:
     """The day it is there where the browser is."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - timedelta(minutes=st.context.timezone_offset or 0)).date()
+    return (aware(moment) - timedelta(minutes=st.context.timezone_offset or 0)).date()
 
 
 def _age(passed: timedelta) -> str:

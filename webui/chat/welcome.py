@@ -1,9 +1,11 @@
 """What a person sees before the first question: how to begin, and questions to try."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from devops_chatbot.errors import ChatbotError, NotFound
-from knowledge.model import KnowledgeBase, Samples
+from webui.components.blocks import card
 from webui.components.jobs import follow_job
 from webui.components.places import place
 from webui.components.session import client, language, plain, show_error, shown_errors, t, told
@@ -17,39 +19,39 @@ def show() -> str | None:
         show_error(error)
         return None
     job_id = st.session_state.get("sample_job")
+    documents = sum(base.documents for base in bases)
     with st.container(key="welcome"):
+        if job_id or not documents:
+            title, text = t("welcome.first_title"), t("welcome.first_text")
+        else:
+            title, text = t("welcome.title"), t("welcome.ready", count=documents)
+        st.html(f'<div class="cb-hero"><h1>{title}</h1><p>{text}</p></div>')
         if job_id:
-            _headline(t("welcome.first_title"), t("welcome.first_text"))
             _show_building(str(job_id))
-            return None
-        if not any(base.documents for base in bases):
-            _headline(t("welcome.first_title"), t("welcome.first_text"))
+        elif not documents:
             _show_start()
-            return None
-        return _show_questions(bases, samples)
-
-
-def _headline(title: str, text: str) -> None:
-    st.html(f'<div class="cb-hero"><h1>{title}</h1><p>{text}</p></div>')
+        elif samples.knowledge_base:
+            return _show_questions(samples.questions.get(language()) or samples.questions.get("en", ()))
+    return None
 
 
 def _show_start() -> None:
     with st.container(key="start_cards", horizontal=True, gap="medium"):
         with st.container(key="start_sample", border=True, width="stretch"):
-            st.html(f'<div class="cb-card"><h2>{t("welcome.sample_title")}</h2><p>{t("welcome.sample_text")}</p></div>')
+            card(t("welcome.sample_title"), t("welcome.sample_text"))
             if st.button(t("welcome.sample_button"), type="primary", icon=":material/bolt:", key="build_samples"):
                 with shown_errors():
                     st.session_state["sample_job"] = client().build_samples(language()).id
                     st.rerun()
         with st.container(key="start_own", border=True, width="stretch"):
-            st.html(f'<div class="cb-card"><h2>{t("welcome.own_title")}</h2><p>{t("welcome.own_text")}</p></div>')
+            card(t("welcome.own_title"), t("welcome.own_text"))
             if st.button(t("welcome.own_button"), icon=":material/upload_file:", key="add_own"):
                 st.switch_page(place("knowledge"))
 
 
 def _show_building(job_id: str) -> None:
     with st.container(key="building", border=True):
-        st.html(f'<div class="cb-card"><h2>{t("welcome.building")}</h2></div>')
+        card(t("welcome.building"))
         try:
             job = follow_job(job_id, key="sample")
         except NotFound:
@@ -62,18 +64,18 @@ def _show_building(job_id: str) -> None:
             st.rerun()
 
 
-def _show_questions(bases: list[KnowledgeBase], samples: Samples) -> str | None:
-    documents = sum(base.documents for base in bases)
-    _headline(t("welcome.title"), t("welcome.ready", count=documents))
-    questions = samples.questions.get(language()) or samples.questions.get("en", ())
+def _show_questions(questions: Sequence[str]) -> str | None:
     picked: str | None = None
-    if samples.knowledge_base and questions:
+    if questions:
         st.html(f'<div class="cb-age cb-try">{t("welcome.try")}</div>')
-        with st.container(key="try_questions", gap="small"):
-            for index, question in enumerate(questions):
-                if st.button(
-                    plain(question), key=f"try_{index}", width="stretch", icon=":material/arrow_forward:",
-                    icon_position="right",
-                ):  # fmt: skip
-                    picked = question
+    with st.container(key="try_questions", gap="small"):
+        for index, question in enumerate(questions):
+            if st.button(
+                plain(question),
+                key=f"try_{index}",
+                width="stretch",
+                icon=":material/arrow_forward:",
+                icon_position="right",
+            ):
+                picked = question
     return picked

@@ -34,9 +34,9 @@ def mount() -> None:
             "key_wanted": not has_key(),
         },
         height="content",
-        on_cited_change=_on_cited,
+        on_cited_change=lambda: passage.open_cited(str(_sent("cited") or "")),
         on_closed_change=passage.close,
-        on_remembered_change=_on_remembered,
+        on_remembered_change=lambda: use_key(str(_sent("remembered") or "")),  # this tab had a key before its reload
         on_unread_change=_on_unread,
     )
 
@@ -56,19 +56,15 @@ def chosen_theme() -> str:
     return chosen if chosen in THEMES else THEMES[0]
 
 
-def _on_cited() -> None:
-    passage.open_cited(str(cast(dict[str, object], st.session_state[KEY]).get("cited") or ""))
-
-
-def _on_remembered() -> None:
-    """This tab was given a key before it was loaded again."""
-    use_key(str(cast(dict[str, object], st.session_state[KEY]).get("remembered") or ""))
-
-
 def _on_unread() -> None:
-    """Folders and files that were dropped and that the browser may not read."""
-    unread = cast(dict[str, list[str]], st.session_state[KEY]).get("unread") or []
-    st.toast(plain(t("add.unread", names=", ".join(unread))), icon=":material/error:", duration=20)
+    """Folders and files were dropped that the browser may not read."""
+    names = ", ".join(cast(list[str], _sent("unread") or []))
+    st.toast(plain(t("add.unread", names=names)), icon=":material/error:", duration=20)
+
+
+def _sent(name: str) -> object:
+    """What the browser says under this name."""
+    return cast(dict[str, object], st.session_state[KEY]).get(name)
 
 
 @cache

@@ -1,12 +1,13 @@
 """Long work on the page: its progress while it runs, and what became of it."""
 
+import time
 from html import escape
 
 import streamlit as st
 
-from devops_chatbot.errors import ChatbotError
 from devops_chatbot.work import Job
-from webui.components.session import client, has_text, plain, show_error, t, told
+from webui.components.blocks import quiet, quietly, state_badge, table
+from webui.components.session import client, has_text, plain, shown_errors, t, told
 from webui.components.words import ago
 
 EVERY_S = 0.4
@@ -16,20 +17,18 @@ HIDDEN = "h"
 
 def follow_job(job_id: str, *, key: str) -> Job | None:
     """Draw a job until it has ended, with a button to cancel it; returns it ended."""
-    import time
-
     spot = st.empty()
     cancel = st.empty()
-    cancel.button(
-        t("job.cancel"), key=f"cancel_{key}", type="tertiary", icon=":material/close:", on_click=_cancel, args=(job_id,)
-    )
+    if cancel.button(t("job.cancel"), key=f"cancel_{key}", type="tertiary", icon=":material/close:"):
+        with shown_errors():
+            client().cancel_job(job_id)
     while True:
         job = client().job(job_id)
         if job.ended:
             spot.empty()
             cancel.empty()
             return job
-        spot.progress(_share(job), text=_progress_text(job))
+        spot.progress(min(1.0, job.done / job.total) if job.total else 0.0, text=_progress_text(job))
         time.sleep(EVERY_S)
 
 
@@ -67,43 +66,24 @@ def show_result(job: Job) -> None:
 
 def show_jobs(jobs: list[Job], names: dict[str, str]) -> None:
     """A table of jobs; `names` are those of the knowledge bases."""
-    if not jobs:
-        st.html(f'<p class="cb-quiet">{escape(t("job.none"))}</p>')
-        return
-    rows = "".join(_row(job, names) for job in jobs)
-    st.html(f'<div class="cb-table cb-jobs">{rows}</div>')
-
-
-def _row(job: Job, names: dict[str, str]) -> str:
-    name = f"job.kind_{'attach' if job.knowledge_base.startswith(HIDDEN) else job.kind}"
-    kind = t(name) if has_text(name) else job.kind
-    detail = summary(job) if job.ended else _progress_text(job)
-    error = f'<div class="cb-bad">{escape(told(job.error))}</div>' if job.error else ""
-    return (
-        f'<div class="cb-row"><div><b>{escape(kind)}</b> <span>{escape(names.get(job.knowledge_base, ""))}</span>'
-        f'<div class="cb-quiet">{escape(detail)}</div>{error}</div>'
-        f"<div>{state_badge(job.state, t(f'job.state_{job.state}'))}</div>"
-        f'<div class="cb-quiet">{escape(ago(job.created_at))}</div></div>'
-    )
-
-
-def state_badge(state: str, words: str) -> str:
-    """A dot and a word, in the colour of the state."""
-    return f'<span class="cb-state cb-{escape(state)}">{escape(words)}</span>'
-
-
-def _share(job: Job) -> float:
-    return min(1.0, job.done / job.total) if job.total else 0.0
+    rows = []
+    for job in jobs:
+        name = f"job.kind_{'attach' if job.knowledge_base.startswith(HIDDEN) else job.kind}"
+        kind = t(name) if has_text(name) else job.kind
+        error = f'<div class="cb-bad">{escape(told(job.error))}</div>' if job.error else ""
+        rows.append((
+            f"<b>{escape(kind)}</b> <span>{escape(names.get(job.knowledge_base, ''))}</span>"
+            f"{quietly(summary(job) if job.ended else _progress_text(job))}{error}",
+            state_badge(job.state, t(f"job.state_{job.state}")),
+            quietly(ago(job.created_at)),
+        ))  # fmt: skip
+    if rows:
+        st.html(table("jobs", rows))
+    else:
+        quiet(t("job.none"))
 
 
 def _progress_text(job: Job) -> str:
     if job.state == "queued":
         return t("job.queued")
     return t("job.running", done=job.done, total=job.total) if job.total else t("job.counting")
-
-
-def _cancel(job_id: str) -> None:
-    try:
-        client().cancel_job(job_id)
-    except ChatbotError as error:
-        show_error(error)

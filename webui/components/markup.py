@@ -52,7 +52,9 @@ def passage_html(passage: OpenedPassage) -> str:
     if suffix == ".pdf":
         return f'<div class="cb-passage cb-paged">{_paged(passage.text, passage.start, passage.end)}</div>'
     if suffix in _PROSE:
-        before, hit, after = _split(passage)
+        before, hit, after = (escape(passage.text[part]) for part in (
+            slice(passage.start), slice(passage.start, passage.end), slice(passage.end, None),
+        ))  # fmt: skip
         return f'<div class="cb-passage cb-prose">{before}<mark class="hit">{hit}</mark>{after}</div>'
     return f'<div class="cb-passage cb-code">{_numbered(passage)}</div>'
 
@@ -124,11 +126,6 @@ def _paged(text: str, start: int, end: int) -> str:
     return "".join(shown)
 
 
-def _split(passage: OpenedPassage) -> tuple[str, str, str]:
-    text, start, end = passage.text, passage.start, passage.end
-    return escape(text[:start]), escape(text[start:end]), escape(text[end:])
-
-
 def _numbered(passage: OpenedPassage) -> str:
     """Lines with their numbers in the file, where those are known."""
     first_hit, last_hit = _lines(passage.text, passage.start, passage.end)
@@ -181,9 +178,16 @@ def _markdown() -> "MarkdownIt":
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     markdown.add_render_rule("fence", _code)
     markdown.add_render_rule("code_block", _code)
-    markdown.add_render_rule("image", _image)
-    markdown.add_render_rule("link_open", _link)
-    markdown.add_render_rule("link_close", _link_end)
+    markdown.add_render_rule(
+        "image", lambda _self, tokens, at, _options, _env: f'<span class="cb-image">{escape(tokens[at].content)}</span>'
+    )
+    markdown.add_render_rule(
+        "link_open",
+        lambda _self, tokens, at, _options, _env: (
+            f'<span class="cb-foreign" title="{escape(str(tokens[at].attrGet("href") or ""))}">'
+        ),
+    )
+    markdown.add_render_rule("link_close", lambda *_: "</span>")
     return markdown
 
 
@@ -196,15 +200,3 @@ def _code(_self: object, tokens: Sequence["Token"], index: int, _options: object
         for number, line in enumerate(lines)
     )
     return f"<pre><code>{chr(10).join(shown)}</code></pre>\n"
-
-
-def _image(_self: object, tokens: Sequence["Token"], index: int, _options: object, _env: object) -> str:
-    return f'<span class="cb-image">{escape(tokens[index].content)}</span>'
-
-
-def _link(_self: object, tokens: Sequence["Token"], index: int, _options: object, _env: object) -> str:
-    return f'<span class="cb-foreign" title="{escape(str(tokens[index].attrGet("href") or ""))}">'
-
-
-def _link_end(_self: object, _tokens: Sequence["Token"], _index: int, _options: object, _env: object) -> str:
-    return "</span>"

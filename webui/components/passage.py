@@ -81,26 +81,22 @@ def show_panel() -> None:
             st.html(f'<div class="cb-panel-title">{number}{escape(t("passage.title"))}</div>')
             st.button(t("passage.close"), icon=":material/close:", type="tertiary", key="passage_close", on_click=close)
         with st.container(key="passage_body", gap="small"):
-            _show(shown)
-
-
-def _show(shown: Opened) -> None:
-    try:
-        passage = client().passage(shown.ref, shown.quote)
-    except NotFound:
-        st.info(t("error.NotFound"), icon=":material/info:")
-        return
-    except ChatbotError as error:
-        show_error(error)
-        return
-    path = " › ".join(escape(part) for part in trail(passage.title, passage.heading_path)[1:])
-    where = " · ".join(escape(part) for part in (passage.source_uri, place(passage.location)) if part)
-    st.html(
-        f'<div class="cb-source"><h3>{escape(passage.title or passage.source_uri)}</h3>'
-        + (f'<div class="cb-path">{path}</div>' if path else "")
-        + f'<div class="cb-where">{where}</div></div>'
-    )
-    if passage.changed:
-        lost = passage.end <= passage.start
-        st.html(f'<div class="cb-note">{escape(t("passage.lost" if lost else "passage.changed"))}</div>')
-    st.html(passage_html(passage))
+            try:
+                passage = client().passage(shown.ref, shown.quote)
+            except NotFound:
+                st.info(t("error.NotFound"), icon=":material/info:")
+                return
+            except ChatbotError as error:
+                show_error(error)
+                return
+            path = " › ".join(escape(part) for part in trail(passage.title, passage.heading_path)[1:])
+            where = " · ".join(escape(part) for part in (passage.source_uri, place(passage.location)) if part)
+            st.html(
+                f'<div class="cb-source"><h3>{escape(passage.title or passage.source_uri)}</h3>'
+                + (f'<div class="cb-path">{path}</div>' if path else "")
+                + f'<div class="cb-where">{where}</div></div>'
+            )
+            if passage.changed:
+                lost = passage.end <= passage.start
+                st.html(f'<div class="cb-note">{escape(t("passage.lost" if lost else "passage.changed"))}</div>')
+            st.html(passage_html(passage))

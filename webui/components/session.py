@@ -48,20 +48,16 @@ def keep_key() -> None:
 
 def language() -> Language:
     """As chosen here, else as chosen in this browser before, else by the settings, else as the browser asks."""
-    chosen = known(st.session_state.get("language")) or known(st.context.cookies.get(LANGUAGE_COOKIE))
-    return chosen or known(_language_of_settings()) or language_of(st.context.locale)
-
-
-def _language_of_settings() -> str:
-    """`ui.language`, asked once a session."""
-    if "language_of_settings" not in st.session_state:
+    state = st.session_state
+    if chosen := known(state.get("language")) or known(st.context.cookies.get(LANGUAGE_COOKIE)):
+        return chosen
+    if "language_of_settings" not in state:
         try:
             settings = client().settings().settings
         except ChatbotError:
-            return "auto"
-        value = next((setting.value for setting in settings if setting.key == "ui.language"), "auto")
-        st.session_state["language_of_settings"] = value
-    return str(st.session_state["language_of_settings"])
+            return language_of(st.context.locale)
+        state["language_of_settings"] = next((each.value for each in settings if each.key == "ui.language"), "auto")
+    return known(state["language_of_settings"]) or language_of(st.context.locale)
 
 
 def told(what: str | Reason | None) -> str:
@@ -93,6 +89,12 @@ def shown_errors() -> Iterator[None]:
         yield
     except ChatbotError as error:
         show_error(error)
+
+
+def attempt(action: Callable[..., object], *args: object) -> None:
+    """For buttons: do it, or show what went wrong."""
+    with shown_errors():
+        action(*args)
 
 
 def plain(text: str) -> str:

@@ -20,9 +20,14 @@ def size(count: int) -> str:
     return f"{number}\N{NO-BREAK SPACE}{_UNITS[unit]}"
 
 
+def aware(moment: datetime) -> datetime:
+    """The moment with its time zone, which is UTC where none is said."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def ago(moment: datetime) -> str:
     """How long ago, roughly."""
-    seconds = max(0.0, (datetime.now(UTC) - _aware(moment)).total_seconds())
+    seconds = max(0.0, (datetime.now(UTC) - aware(moment)).total_seconds())
     if seconds < 60:
         return t("time.now")
     if seconds < 3600:
@@ -43,7 +48,3 @@ def scenario_label(name: str, scenarios: Sequence[ScenarioState]) -> str:
 def role_label(name: str) -> str:
     key = f"status.role_{name}"
     return t(key) if has_text(key) else name
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -18,12 +18,12 @@ SPOOL_BYTES = 8 * 1024 * 1024
 
 def show(base: KnowledgeBase) -> None:
     with st.container(key="add_files", gap="small"):
-        _files(base)
+        _show_upload(base)
     with st.container(key="add_folder", gap="small"):
-        _folder(base)
+        _show_folders(base)
 
 
-def _files(base: KnowledgeBase) -> None:
+def _show_upload(base: KnowledgeBase) -> None:
     limit = int(st.get_option("server.maxUploadSize"))
     round_ = int(st.session_state.get("upload_round", 0))  # a new key empties the widget
     chosen = st.file_uploader(
@@ -41,7 +41,7 @@ def _files(base: KnowledgeBase) -> None:
             _started(base, client().upload(base.id, [(file.name, file) for file in files]))
 
 
-def _folder(base: KnowledgeBase) -> None:
+def _show_folders(base: KnowledgeBase) -> None:
     st.html(
         f'<div class="cb-section"><h3>{escape(t("add.folder_title"))}</h3>'
         f'<p class="cb-quiet">{escape(t("add.folder_help"))}</p></div>'

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from typing import cast
 
@@ -10,7 +11,7 @@ import streamlit as st
 from devops_chatbot.values import Page
 from knowledge.model import Document, DocumentState, KnowledgeBase
 from webui.components import passage
-from webui.components.jobs import state_badge
+from webui.components.blocks import quiet, state_badge, sure
 from webui.components.session import client, plain, shown_errors, t, told
 from webui.components.words import ago, size
 
@@ -21,58 +22,51 @@ STATES: tuple[DocumentState, ...] = ("ready", "failed", "indexing", "waiting", "
 
 
 def show(base: KnowledgeBase) -> None:
+    place = f"file_page_{base.id}"
+    first_page = partial(st.session_state.update, {place: 1})
     with shown_errors():
-        text, state, first = _filters(base)
-        page = client().documents(base.id, state=state, text=text or None, offset=first, limit=PAGE_SIZE)
+        with st.container(key="file_filters", horizontal=True, vertical_alignment="bottom"):
+            text = st.text_input(
+                t("files.filter"), key=f"file_text_{base.id}", placeholder=t("files.filter"),
+                label_visibility="collapsed", icon=":material/search:", on_change=first_page,
+            ).strip()  # fmt: skip
+            state = st.selectbox(
+                t("files.state"), ["", *STATES], key=f"file_state_{base.id}", label_visibility="collapsed", width=180,
+                format_func=lambda name: t(f"files.state_{name}") if name else t("files.all_states"),
+                on_change=first_page,
+            )  # fmt: skip
+        first = (int(st.session_state.get(place, 1)) - 1) * PAGE_SIZE
+        page = client().documents(
+            base.id, state=cast(DocumentState, state) or None, text=text or None, offset=first, limit=PAGE_SIZE
+        )
         if not page.items:
-            key = "files.no_match" if text or state else "files.none"
-            st.html(f'<p class="cb-quiet cb-empty">{escape(t(key))}</p>')
+            quiet(t("files.no_match" if text or state else "files.none"), empty=True)
             return
         selected = _bulk(base, page)
         with st.container(key="file_table", gap=None):
-            _head()
+            names = ("document", "state", "passages", "size", "updated")
+            cells = "".join(f"<div>{escape(t(f'files.{name}'))}</div>" for name in names)
+            st.html(f'<div class="cb-file cb-file-head">{cells}</div>')
             for document in page.items:
                 _row(base, document, selected=document.id in selected)
-        _turn(base, page, first)
-
-
-def _filters(base: KnowledgeBase) -> tuple[str, DocumentState | None, int]:
-    with st.container(key="file_filters", horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input(
-            t("files.filter"), key=f"file_text_{base.id}", placeholder=t("files.filter"),
-            label_visibility="collapsed", icon=":material/search:", on_change=_first_page, args=(base.id,),
-        ).strip()  # fmt: skip
-        state = st.selectbox(
-            t("files.state"), ["", *STATES], key=f"file_state_{base.id}", label_visibility="collapsed", width=180,
-            format_func=lambda name: t(f"files.state_{name}") if name else t("files.all_states"),
-            on_change=_first_page, args=(base.id,),
-        )  # fmt: skip
-    first = (int(st.session_state.get(f"file_page_{base.id}", 1)) - 1) * PAGE_SIZE
-    return text, cast(DocumentState, state) or None, first
-
-
-def _first_page(base_id: str) -> None:
-    st.session_state[f"file_page_{base_id}"] = 1
-
-
-def _turn(base: KnowledgeBase, page: Page[Document], first: int) -> None:
-    if page.total <= PAGE_SIZE:
-        return
-    with st.container(
-        key="file_pages", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
-    ):
-        words = t("files.range", first=first + 1, last=first + len(page.items), total=page.total)
-        st.html(f'<span class="cb-quiet">{escape(words)}</span>')
-        st.pagination(-(-page.total // PAGE_SIZE), key=f"file_page_{base.id}")
+        if page.total > PAGE_SIZE:
+            with st.container(
+                key="file_pages", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+            ):
+                words = t("files.range", first=first + 1, last=first + len(page.items), total=page.total)
+                st.html(f'<span class="cb-quiet">{escape(words)}</span>')
+                st.pagination(-(-page.total // PAGE_SIZE), key=place)
 
 
 def _bulk(base: KnowledgeBase, page: Page[Document]) -> set[str]:
     """What can be done with the selected rows; returns their ids."""
     ids = [document.id for document in page.items]
     selected = [each for each in ids if st.session_state.get(_box(each))]
+    every = f"select_all_{ids[0]}"
     with st.container(key="file_bulk", horizontal=True, vertical_alignment="center", gap="small"):
         st.checkbox(
-            t("files.select_all"), key=f"select_all_{ids[0]}", value=False, on_change=_select_all, args=(ids,),
+            t("files.select_all"), key=every, value=False,
+            on_change=lambda: st.session_state.update({_box(each): bool(st.session_state[every]) for each in ids}),
         )  # fmt: skip
         if selected:
             st.html(f'<span class="cb-quiet">{escape(t("files.selected", count=len(selected)))}</span>')
@@ -85,19 +79,8 @@ def _bulk(base: KnowledgeBase, page: Page[Document]) -> set[str]:
     return set(selected)
 
 
-def _select_all(ids: Sequence[str]) -> None:
-    for each in ids:
-        st.session_state[_box(each)] = bool(st.session_state[f"select_all_{ids[0]}"])
-
-
 def _box(document_id: str) -> str:
     return f"pick_{document_id}"
-
-
-def _head() -> None:
-    names = ("document", "state", "passages", "size", "updated")
-    cells = "".join(f"<div>{escape(t(f'files.{name}'))}</div>" for name in names)
-    st.html(f'<div class="cb-file cb-file-head">{cells}</div>')
 
 
 def _row(base: KnowledgeBase, document: Document, *, selected: bool) -> None:
@@ -146,11 +129,7 @@ def _reindex(base: KnowledgeBase, ids: Sequence[str]) -> None:
 
 def _remove(base: KnowledgeBase, ids: Sequence[str]) -> None:
     st.write(t("files.remove_explain", count=len(ids)))
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button(t("app.cancel"), key="remove_no"):
-            st.rerun()
-        sure = st.button(t("files.remove"), type="primary", key="remove_yes")
-    if sure:
+    if sure(t("files.remove"), "remove"):
         with shown_errors():
             client().delete_documents(base.id, ids)
             st.toast(t("files.removed"), icon=":material/check:")
@@ -171,14 +150,15 @@ def _download(base: KnowledgeBase, documents: Sequence[Document]) -> None:
 def _chunks(base: KnowledgeBase, document: Document) -> None:
     with shown_errors():
         chunks = client().chunks(base.id, document.id)
+        noted = SPLITTER.fullmatch(document.splitter)
         details = (
             document.source_uri,
             t("knowledge.chunks", count=len(chunks)),
             document.loader,
-            _splitting(document.splitter),
+            t("files.split", tokens=noted["tokens"], overlap=noted["overlap"]) if noted else document.splitter,
             t("files.version", version=document.version[:12]),
         )
-        st.html(f'<p class="cb-quiet">{escape(" · ".join(details))}</p>')
+        quiet(" · ".join(details))
         pages, first = -(-len(chunks) // CHUNKS_SHOWN), 0
         if pages > 1:
             first = (st.pagination(pages, key=f"chunk_page_{document.id}") - 1) * CHUNKS_SHOWN
@@ -188,9 +168,3 @@ def _chunks(base: KnowledgeBase, document: Document) -> None:
                 f'<div class="cb-chunk"><h4>{escape(t("files.chunk", number=number))}<span>{escape(where)}</span></h4>'
                 f"<pre>{escape(chunk.text)}</pre></div>"
             )
-
-
-def _splitting(splitter: str) -> str:
-    """How a document was split, in words; `splitter` is what the index notes of it."""
-    noted = SPLITTER.fullmatch(splitter)
-    return t("files.split", tokens=noted["tokens"], overlap=noted["overlap"]) if noted else splitter

@@ -4,15 +4,16 @@ from html import escape
 
 import streamlit as st
 
-from knowledge.model import Hit, KnowledgeBase, SearchResult
+from knowledge.model import Hit, KnowledgeBase
 from webui.components import passage
+from webui.components.blocks import quiet, tag
 from webui.components.markup import snippet_html
 from webui.components.session import client, plain, shown_errors, t
 from webui.components.words import MODES
 
 
 def show(base: KnowledgeBase) -> None:
-    st.html(f'<p class="cb-quiet">{escape(t("search.explain"))}</p>')
+    quiet(t("search.explain"))
     with (
         st.form("try_search", border=False),
         st.container(key="search_line", horizontal=True, vertical_alignment="bottom"),
@@ -40,27 +41,19 @@ def show(base: KnowledgeBase) -> None:
             limit=limit,
             score_threshold=threshold,
         )
-    if result is not None:
-        _show(result)
-
-
-def _show(result: SearchResult) -> None:
-    if not result.hits:
-        st.html(f'<p class="cb-quiet cb-empty">{escape(t("search.none"))}</p>')
-        return
-    words = t("search.results", count=len(result.hits), ms=max(1, round(result.seconds * 1000)))
-    st.html(f'<div class="cb-age">{escape(words)}</div>')
-    for number, hit in enumerate(result.hits, start=1):
-        _show_hit(number, hit)
+    if result is not None and not result.hits:
+        quiet(t("search.none"), empty=True)
+    elif result is not None:
+        words = t("search.results", count=len(result.hits), ms=max(1, round(result.seconds * 1000)))
+        st.html(f'<div class="cb-age">{escape(words)}</div>')
+        for number, hit in enumerate(result.hits, start=1):
+            _show_hit(number, hit)
 
 
 def _show_hit(number: int, hit: Hit) -> None:
     name, *headings = passage.trail(hit.title or hit.source_uri, hit.heading_path)
     where = " · ".join(part for part in (hit.source_uri, passage.place(hit.location)) if part)
-    found = "".join(
-        f'<span class="cb-tag cb-{each.index}">{escape(t(f"mode.{each.index}"))} #{each.rank}</span>'
-        for each in hit.found_by
-    )
+    found = "".join(tag(f"{t(f'mode.{each.index}')} #{each.rank}", each.index) for each in hit.found_by)
     with st.container(key=f"hit_{number}", border=True, gap="small"):
         with st.container(key=f"hit_head_{number}", horizontal=True, vertical_alignment="center", wrap=False):
             st.button(

@@ -9,8 +9,8 @@ import streamlit as st
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
-from sandbox.model import AttackResult, SandboxReadiness
-from webui.components.jobs import state_badge
+from sandbox.model import AttackResult
+from webui.components.blocks import banner, card, quietly, state_badge, table, tag
 from webui.components.session import client, opener, show_error, t, told
 
 EVERY_S = 0.3
@@ -47,101 +47,77 @@ def show() -> None:
     try:
         state = client().bench.state()
     except ChatbotError as error:
-        _absent(error)
+        st.html(banner(t("sandbox.absent"), "off"))
+        switched_off = "sandbox.enabled" in str(error)
+        way = t("sandbox.switched_off") if switched_off else t("sandbox.absent_help")
+        st.html(f'<div class="cb-card"><p>{escape(told(error.reason))}</p><p>{escape(way)}</p></div>')
+        if not switched_off:
+            st.code("apt-get install docker.io debootstrap\ndevops-chatbot sandbox build", language="bash")
         return
-    _state(state)
-    _selftest()
-
-
-def _absent(error: ChatbotError) -> None:
-    st.html(f'<div class="cb-banner cb-off">{escape(t("sandbox.absent"))}</div>')
-    switched_off = "sandbox.enabled" in str(error)
-    way = t("sandbox.switched_off") if switched_off else t("sandbox.absent_help")
-    st.html(f'<div class="cb-card"><p>{escape(told(error.reason))}</p><p>{escape(way)}</p></div>')
-    if not switched_off:
-        st.code("apt-get install docker.io debootstrap\ndevops-chatbot sandbox build", language="bash")
-
-
-def _state(state: SandboxReadiness) -> None:
-    st.html(f'<div class="cb-banner cb-ready">{escape(t("sandbox.ready"))}</div>')
+    st.html(banner(t("sandbox.ready"), "ready"))
     digest = state.digest.removeprefix("sha256:")
-    rows = {
+    facts = {
         "engine": escape(told(state.engine)),
         "image": f'{escape(state.image)}<div class="cb-quiet">{escape(t("sandbox.version", version=state.version))} · '
         f'<span title="{escape(state.digest)}">sha256:{escape(digest[:SHORT])}…</span></div>',
         "runtime": escape(state.runtime),
-        "languages": "".join(f'<span class="cb-tag">{escape(name)}</span>' for name in state.languages),
+        "languages": "".join(map(tag, state.languages)),
         "sessions": escape(t("sandbox.count", used=state.sessions, most=state.capacity)),
         "pool": escape(t("sandbox.warm", count=state.warm)),
     }
-    body = "".join(
-        f'<div class="cb-row"><div><b>{escape(t(f"sandbox.{name}"))}</b></div><div>{value}</div></div>'
-        for name, value in rows.items()
-    )
-    st.html(f'<div class="cb-table cb-facts">{body}</div>')
+    st.html(table("facts", ((f"<b>{escape(t(f'sandbox.{name}'))}</b>", value) for name, value in facts.items())))
+    _show_selftest()
 
 
-def _selftest() -> None:
-    tests = _tests()
-    running = tests.get("")
+@st.cache_resource(show_spinner=False)
+def selftests() -> list[SelfTest]:
+    """The self-tests of this process, whoever started them; the newest last."""
+    return []
+
+
+def _show_selftest() -> None:
+    running = selftests()[-1] if selftests() else None
+    busy = running is not None and not running.ended
     with st.container(key="selftest_head", horizontal=True, vertical_alignment="center"):
-        st.html(
-            f'<div class="cb-card"><h2>{escape(t("sandbox.selftest"))}</h2><p>{escape(t("sandbox.selftest_help"))}</p></div>'
-        )
-        busy = running is not None and not running.ended
+        card(t("sandbox.selftest"), t("sandbox.selftest_help"))
         if st.button(
             t("sandbox.again") if running else t("sandbox.start"), icon=":material/security:", type="primary",
             key="start_selftest", disabled=busy,
         ):  # fmt: skip
-            tests[""] = SelfTest(opener())
+            selftests()[:] = [SelfTest(opener())]
             st.rerun()
     if running is None:
         return
-    bar, table = st.empty(), st.empty()
+    bar, verdicts = st.empty(), st.empty()
     while not running.ended:
         seconds = time.monotonic() - running.begun
         share = min(0.97, len(running.results) / USUAL_COUNT)
         bar.progress(share, text=t("sandbox.trying", count=len(running.results), seconds=int(seconds)))
         if running.results:
-            table.html(_table(running.results))
+            verdicts.html(_verdicts(running.results))
         time.sleep(EVERY_S)
     if busy:
         st.rerun()
+    broken = sum(not result.held for result in running.results)
     if running.error is not None:
         with bar.container():
             show_error(running.error)
+    elif broken:
+        bar.html(banner(t("sandbox.broken", count=broken), "failed"))
     else:
-        bar.html(_verdict(running))
+        words = t("sandbox.held_all", count=len(running.results), seconds=int(running.seconds))
+        bar.html(banner(words, "ready"))
     if running.results:
-        table.html(_table(running.results))
+        verdicts.html(_verdicts(running.results))
 
 
-def _verdict(test: SelfTest) -> str:
-    broken = sum(not result.held for result in test.results)
-    if broken:
-        words, state = t("sandbox.broken", count=broken), "failed"
-    else:
-        words, state = t("sandbox.held_all", count=len(test.results), seconds=int(test.seconds)), "ready"
-    return f'<div class="cb-banner cb-{state}">{escape(words)}</div>'
-
-
-def _table(results: tuple[AttackResult, ...]) -> str:
-    names = ("attack", "control", "verdict")
-    head = "".join(f"<div>{escape(t(f'sandbox.{name}'))}</div>" for name in names)
-    rows = "".join(
-        f'<div class="cb-row"><div><b>{escape(told(each.attack))}</b><div class="cb-quiet">{escape(told(each.detail))}</div>'
-        f'</div><div class="cb-quiet">{escape(told(each.control))}</div>'
-        f"<div>{state_badge(*_held(each.held))}</div></div>"
+def _verdicts(results: tuple[AttackResult, ...]) -> str:
+    rows = (
+        (
+            f"<b>{escape(told(each.attack))}</b>{quietly(told(each.detail))}",
+            quietly(told(each.control)),
+            state_badge("ready", t("sandbox.held")) if each.held else state_badge("failed", t("sandbox.not_held")),
+        )
         for each in sorted(results, key=lambda each: each.held)
     )
-    return f'<div class="cb-table cb-attacks"><div class="cb-row cb-row-head">{head}</div>{rows}</div>'
-
-
-def _held(held: bool) -> tuple[str, str]:
-    return ("ready", t("sandbox.held")) if held else ("failed", t("sandbox.not_held"))
-
-
-@st.cache_resource(show_spinner=False)
-def _tests() -> dict[str, SelfTest]:
-    """The newest self-test of this process, whoever started it."""
-    return {}
+    return table("attacks", rows, [t(f"sandbox.{name}") for name in ("attack", "control", "verdict")])
