@@ -33,7 +33,7 @@ def open_local(settings: SandboxSettings, *, owner: str) -> LocalSandbox:
     """The sandbox on the engine that the settings name; `owner` marks its containers."""
     network = settings.network
     return LocalSandbox(
-        open_engine(settings),
+        Engine(settings.engine or None),
         owner=owner,
         image=settings.image,
         runtime=settings.runtime or None,
@@ -55,11 +55,6 @@ def open_local(settings: SandboxSettings, *, owner: str) -> LocalSandbox:
             trusted=network.trusted,
         ),
     )
-
-
-def open_engine(settings: SandboxSettings) -> Engine:
-    """The engine, not yet asked for anything."""
-    return Engine(settings.engine or None)
 
 
 def usual_limits(settings: SandboxSettings) -> Limits:

@@ -85,7 +85,7 @@ def create_app(product: Product) -> FastAPI:
         },
     )
     app.state.context = context
-    app.state.sandbox_door = sandboxes.Door(
+    app.state.sandbox = sandboxes.SandboxContext(
         sandbox=product.sandbox,
         usual=usual_limits(product.settings.sandbox),
         streams=context.streams,

@@ -46,7 +46,9 @@ def create_sandbox_app(sandbox: Sandbox, *, usual: Limits, entry: Entry, version
         },
     )
     app.state.streams = streams
-    app.state.sandbox_door = sandboxes.Door(sandbox=sandbox, usual=usual, streams=streams, caller=sandboxes.told_caller)
+    app.state.sandbox = sandboxes.SandboxContext(
+        sandbox=sandbox, usual=usual, streams=streams, caller=sandboxes.told_caller
+    )
     app.include_router(sandboxes.router)
     app.add_api_route("/healthz", _alive, tags=["health"])
     app.add_middleware(Door, entry=entry, metrics=Metrics())

@@ -37,13 +37,12 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build the image that sessions run in. Nothing else ever pulls or builds one."""
-    from devops_chatbot.sandbox_bootstrap import open_engine
     from sandbox.docker import image_build
+    from sandbox.docker.engine import Engine
 
     chosen = settings_module.load().sandbox
-    engine = open_engine(chosen)
     image = image_build.build(
-        engine,
+        Engine(chosen.engine or None),
         base=base,
         chosen=languages or (),
         tag=chosen.image,

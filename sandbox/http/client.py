@@ -26,6 +26,16 @@ class ServerAddress:
     url: str
     token: str = field(default="", repr=False)
 
+    def connect(self) -> httpx.Client:
+        """A client of this server."""
+        return httpx.Client(
+            base_url=self.url.rstrip("/"),
+            headers={"Authorization": f"Bearer {self.token}"} if self.token else {},
+            timeout=TIMEOUT,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+        )
+
 
 class ServerGone(SandboxUnavailable):
     """It does not answer at all."""
@@ -93,15 +103,6 @@ class Server:
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             raise ServerGone("sandbox.server_gone", server=self.url, error=reason) from error
-
-
-def connected(address: ServerAddress) -> httpx.Client:
-    """A client of this server."""
-    headers = {"Authorization": f"Bearer {address.token}"} if address.token else {}
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-    return httpx.Client(
-        base_url=address.url.rstrip("/"), headers=headers, timeout=TIMEOUT, trust_env=False, limits=limits
-    )
 
 
 def _check(response: httpx.Response) -> None:

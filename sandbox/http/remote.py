@@ -13,8 +13,8 @@ import httpx
 
 from devops_chatbot import errors
 from devops_chatbot.errors import ChatbotError, NotFound, SandboxUnavailable
-from devops_chatbot.values import from_json
-from sandbox.http.client import Server, ServerAddress, ServerGone, connected, failure
+from devops_chatbot.values import from_json, from_page
+from sandbox.http.client import Server, ServerAddress, ServerGone, failure
 from sandbox.model import (
     DEFAULT_LANGUAGE,
     Artifact,
@@ -42,10 +42,8 @@ class RemoteSandbox:
 
     def __init__(self, servers: Sequence[ServerAddress] = (), *, http: httpx.Client | None = None) -> None:
         """On these servers, or on the one that `http` is connected to, which stays its owner's to close."""
-        self._servers = [Server(connected(address)) for address in servers]
-        self._own = [server.http for server in self._servers]
-        if http is not None:
-            self._servers.append(Server(http))
+        self._own = [address.connect() for address in servers]
+        self._servers = [Server(client) for client in (*self._own, *([http] if http is not None else []))]
         self._homes: dict[str, Server] = {}
         self._turn = itertools.count()
         self._lock = threading.Lock()
@@ -55,13 +53,9 @@ class RemoteSandbox:
         found, problems = self._rooms()
         if not found:
             raise SandboxUnavailable("; ".join(problems) or "No sandbox server is named in sandbox.servers.")
-        first = found[0][1]
-        return SandboxReadiness(
+        return replace(
+            found[0][1],
             engine=", ".join([*(server.url for server, _ in found), *(f"not there: {each}" for each in problems)]),
-            image=first.image,
-            digest=first.digest,
-            version=first.version,
-            runtime=first.runtime,
             languages=tuple(sorted(set.intersection(*(set(each.languages) for _, each in found)))),
             sessions=sum(each.sessions for _, each in found),
             warm=sum(each.warm for _, each in found),
@@ -176,7 +170,7 @@ class RemoteSession:
     """Implements `Session` for a session on a server."""
 
     def __init__(self, server: "Server", session_id: str, caller: str, forget: Callable[[str], None]) -> None:
-        self._server = server
+        self.server = server
         self._id = session_id
         self._caller = caller
         self._forget = forget
@@ -189,8 +183,8 @@ class RemoteSession:
     def info(self) -> SessionInfo:
         """See `Session`."""
         with self._known():
-            info = self._server.one(SessionInfo, "GET", self._path(), caller=self._caller)
-            return replace(info, engine=self._server.url)
+            info = self.server.one(SessionInfo, "GET", self._path(), caller=self._caller)
+            return replace(info, engine=self.server.url)
 
     def run(
         self, code: str, *, language: str | None = None, timeout_s: float | None = None, watch: Watch | None = None
@@ -202,8 +196,8 @@ class RemoteSession:
             raise errors.BadRequest("sandbox.code_not_text") from error
         body = {"code": code, "language": language, "timeout_s": timeout_s}
         with self._known():
-            for event, data in self._server.events(self._path("runs"), caller=self._caller, json_body=body):
-                with self._server.understood():
+            for event, data in self.server.events(self._path("runs"), caller=self._caller, json_body=body):
+                with self.server.understood():
                     match event:
                         case "execution":
                             return from_json(Execution, data)
@@ -217,7 +211,7 @@ class RemoteSession:
                             continue
                 if watch is not None:
                     watch(piece)
-            raise SandboxUnavailable("sandbox.server_broke_off", server=self._server.url)
+            raise SandboxUnavailable("sandbox.server_broke_off", server=self.server.url)
 
     def interrupt(self) -> None:
         """See `Session`."""
@@ -236,21 +230,12 @@ class RemoteSession:
     def call(self, method: str, below: str, **options: Any) -> httpx.Response:
         """One request below this session."""
         with self._known():
-            return self._server.call(method, self._path(below), caller=self._caller, **options)
+            return self.server.call(method, self._path(below), caller=self._caller, **options)
 
     def stream(self, below: str) -> Iterator[bytes]:
         """The bytes of something below this session."""
         with self._known():
-            yield from self._server.stream(self._path(below), caller=self._caller)
-
-    def rows(self, below: str) -> list[FileEntry]:
-        """The files below this session."""
-        with self._known():
-            return self._server.many(FileEntry, self._path(below), caller=self._caller)
-
-    def understood(self) -> contextlib.AbstractContextManager[None]:
-        """Around the reading of what its server said."""
-        return self._server.understood()
+            yield from self.server.stream(self._path(below), caller=self._caller)
 
     def _path(self, below: str = "") -> str:
         return f"/api/v1/sandboxes/{self._id}" + (f"/{below}" if below else "")
@@ -272,10 +257,9 @@ class RemoteFiles:
 
     def put(self, path: str, data: Iterable[bytes]) -> FileEntry:
         """See `Files`."""
-        response = self.session.call(
-            "PUT", _file(path), content=iter(data), headers={"Content-Type": "application/octet-stream"}
-        )
-        with self.session.understood():
+        headers = {"Content-Type": "application/octet-stream"}
+        response = self.session.call("PUT", _file(path), content=iter(data), headers=headers)
+        with self.session.server.understood():
             return from_json(FileEntry, response.content)
 
     def get(self, path: str) -> Iterator[bytes]:
@@ -286,7 +270,9 @@ class RemoteFiles:
 
     def list(self) -> list[FileEntry]:
         """See `Files`."""
-        return self.session.rows("files")
+        response = self.session.call("GET", "files")
+        with self.session.server.understood():
+            return from_page(FileEntry, response.content)
 
     def delete(self, path: str) -> None:
         """See `Files`."""

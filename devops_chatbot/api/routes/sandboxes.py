@@ -33,6 +33,7 @@ from sandbox.model import (
     SandboxReadiness,
     Session,
     SessionInfo,
+    Watch,
 )
 
 RUNS_AT_ONCE = 64
@@ -46,8 +47,8 @@ router = APIRouter(prefix=NATIVE + "/sandboxes", tags=["sandbox"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """What the routes work on: the app puts one under `app.state.sandbox_door`.
+class SandboxContext:
+    """What the routes work on: the app puts one under `app.state.sandbox`.
 
     `caller` is whom this request speaks for; None may see every session.
     """
@@ -58,12 +59,19 @@ class Door:
     caller: Callable[[Request], str | None]
 
 
-def _door(request: Request) -> Door:
-    door: Door = request.app.state.sandbox_door
-    return door
+def _context(request: Request) -> SandboxContext:
+    context: SandboxContext = request.app.state.sandbox
+    return context
 
 
-SandboxDep = Annotated[Door, Depends(_door)]
+SandboxDep = Annotated[SandboxContext, Depends(_context)]
+
+
+def _session(sandbox_id: str, request: Request, context: SandboxDep) -> Session:
+    return context.sandbox.get(sandbox_id, caller=context.caller(request))
+
+
+SessionDep = Annotated[Session, Depends(_session)]
 
 _RUN: dict[int | str, dict[str, Any]] = {
     200: {
@@ -81,9 +89,9 @@ _RUN: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/readiness")
-def readiness(door: SandboxDep) -> SandboxReadiness:
+def readiness(context: SandboxDep) -> SandboxReadiness:
     """What the sandbox can do now; 503 with the reason when it can do nothing."""
-    return door.sandbox.ready()
+    return context.sandbox.ready()
 
 
 @router.get("/languages")
@@ -95,70 +103,75 @@ def list_languages() -> Page[Language]:
 
 
 @router.post("/selftest", response_class=EventStream)
-async def selftest(request: Request, door: SandboxDep) -> EventStream:
+async def selftest(request: Request, context: SandboxDep) -> EventStream:
     """Try to break out on the sandbox's own host: a `result` event for each attack. Takes a minute."""
-    return EventStream(_results(door.sandbox, limiter(request)), streams=door.streams, name="sandbox:selftest")
+    return EventStream(_results(context.sandbox, limiter(request)), streams=context.streams, name="sandbox:selftest")
 
 
 @router.post("", status_code=201)
-def open_session(body: NewSandbox, request: Request, door: SandboxDep) -> SessionInfo:
+def open_session(body: NewSandbox, request: Request, context: SandboxDep) -> SessionInfo:
     """Open a session: a container of its own, which goes when nobody uses it."""
-    limits = body.limits.over(door.usual, network=body.network)
-    return door.sandbox.open(limits, language=body.language, caller=door.caller(request) or "local").info()
+    limits = body.limits.over(context.usual, network=body.network)
+    return context.sandbox.open(limits, language=body.language, caller=context.caller(request) or "local").info()
 
 
 @router.get("")
-def list_sessions(request: Request, door: SandboxDep) -> Page[SessionInfo]:
+def list_sessions(request: Request, context: SandboxDep) -> Page[SessionInfo]:
     """Your sessions, oldest first."""
-    return Page.of(door.sandbox.list(caller=door.caller(request)))
+    return Page.of(context.sandbox.list(caller=context.caller(request)))
 
 
 @router.get("/{sandbox_id}")
-def get_session(sandbox_id: str, request: Request, door: SandboxDep) -> SessionInfo:
+def get_session(session: SessionDep) -> SessionInfo:
     """What a session may use and what it does."""
-    return _session(door, request, sandbox_id).info()
+    return session.info()
 
 
 @router.delete("/{sandbox_id}", status_code=204)
-def close_session(sandbox_id: str, request: Request, door: SandboxDep) -> None:
+def close_session(session: SessionDep) -> None:
     """End the session and everything in it."""
-    _session(door, request, sandbox_id).close()
+    session.close()
 
 
 @router.post("/{sandbox_id}/runs", responses=_RUN, response_model=None)
 async def run(
-    sandbox_id: str, body: NewRun, request: Request, door: SandboxDep, accept: Annotated[str, Header()] = ""
+    sandbox_id: str,
+    body: NewRun,
+    request: Request,
+    context: SandboxDep,
+    session: SessionDep,
+    accept: Annotated[str, Header()] = "",
 ) -> Response:
     """Run code. A program that fails is a result like any other: look at `exit_code`."""
-    session = await run_in_threadpool(_session, door, request, sandbox_id)
     if EVENT_STREAM in accept:
-        return EventStream(_events(session, body, limiter(request)), streams=door.streams, name=f"sandbox:{sandbox_id}")
-    execution = await to_thread.run_sync(_run, session, body, lambda _: None, limiter=limiter(request))
+        return EventStream(
+            _events(session, body, limiter(request)), streams=context.streams, name=f"sandbox:{sandbox_id}"
+        )
+    execution = await to_thread.run_sync(_run, session, body, limiter=limiter(request))
     return Response(to_json(execution), media_type="application/json")
 
 
 @router.post("/{sandbox_id}/interrupt", status_code=204)
-def interrupt(sandbox_id: str, request: Request, door: SandboxDep) -> None:
+def interrupt(session: SessionDep) -> None:
     """Stop what runs; variables stay when the code lets itself be stopped."""
-    _session(door, request, sandbox_id).interrupt()
+    session.interrupt()
 
 
 @router.post("/{sandbox_id}/reset", status_code=204)
-def reset(sandbox_id: str, request: Request, door: SandboxDep) -> None:
+def reset(session: SessionDep) -> None:
     """Start again in a fresh container: no variables, no files."""
-    _session(door, request, sandbox_id).reset()
+    session.reset()
 
 
 @router.get("/{sandbox_id}/files")
-def list_files(sandbox_id: str, request: Request, door: SandboxDep) -> Page[FileEntry]:
+def list_files(session: SessionDep) -> Page[FileEntry]:
     """The files of the session's folder, without hidden ones."""
-    return Page.of(_session(door, request, sandbox_id).files.list())
+    return Page.of(session.files.list())
 
 
 @router.put("/{sandbox_id}/files/{path:path}")
-async def put_file(sandbox_id: str, path: str, request: Request, door: SandboxDep) -> FileEntry:
+async def put_file(path: str, request: Request, session: SessionDep) -> FileEntry:
     """Write a file; the body is its content, of type `application/octet-stream`."""
-    session = await run_in_threadpool(_session, door, request, sandbox_id)
     most = (await run_in_threadpool(session.info)).limits.disk_mb << 20
     size = 0
     with tempfile.SpooledTemporaryFile(max_size=HELD_IN_MEMORY) as held:
@@ -173,27 +186,23 @@ async def put_file(sandbox_id: str, path: str, request: Request, door: SandboxDe
 
 
 @router.get("/{sandbox_id}/files/{path:path}", response_class=Response)
-def get_file(sandbox_id: str, path: str, request: Request, door: SandboxDep) -> StreamingResponse:
+def get_file(path: str, session: SessionDep) -> StreamingResponse:
     """The content of a file, never to be shown by a browser as a page of ours."""
-    pieces = _session(door, request, sandbox_id).files.get(path)
+    pieces = session.files.get(path)
     headers = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
     return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
 
 
 @router.delete("/{sandbox_id}/files/{path:path}", status_code=204)
-def delete_file(sandbox_id: str, path: str, request: Request, door: SandboxDep) -> None:
+def delete_file(path: str, session: SessionDep) -> None:
     """Remove a file, or a folder with everything in it."""
-    _session(door, request, sandbox_id).files.delete(path)
+    session.files.delete(path)
 
 
 def told_caller(request: Request) -> str | None:
     """Whom a trusted client says that it speaks for."""
     said = request.headers.get(CALLER_HEADER)
     return None if said is None else unquote(said)
-
-
-def _session(door: Door, request: Request, sandbox_id: str) -> Session:
-    return door.sandbox.get(sandbox_id, caller=door.caller(request))
 
 
 def limiter(request: Request) -> anyio.CapacityLimiter:
@@ -205,7 +214,7 @@ def limiter(request: Request) -> anyio.CapacityLimiter:
     return held
 
 
-def _run(session: Session, body: NewRun, watch: Callable[[OutputChunk | Artifact], None]) -> Execution:
+def _run(session: Session, body: NewRun, watch: Watch | None = None) -> Execution:
     return session.run(body.code, language=body.language, timeout_s=body.timeout_s, watch=watch)
 
 
