@@ -59,7 +59,7 @@ class TestAttachments:
         client.bench.attach(thread, [("gateway.log", LOG), ("dump.bin", bytes(range(256))), ("docs.zip", zipped())])
         events = list(client.ask(thread, NewMessage(text="What is ZebraTimeout?")))
         assert isinstance(events[0], Progress)
-        assert "gateway.log" in events[0].text
+        assert "gateway.log" in str(events[0].what)
         assert [event.title for event in events if isinstance(event, Evidence)] == ["gateway.log"]
         assert isinstance(events[-1], Answer)
         assert [citation.title for citation in events[-1].citations] == ["gateway.log"]
