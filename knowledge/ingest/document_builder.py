@@ -20,7 +20,7 @@ from knowledge.chunking.splitter import Splitter
 from knowledge.graph import DocumentGraph, GraphSchema
 from knowledge.ingest.document_graph import document_graph
 from knowledge.ingest.job_items import Item, Result
-from knowledge.loaders import VERSIONS
+from knowledge.loaders import loaders
 from knowledge.model import Chunk, ParsedDocument, Source, document_id, document_version
 from knowledge.sources import SourceKind
 
@@ -92,8 +92,8 @@ class Preparation:
         self._sources = sources
         self._schema = schema
         self._shapes = {
-            loader: "\n".join((PIPELINE, f"{loader}/{version}", splitter.shape, embedder.shape))
-            for loader, version in VERSIONS.items()
+            name: "\n".join((PIPELINE, f"{name}/{loader.version}", splitter.shape, embedder.shape))
+            for name, loader in loaders().found.items()
         }
         self.shapes = {
             loader: hashlib.sha256(shape.encode()).hexdigest()[:16] for loader, shape in self._shapes.items()

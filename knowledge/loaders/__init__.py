@@ -1,25 +1,23 @@
-"""Reads files of many formats as text: Markdown, reStructuredText, text, HTML, PDF and source code."""
+"""Reads files of many formats as text; each format is a `Loader` in a file of its own."""
 
-from collections.abc import Callable
+from functools import cache
 from pathlib import PurePosixPath
 
 from devops_chatbot.errors import UnsupportedFile
 from devops_chatbot.i18n import Reason
 from knowledge.loaders.decode import PACKED, PDF, PICTURE, decode, looks_like
-from knowledge.loaders.plain import CODE, LINES, NAMED_CODE, load_code, load_text
+from knowledge.loaders.loader import Loader
 from knowledge.model import ParsedDocument
+from knowledge.registry import Registry, registry
 
-VERSIONS = {"markdown": 2, "rst": 2, "html": 2, "pdf": 2, "code": 2, "text": 2}
-"""Raise a loader's number when it gives another text, title, sections or links for the same file: the next sync then reads its
-documents anew, and only those.
-"""
-MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd"})
-RST = frozenset({".rst", ".rest"})
-HTML = frozenset({".html", ".htm", ".xhtml"})
-TEXT = frozenset({".txt", ".text", ".adoc", ".asciidoc", ".org", ".tex", ".srt", ".wiki", *LINES})
-NAMED_TEXT = frozenset(
-    "readme license licence notice changelog authors contributing todo copying install news codeowners".split()
-)
+BUILT_IN = {
+    "markdown": "knowledge.loaders.markdown:LOADER",
+    "rst": "knowledge.loaders.rst:LOADER",
+    "html": "knowledge.loaders.html:LOADER",
+    "pdf": "knowledge.loaders.pdf:LOADER",
+    "text": "knowledge.loaders.plain:TEXT_LOADER",
+    "code": "knowledge.loaders.plain:CODE_LOADER",
+}
 _UNREADABLE = {
     ".ipynb": ("Markdown", "HTML"),
     ".rtf": ("PDF", "HTML"),
@@ -30,58 +28,49 @@ _UNREADABLE = {
     ".odt": ("PDF", "HTML"),
     ".epub": ("HTML", "PDF"),
 }
-"""Formats that would come out as markup or not at all, and those that they can be saved as."""
+"""Formats that would come out as markup or not at all without a loader of their own, and those that they can be saved as."""
+
+
+@cache
+def loaders() -> Registry[Loader]:
+    """The loaders by name, looked for once in a process."""
+    return registry("loader", BUILT_IN, check=_loader)
 
 
 def loader_for(name: str) -> str | None:
-    """The loader's name by the file's name: `markdown`, `rst`, `html`, `pdf`, `code`, `text`; None when it tells nothing."""
+    """The loader's name by the file's name; None when it tells nothing. The first one that wants a file gets it."""
     path = PurePosixPath(name.replace("\\", "/").lower())
-    suffix, base = path.suffix, path.name
-    if base in NAMED_CODE or base.startswith("dockerfile."):
-        return "code"
-    for loader, suffixes in (("markdown", MARKDOWN), ("rst", RST), ("html", HTML), ("pdf", {".pdf"}), ("text", TEXT)):
-        if suffix in suffixes:
-            return loader
-    if suffix in CODE:
-        return "code"
-    return "text" if base in NAMED_TEXT else None
+    found = loaders().found
+    whole = (known for known, loader in found.items() if path.name in loader.names)
+    ending = (known for known, loader in found.items() if path.suffix in loader.suffixes)
+    return next(whole, "code" if path.name.startswith("dockerfile.") else None) or next(ending, None)
 
 
 def load(data: bytes, name: str) -> ParsedDocument:
     """A file's bytes as text. Raises `UnsupportedFile` with what is wrong and what to do."""
     if not data.strip(b"\0 \t\r\n"):
         raise UnsupportedFile("file.empty")
-    loader, content = loader_for(name), looks_like(data)
+    known, content = loader_for(name), looks_like(data)
     suffix = PurePosixPath(name.lower()).suffix
-    if suffix in _UNREADABLE and content != PDF:
-        raise UnsupportedFile("file.not_read_yet", suffix=suffix, formats=_UNREADABLE[suffix])
+    found = loaders().found
     if content == PDF:
-        from knowledge.loaders.pdf import load_pdf
-
-        return load_pdf(data, name)
-    if content is not None:
-        wrong = Reason("file.named_like", format=loader, what=content) if loader else Reason("file.is", what=content)
-        raise UnsupportedFile("file.not_text", wrong=wrong, remedy=_remedy(content))
-    if loader == "pdf":
+        return found["pdf"].load(data, name)
+    if known == "pdf" and content is None:
         raise UnsupportedFile("file.not_pdf")
-    text = decode(data, html=loader == "html")
-    if loader == "html" or (loader in (None, "text", "markdown") and _is_page(text)):
-        from knowledge.loaders.html import load_html
+    if known is None and suffix in _UNREADABLE:
+        raise UnsupportedFile("file.not_read_yet", suffix=suffix, formats=_UNREADABLE[suffix])
+    if content is not None and not (known and known != "pdf" and found[known].binary):
+        wrong = Reason("file.named_like", format=known, what=content) if known else Reason("file.is", what=content)
+        raise UnsupportedFile("file.not_text", wrong=wrong, remedy=_remedy(content))
+    if known in (None, "text", "markdown") and b"<" in data[:800] and _is_page(decode(data)):
+        known = "html"
+    return found[known or "text"].load(data, name)
 
-        return load_html(text, name)
-    return _reader(loader)(text, name)
 
-
-def _reader(loader: str | None) -> Callable[[str, str], ParsedDocument]:
-    if loader == "markdown":
-        from knowledge.loaders.markdown import load_markdown
-
-        return load_markdown
-    if loader == "rst":
-        from knowledge.loaders.rst import load_rst
-
-        return load_rst
-    return load_code if loader == "code" else load_text
+def _loader(thing: object) -> Loader:
+    if not isinstance(thing, Loader):
+        raise TypeError(f"expected a Loader, got {type(thing).__name__}")
+    return thing
 
 
 def _is_page(text: str) -> bool:

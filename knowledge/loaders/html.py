@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 from devops_chatbot.errors import UnsupportedFile
+from knowledge.loaders.decode import decode
+from knowledge.loaders.loader import Loader
 from knowledge.loaders.markdown import document
 from knowledge.model import Link, ParsedDocument
 
@@ -339,3 +341,10 @@ def _language(node: Any) -> str:
         if found and found[1].lower() not in ("default", "none", "plaintext", "text", "block"):
             return found[1].lower()
     return ""
+
+
+LOADER = Loader(
+    version=2,
+    suffixes=frozenset({".html", ".htm", ".xhtml"}),
+    load=lambda data, name: load_html(decode(data, html=True), name),
+)

@@ -5,6 +5,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from knowledge.loaders.loader import Loader, text_loader
 from knowledge.loaders.sections import Heading, sections_of, title_of
 from knowledge.loaders.tidy import tidy, unmarked
 from knowledge.model import Link, ParsedDocument
@@ -177,3 +178,10 @@ def _headings(text: str, offset: int) -> list[Heading]:
         if title and len(title) <= LONGEST_HEADING and "\n" not in inline.content.strip():
             headings.append(Heading(level=int(token.tag[1]), title=title, start=offset + starts[token.map[0]]))
     return headings
+
+
+LOADER = Loader(
+    version=2,
+    suffixes=frozenset({".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd"}),
+    load=text_loader(load_markdown),
+)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from devops_chatbot.errors import UnsupportedFile
+from knowledge.loaders.loader import Loader
 from knowledge.loaders.pdf_lines import Line, lines_of
 from knowledge.loaders.sections import Heading, sections_of, title_of
 from knowledge.model import Link, ParsedDocument
@@ -217,3 +218,6 @@ def _written(pages: list[list[Line]], marks: dict[int, list[tuple[int, str]]]) -
     headings.sort(key=lambda heading: heading.start)
     unique = [one for one, after in pairwise([*headings, None]) if one and (after is None or after.start > one.start)]
     return "".join(parts), starts, unique
+
+
+LOADER = Loader(version=2, suffixes=frozenset({".pdf"}), load=load_pdf, binary=True)

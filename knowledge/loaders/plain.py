@@ -3,6 +3,7 @@
 import re
 from itertools import pairwise
 
+from knowledge.loaders.loader import Loader, text_loader
 from knowledge.loaders.sections import Heading, sections_of, title_of
 from knowledge.model import ParsedDocument
 
@@ -173,3 +174,14 @@ def _base(name: str) -> str:
 def _suffix(name: str) -> str:
     _, dot, suffix = _base(name).lower().rpartition(".")
     return dot + suffix
+
+
+TEXT_LOADER = Loader(
+    version=2,
+    suffixes=frozenset({".txt", ".text", ".adoc", ".asciidoc", ".org", ".tex", ".srt", ".wiki", *LINES}),
+    names=frozenset(
+        "readme license licence notice changelog authors contributing todo copying install news codeowners".split()
+    ),
+    load=text_loader(load_text),
+)
+CODE_LOADER = Loader(version=2, suffixes=frozenset(CODE), names=frozenset(NAMED_CODE), load=text_loader(load_code))

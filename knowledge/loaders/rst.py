@@ -6,6 +6,7 @@ reader sees of them; docutils is not used because it loses the lines and stumble
 
 import re
 
+from knowledge.loaders.loader import Loader, text_loader
 from knowledge.loaders.markdown import document
 from knowledge.model import Link, ParsedDocument
 
@@ -299,3 +300,6 @@ def _width(line: str) -> int:
 
 def _label(words: str) -> str:
     return " ".join(words.strip("`").casefold().split())
+
+
+LOADER = Loader(version=2, suffixes=frozenset({".rst", ".rest"}), load=text_loader(load_rst))

@@ -22,7 +22,7 @@ def count(texts: Sequence[str]) -> list[int]:
 def split(text: str, name: str = "page.md", *, budget: int = BUDGET, overlap: int = 10) -> list[Chunk]:
     parsed = load(text.encode(), name)
     splitter = Splitter(chunk_tokens=budget, overlap_tokens=overlap, count=count)
-    chunks = splitter.split(parsed, knowledge_base="k", document_id="d1", version="v" * 32)
+    chunks = splitter.split(parsed, collection="k", document_id="d1", version="v" * 32)
     check(parsed, chunks, budget)
     return chunks
 
@@ -168,7 +168,7 @@ def test_one_endless_word_is_cut_all_the_same(word: str) -> None:
     # this counter sees one word; a real one sees many pieces
     splitter = Splitter(chunk_tokens=60, overlap_tokens=10, count=lambda texts: [len(text) // 3 + 1 for text in texts])
     parsed = load(word.encode(), "a.txt")
-    chunks = splitter.split(parsed, knowledge_base="k", document_id="d1", version="v" * 32)
+    chunks = splitter.split(parsed, collection="k", document_id="d1", version="v" * 32)
     assert max(len(chunk.text) for chunk in chunks) <= 200
     assert chunks[0].start == 0
     assert chunks[-1].end == len(word)
@@ -177,7 +177,7 @@ def test_one_endless_word_is_cut_all_the_same(word: str) -> None:
 def test_nothing_gives_nothing() -> None:
     parsed = ParsedDocument(text="\n \n", title="a", loader="text")
     splitter = Splitter(chunk_tokens=60, overlap_tokens=10, count=count)
-    assert splitter.split(parsed, knowledge_base="k", document_id="d1", version="v" * 32) == []
+    assert splitter.split(parsed, collection="k", document_id="d1", version="v" * 32) == []
 
 
 def test_every_setting_is_in_the_shape() -> None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,8 @@ def test_a_changed_loader_reads_its_documents_anew_and_only_those(
     settle(folder)
     library.sync(base, folder)
     embedded, before = library.embedder.texts, library.documents(base)
-    monkeypatch.setitem(loaders.VERSIONS, "markdown", loaders.VERSIONS["markdown"] + 1)
+    found = loaders.loaders().found
+    monkeypatch.setitem(found, "markdown", replace(found["markdown"], version=found["markdown"].version + 1))
     assert library.outcomes(library.sync(base, folder)) == {"changed": 2, "unchanged": 1}
     assert library.embedder.texts == embedded, "the words are the same"
     after = library.documents(base)
