@@ -7,6 +7,7 @@ from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from agents.docs import DocsAgent
 from agents.scenarios import SCENARIOS
@@ -31,16 +32,15 @@ from knowledge.catalog.catalog import Catalogue
 from knowledge.embed import Embedder, open_bundled, open_endpoint, open_sentence_transformers
 from knowledge.embed.registry import Embeddings, Offer
 from knowledge.ingest.ingest import Ingest, IngestOptions
+from knowledge.loaders import loaders
 from knowledge.loaders.process import ParserProcess
 from knowledge.model import Retriever
 from knowledge.registry import Registry
 from knowledge.retrieval.hybrid import HybridRetriever
-from knowledge.sources import SourceKind, graph_schema, source_kinds
+from knowledge.sources import graph_schema, source_kinds
 from knowledge.sources.archives import ArchiveLimits
-from knowledge.stores.graph.ladybug import LadybugGraph
+from knowledge.stores.backends import backends
 from knowledge.stores.indexes import Stores
-from knowledge.stores.lexical.tantivy import TantivyWords
-from knowledge.stores.vector.chroma import ChromaVectors
 from sandbox.model import Sandbox
 
 DOWNLOADS = "downloads"
@@ -56,7 +56,7 @@ class Product:
     data: DataDirectory
     catalogue: Catalogue
     stores: Stores
-    kinds: Registry[SourceKind]
+    registries: tuple[Registry[Any], ...]
     ingest: Ingest
     jobs: Jobs
     resync: Resync
@@ -103,12 +103,14 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     embeddings = Embeddings(_offers(settings, data.folder("embeddings")), default=settings.knowledge.embedding)
     embedder_of = _embedder_of(catalogue, embeddings)
     kinds = source_kinds()
-    stores = Stores(
-        vectors=ChromaVectors(data.folder("vectors")),
-        lexical=TantivyWords(data.folder("words")),
-        graph=LadybugGraph(data.folder("graph"), schema=graph_schema(kinds.found.values())),
+    knowledge, known = settings.knowledge, backends()
+    stores = known.open(
+        data.folder,
+        vectors=knowledge.vector_store,
+        lexical=knowledge.lexical_store,
+        graph=knowledge.graph_store,
+        schema=graph_schema(kinds.found.values()),
     )
-    knowledge = settings.knowledge
     reader = ParserProcess(timeout_s=knowledge.parse_timeout_s, memory_mb=knowledge.parse_memory_mb)
     ingest = Ingest(
         catalogue=catalogue,
@@ -166,7 +168,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         data=data,
         catalogue=catalogue,
         stores=stores,
-        kinds=kinds,
+        registries=(kinds, loaders(), known.vectors, known.lexical, known.graph),
         ingest=ingest,
         jobs=jobs,
         resync=resync,

@@ -174,6 +174,9 @@ class KnowledgeSettings(_Section):
     resync_minutes: float = Field(
         default=0, ge=0, description="how often followed folders are synced by themselves; 0: never"
     )
+    vector_store: str = Field(default="chroma", description="backend of the vectors; packages may bring others")
+    lexical_store: str = Field(default="tantivy", description="backend of the words")
+    graph_store: str = Field(default="ladybug", description="backend of the graph")
     max_file_mb: int = Field(default=64, ge=1, description="one file")
     max_upload_mb: int = Field(default=1024, ge=1, description="all files of one upload, and an archive unpacked")
     max_archive_files: int = Field(default=20_000, ge=1, description="files in one archive")

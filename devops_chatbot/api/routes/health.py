@@ -120,12 +120,10 @@ def _necessary(product: Product) -> Iterator[Check]:
 def _others(product: Product) -> Iterator[Check]:
     for embedding in product.embeddings.infos():
         yield Check(name=f"embedding {embedding.name}", state=embedding.state, why=embedding.why)
-    for name, why in product.kinds.failed.items():
-        yield Check(
-            name=f"{product.kinds.noun} {name}",
-            state="failed",
-            why=Reason("registry.failed", kind=product.kinds.noun, name=name, error=why),
-        )
+    for known in product.registries:
+        for name, error in known.failed.items():
+            why = Reason("registry.failed", kind=known.noun, name=name, error=error)
+            yield Check(name=f"{known.noun} {name}", state="failed", why=why)
     yield _tried("sandbox", lambda: _sandbox(product), otherwise="disabled")
     for model in product.models.names():
         yield Check(name=f"model {model.name}", state=model.state, why=model.why)

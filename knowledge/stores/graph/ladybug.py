@@ -27,7 +27,7 @@ STORED = "StoredVersion"
 class LadybugGraph:
     """A `GraphStore` in the folder `path`, opened on first use; `buffer_mb` bounds its page cache."""
 
-    def __init__(self, path: Path, *, schema: GraphSchema, buffer_mb: int = 256) -> None:
+    def __init__(self, path: Path, schema: GraphSchema, *, buffer_mb: int = 256) -> None:
         self._path = path / FILE
         self._schema = schema
         self._labels = {label.name: label for label in schema.labels}
