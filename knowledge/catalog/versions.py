@@ -65,7 +65,7 @@ class NewVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
+class Activation:
     """What `activate` did: documents that are active now (True: for the first time), versions to remove from the
     stores, and contents that may have lost their last document.
     """
@@ -94,7 +94,7 @@ def begin(engine: Engine, versions: Sequence[NewVersion]) -> None:
             connection.execute(update(tables.documents).where(found).values(state="indexing"))
 
 
-def activate(connection: Connection, versions: Sequence[NewVersion]) -> Flip:
+def activate(connection: Connection, versions: Sequence[NewVersion]) -> Activation:
     """Make pending versions the active ones. A document deleted in the meantime stays deleted: its version is a
     leftover.
     """
@@ -132,14 +132,14 @@ def activate(connection: Connection, versions: Sequence[NewVersion]) -> Flip:
         )
         connection.execute(insert(tables.chunks), [*_chunk_rows(version)])
         connection.execute(insert(tables.texts), [*_text_rows(version)])
-    return Flip(
+    return Activation(
         active={version.document: not known[version.document].version for version in wanted},
         leftover=(*old, *(version.key for version in versions if version.document not in known)),
         contents=frozenset(row.content for row in known.values() if row.content),
     )
 
 
-def delete_documents(connection: Connection, knowledge_base: str, documents: Sequence[str]) -> Flip:
+def delete_documents(connection: Connection, knowledge_base: str, documents: Sequence[str]) -> Activation:
     """Documents out of the catalogue, their versions noted as retired."""
     rows = [row for row in _rows(connection, documents) if row.knowledge_base == knowledge_base]
     old = [
@@ -153,7 +153,7 @@ def delete_documents(connection: Connection, knowledge_base: str, documents: Seq
     for part in _parts(ids):
         connection.execute(delete(tables.documents).where(tables.documents.c.id.in_(part)))
     contents = frozenset(row.content for row in rows if row.content)
-    return Flip(active=dict.fromkeys(ids, False), leftover=tuple(old), contents=contents)
+    return Activation(active=dict.fromkeys(ids, False), leftover=tuple(old), contents=contents)
 
 
 def delete_knowledge_base(engine: Engine, knowledge_base: str) -> frozenset[str]:

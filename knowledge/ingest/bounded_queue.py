@@ -12,7 +12,7 @@ class Closed(Exception):
     """Nobody reads from the channel any more; the writing thread has nothing left to do."""
 
 
-class Channel(Generic[T]):
+class BoundedQueue(Generic[T]):
     """Holds things up to a total weight; a thing that is heavier than that passes alone.
 
     One thread puts, then calls `finish`; another takes. Either may `close` it: what is inside is dropped then.

@@ -53,7 +53,7 @@ class TextEmbedder(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class BuiltDocument:
     """A new version of a document, ready to be embedded. `reuse[i]` is the stored chunk with the vector of chunk i."""
 
     item: Item
@@ -68,7 +68,7 @@ class Prepared:
         return len(self.data) + 3 * len(self.version.text)
 
 
-class Preparation:
+class DocumentBuilder:
     """Prepares the files of one knowledge base with its splitter and its embedding model."""
 
     def __init__(
@@ -100,7 +100,7 @@ class Preparation:
         }
         """By loader: a digest of every setting that shapes a version of what it reads."""
 
-    def prepare(self, item: Item, *, stop: Callable[[], bool] = lambda: False) -> Prepared | Result:
+    def build(self, item: Item, *, stop: Callable[[], bool] = lambda: False) -> BuiltDocument | Result:
         """A new version, or why there is none: nothing changed, or the file cannot be read. Once `stop()` is true, what it
         gives is of no use.
 
@@ -128,9 +128,7 @@ class Preparation:
                 return Result(item=item, outcome="unchanged")
             parsed = self._reader.load(data, posixpath.basename(item.source_uri))
             version = self._version(data, parsed.loader, generation)
-            return self._prepared(
-                item, data, parsed, document=document, version=version, generation=generation, stop=stop
-            )
+            return self._built(item, data, parsed, document=document, version=version, generation=generation, stop=stop)
         except BadRequest as error:
             return Result(item=item, outcome="failed", reason=str(error), data=data)
         except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
@@ -164,7 +162,7 @@ class Preparation:
             ).first()
         return (found.version, found.generation, found.loader) if found else ("", 0, "")
 
-    def _prepared(
+    def _built(
         self,
         item: Item,
         data: bytes,
@@ -174,7 +172,7 @@ class Preparation:
         version: str,
         generation: int,
         stop: Callable[[], bool],
-    ) -> Prepared:
+    ) -> BuiltDocument:
         chunks = tuple(
             self._splitter.split(
                 parsed, collection=self._knowledge_base, document_id=document, version=version, stop=stop
@@ -207,7 +205,7 @@ class Preparation:
             source, kind = self._sources[item.source]
             graph = graph.with_(*kind.graph(source, new.key, parsed, chunks))
             self._schema.check(graph)
-        return Prepared(
+        return BuiltDocument(
             item=item,
             data=data,
             version=new,

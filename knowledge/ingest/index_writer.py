@@ -10,9 +10,9 @@ from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import NotFound
 from knowledge.catalog import tables, versions
 from knowledge.catalog.blobs import Originals
-from knowledge.catalog.versions import Flip
+from knowledge.catalog.versions import Activation
 from knowledge.ingest import job_items
-from knowledge.ingest.document_builder import Prepared
+from knowledge.ingest.document_builder import BuiltDocument
 from knowledge.ingest.job_items import Result
 from knowledge.model import Chunk
 from knowledge.stores.indexes import Stores
@@ -22,14 +22,14 @@ from knowledge.stores.indexes import Stores
 class Piece:
     """Chunks of one document with their vectors; the `first` one begins it, the `last` one completes it."""
 
-    prepared: Prepared
+    built: BuiltDocument
     chunks: Sequence[Chunk]
     vectors: Sequence[Sequence[float]]
     first: bool
     last: bool
 
 
-class Swap:
+class IndexWriter:
     """Lets one thread at a time change what the stores hold. Raises `StoreUnavailable`; what it had begun then is put
     right by `repair`.
     """
@@ -44,8 +44,8 @@ class Swap:
         """Bring pieces into the stores, make the documents that are complete the active versions, and write down
         what became of every file. Raises `NotFound` when the knowledge base is gone; then nothing is written.
         """
-        begun = [piece.prepared.version for piece in pieces if piece.first]
-        complete = [piece.prepared for piece in pieces if piece.last]
+        begun = [piece.built.version for piece in pieces if piece.first]
+        complete = [piece.built for piece in pieces if piece.last]
         with self._lock:
             self._check(knowledge_base)
             if begun:
@@ -55,24 +55,24 @@ class Swap:
                 self._stores.vectors.add(knowledge_base, chunks, [v for piece in pieces for v in piece.vectors])
                 self._stores.lexical.add(knowledge_base, chunks)
             if complete:
-                self._stores.graph.replace([prepared.graph for prepared in complete])
-            originals = (*(prepared.data for prepared in complete), *(result.data for result in results))
+                self._stores.graph.replace([built.graph for built in complete])
+            originals = (*(built.data for built in complete), *(result.data for result in results))
             self._originals.put(filter(None, originals))
             with writing(self._engine) as connection:
-                flip = versions.activate(connection, [prepared.version for prepared in complete])
-                outcomes = [_outcome(prepared, flip) for prepared in complete]
+                activation = versions.activate(connection, [built.version for built in complete])
+                outcomes = [_outcome(built, activation) for built in complete]
                 job_items.settle(connection, job, knowledge_base, [*outcomes, *results])
-            self._clean_up(flip)
+            self._clean_up(activation)
 
     def remove(self, knowledge_base: str, documents: Sequence[str], *, job: str | None = None) -> int:
         """Remove documents from everywhere; gives how many there were."""
         with self._lock:
             with writing(self._engine) as connection:
-                flip = versions.delete_documents(connection, knowledge_base, documents)
+                activation = versions.delete_documents(connection, knowledge_base, documents)
                 if job is not None:
-                    job_items.count_removed(connection, job, list(flip.active))
-            self._clean_up(flip)
-        return len(flip.active)
+                    job_items.count_removed(connection, job, list(activation.active))
+            self._clean_up(activation)
+        return len(activation.active)
 
     def drop(self, knowledge_base: str) -> None:
         """Remove a knowledge base from everywhere."""
@@ -104,12 +104,12 @@ class Swap:
             if connection.execute(select(known).where(known == knowledge_base)).first() is None:
                 raise NotFound("knowledge_base.deleted")
 
-    def _clean_up(self, flip: Flip) -> None:
+    def _clean_up(self, activation: Activation) -> None:
         """What is noted as left over goes first, its note last: so `repair` knows whether anything may be left."""
-        self._stores.delete(flip.leftover)
-        self._discard(flip.contents)
-        if flip.leftover:
-            versions.forget(self._engine, flip.leftover)
+        self._stores.delete(activation.leftover)
+        self._discard(activation.contents)
+        if activation.leftover:
+            versions.forget(self._engine, activation.leftover)
 
     def _discard(self, contents: Iterable[str]) -> None:
         found = list(contents)
@@ -117,8 +117,8 @@ class Swap:
             self._originals.discard(versions.unused(self._engine, found))
 
 
-def _outcome(prepared: Prepared, flip: Flip) -> Result:
-    first = flip.active.get(prepared.version.document)
+def _outcome(built: BuiltDocument, activation: Activation) -> Result:
+    first = activation.active.get(built.version.document)
     if first is None:
-        return Result(item=prepared.item, outcome="failed", reason="The document was deleted while the job ran.")
-    return Result(item=prepared.item, outcome="added" if first else "changed")
+        return Result(item=built.item, outcome="failed", reason="The document was deleted while the job ran.")
+    return Result(item=built.item, outcome="added" if first else "changed")

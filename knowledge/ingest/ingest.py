@@ -1,4 +1,4 @@
-"""Taking documents in: load → split → embed → every store → one flip in the catalogue → the old version out."""
+"""Taking documents in: load → split → embed → every store → one activation in the catalogue → the old version out."""
 
 import json
 import threading
@@ -17,8 +17,8 @@ from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
 from knowledge.chunking.splitter import Splitter
 from knowledge.ingest import discovery, job_items
-from knowledge.ingest.document_builder import Preparation, Reader, TextEmbedder
-from knowledge.ingest.index_writer import Swap
+from knowledge.ingest.document_builder import DocumentBuilder, Reader, TextEmbedder
+from knowledge.ingest.index_writer import IndexWriter
 from knowledge.ingest.job_items import Item, Progress
 from knowledge.ingest.pipeline import Pipeline
 from knowledge.model import Version
@@ -71,7 +71,7 @@ class Ingest:
         self._embedder_of = embedder_of
         self._kinds = kinds
         self._options = options or IngestOptions()
-        self._swap = Swap(self._engine, stores, originals)
+        self._writer = IndexWriter(self._engine, stores, originals)
         self._stepping: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     # --- a job's way: plan, then step until nothing is left, then finish
@@ -86,7 +86,7 @@ class Ingest:
             job_items.plan(self._engine, job, base, self._files(base, kind, argument))
         except IntegrityError:
             raise NotFound("knowledge_base.deleted") from None
-        shapes = self._preparation(base, self._embedder_of(base)).shapes
+        shapes = self._builder(base, self._embedder_of(base)).shapes
         job_items.settle_unchanged(self._engine, job, base, shapes)
 
     def step(self, job: str, knowledge_base: str, *, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -99,13 +99,13 @@ class Ingest:
             return False
         embedder = self._embedder_of(knowledge_base)
         pipeline = Pipeline(
-            swap=self._swap,
+            writer=self._writer,
             vectors=self._stores.vectors,
-            preparation=self._preparation(knowledge_base, embedder),
+            builder=self._builder(knowledge_base, embedder),
             embedder=embedder,
         )
         with self._stepping[knowledge_base]:
-            self._swap.repair(knowledge_base)
+            self._writer.repair(knowledge_base)
             pipeline.run(job, knowledge_base, items, stop=stop)
         return len(items) == STEP and not stop()
 
@@ -123,7 +123,7 @@ class Ingest:
             documents = job_items.gone(self._engine, job, knowledge_base, argument, REMOVE)
             if not documents:
                 return
-            self._swap.remove(knowledge_base, documents, job=job)
+            self._writer.remove(knowledge_base, documents, job=job)
 
     def deleted(self, knowledge_base: str) -> bool:
         """True when there is no such knowledge base any more."""
@@ -134,7 +134,7 @@ class Ingest:
         is writing into the knowledge base at the same time is left to it.
         """
         with self._stepping[knowledge_base]:
-            self._swap.repair(knowledge_base)
+            self._writer.repair(knowledge_base)
         job_items.abandon(self._engine, job, knowledge_base, reason)
 
     def progress(self, job: str) -> Progress:
@@ -150,16 +150,16 @@ class Ingest:
     def remove_document(self, knowledge_base: str, document: str) -> None:
         """Remove one document from everywhere. Raises `NotFound`."""
         self._catalogue.document(knowledge_base, document)
-        self._swap.remove(knowledge_base, [document])
+        self._writer.remove(knowledge_base, [document])
 
     def remove_documents(self, knowledge_base: str, documents: Sequence[str]) -> int:
         """Remove documents from everywhere; gives how many there were. Unknown ids are no error."""
         parts = (documents[start : start + REMOVE] for start in range(0, len(documents), REMOVE))
-        return sum(self._swap.remove(knowledge_base, part) for part in parts)
+        return sum(self._writer.remove(knowledge_base, part) for part in parts)
 
     def drop_knowledge_base(self, id_or_name: str) -> None:
         """Delete a knowledge base with everything in it. A job that runs on it ends. Raises `NotFound`."""
-        self._swap.drop(self._catalogue.get(id_or_name).id)
+        self._writer.drop(self._catalogue.get(id_or_name).id)
 
     def original(self, knowledge_base: str, document: str) -> Path:
         """Where the original file of a document lies. Raises `NotFound`."""
@@ -191,7 +191,7 @@ class Ingest:
         for base in self._stores.vectors.damaged():
             self._stores.vectors.drop(base)
         self._originals.sweep()
-        self._swap.repair()
+        self._writer.repair()
 
     def check(self, knowledge_base: str) -> list[str]:
         """What the stores have too much or too little of; empty when all is well and no job is running."""
@@ -216,13 +216,13 @@ class Ingest:
             case _:
                 raise BadRequest("job.unknown_kind", kind=kind)
 
-    def _preparation(self, knowledge_base: str, embedder: TextEmbedder) -> Preparation:
+    def _builder(self, knowledge_base: str, embedder: TextEmbedder) -> DocumentBuilder:
         splitter = Splitter(
             chunk_tokens=self._options.chunk_tokens,
             overlap_tokens=self._options.overlap_tokens,
             count=embedder.count,
         )
-        return Preparation(
+        return DocumentBuilder(
             self._engine,
             knowledge_base,
             reader=self._reader,

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from knowledge.ingest.bounded_queue import Channel, Closed
-from knowledge.ingest.document_builder import Preparation, Prepared, TextEmbedder
-from knowledge.ingest.index_writer import Piece, Swap
+from knowledge.ingest.bounded_queue import BoundedQueue, Closed
+from knowledge.ingest.document_builder import BuiltDocument, DocumentBuilder, TextEmbedder
+from knowledge.ingest.index_writer import IndexWriter, Piece
 from knowledge.ingest.job_items import Item, Result
 from knowledge.model import Chunk
 from knowledge.stores.vector import VectorStore
@@ -27,32 +27,34 @@ PREPARED_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Slice:
-    """Chunks `start` to `end` of a prepared document."""
+    """Chunks `start` to `end` of a built document."""
 
-    prepared: Prepared
+    built: BuiltDocument
     start: int
     end: int
 
     @property
     def chunks(self) -> Sequence[Chunk]:
-        return self.prepared.version.chunks[self.start : self.end]
+        return self.built.version.chunks[self.start : self.end]
 
 
 class Pipeline:
     """Takes files of one knowledge base in."""
 
-    def __init__(self, *, swap: Swap, vectors: VectorStore, preparation: Preparation, embedder: TextEmbedder) -> None:
-        self._swap = swap
+    def __init__(
+        self, *, writer: IndexWriter, vectors: VectorStore, builder: DocumentBuilder, embedder: TextEmbedder
+    ) -> None:
+        self._writer = writer
         self._vectors = vectors
-        self._preparation = preparation
+        self._builder = builder
         self._embedder = embedder
 
     def run(self, job: str, knowledge_base: str, items: Sequence[Item], *, stop: Callable[[], bool]) -> None:
         """Every item is settled on return, except when `stop()` became true: then a document may be left half written,
-        for `Swap.repair`. Raises what any of the threads raised.
+        for `IndexWriter.repair`. Raises what any of the threads raised.
         """
-        ready: Channel[Prepared | Result] = Channel(PREPARED_BYTES)
-        embedded: Channel[Piece | Result] = Channel(WRITE)
+        ready: BoundedQueue[BuiltDocument | Result] = BoundedQueue(PREPARED_BYTES)
+        embedded: BoundedQueue[Piece | Result] = BoundedQueue(WRITE)
         failures: list[BaseException] = []
 
         def guarded(work: Callable[[], None]) -> None:
@@ -69,10 +71,10 @@ class Pipeline:
             for item in items:
                 if stop():
                     break
-                prepared = self._preparation.prepare(item, stop=stop)
+                built = self._builder.build(item, stop=stop)
                 if stop():
                     break
-                ready.put(prepared, prepared.weight if isinstance(prepared, Prepared) else 1)
+                ready.put(built, built.weight if isinstance(built, BuiltDocument) else 1)
             ready.finish()
 
         def embed() -> None:
@@ -87,7 +89,7 @@ class Pipeline:
         def write() -> None:
             while batch := embedded.take(WRITE, linger_s=LINGER_S):
                 pieces = [piece for piece in batch if isinstance(piece, Piece)]
-                self._swap.write(job, knowledge_base, pieces, [each for each in batch if isinstance(each, Result)])
+                self._writer.write(job, knowledge_base, pieces, [each for each in batch if isinstance(each, Result)])
 
         threads = [
             threading.Thread(target=guarded, args=(work,), name=f"ingest-{name}", daemon=True)
@@ -107,17 +109,17 @@ class Pipeline:
         stored = self._vectors.vectors(
             knowledge_base,
             [
-                each.prepared.reuse[number]
+                each.built.reuse[number]
                 for each in slices
                 for number in range(each.start, each.end)
-                if number in each.prepared.reuse
+                if number in each.built.reuse
             ],
         )
         known = {
             chunk.id: stored[old]
             for each in slices
             for number, chunk in enumerate(each.chunks, each.start)
-            if (old := each.prepared.reuse.get(number)) in stored
+            if (old := each.built.reuse.get(number)) in stored
         }
         new = [chunk for each in slices for chunk in each.chunks if chunk.id not in known]
         if new:
@@ -128,15 +130,15 @@ class Pipeline:
                 yield each
             else:
                 yield Piece(
-                    prepared=each.prepared,
+                    built=each.built,
                     chunks=each.chunks,
                     vectors=[known[chunk.id] for chunk in each.chunks],
                     first=each.start == 0,
-                    last=each.end == len(each.prepared.version.chunks),
+                    last=each.end == len(each.built.version.chunks),
                 )
 
 
-def _batches(ready: Channel[Prepared | Result]) -> Iterator[list[_Slice | Result]]:
+def _batches(ready: BoundedQueue[BuiltDocument | Result]) -> Iterator[list[_Slice | Result]]:
     """Full pieces as long as there is enough; what is there when the next file takes long to prepare."""
     batch: list[_Slice | Result] = []
     size = 0
@@ -149,7 +151,7 @@ def _batches(ready: Channel[Prepared | Result]) -> Iterator[list[_Slice | Result
             start, count = 0, len(thing.version.chunks)
             while start < count:
                 end = min(count, start + PIECE - size)
-                batch.append(_Slice(prepared=thing, start=start, end=end))
+                batch.append(_Slice(built=thing, start=start, end=end))
                 size += end - start
                 start = end
                 if size >= PIECE:

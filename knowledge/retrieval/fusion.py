@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from devops_chatbot.chat import FoundBy, IndexName
 from knowledge.model import Match, document_of
-from knowledge.retrieval.lexical_rerank import Worded
+from knowledge.retrieval.lexical_rerank import Overlap
 
 VECTORS = 0.6
 """The vectors' share beside the words', for a query in a language that the embedding model understands."""
@@ -100,7 +100,7 @@ def ranked(
     scores: Mapping[str, float],
     *,
     legs: Mapping[IndexName, Sequence[Match]],
-    worded: Mapping[str, Worded] | None = None,
+    worded: Mapping[str, Overlap] | None = None,
     bonus: Mapping[str, float] | None = None,
 ) -> list[Fused]:
     """The chunks of `scores`, best first; `worded` says how each words the query."""

@@ -12,7 +12,7 @@ from knowledge.entities import SPECIFIC, entities_in
 from knowledge.model import Hit, Match, Passage, Scope, document_of
 from knowledge.retrieval import fusion, graph_expansion
 from knowledge.retrieval.fusion import Fused
-from knowledge.retrieval.lexical_rerank import Wording
+from knowledge.retrieval.lexical_rerank import LexicalReranker
 from knowledge.stores.graph import GraphStore
 from knowledge.stores.lexical import LexicalIndex
 from knowledge.stores.vector import VectorStore
@@ -127,7 +127,9 @@ class HybridRetriever:
             [match for match in naming if match.chunk_id in known], titled=_titled(_names(text), known)
         )
         best = [chunk_id for chunk_id in ordered if chunk_id in known][:COMPARED]
-        compared = Wording(rarity).compare([(known[chunk_id].title, known[chunk_id].context) for chunk_id in best])
+        compared = LexicalReranker(rarity).compare(
+            [(known[chunk_id].title, known[chunk_id].context) for chunk_id in best]
+        )
         worded = dict(zip(best, compared, strict=True))
         return fusion.ranked(scores, worded=worded, bonus=bonus, legs=legs), known
 

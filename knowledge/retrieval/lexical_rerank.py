@@ -24,7 +24,7 @@ _SPACED = str.maketrans({chr(code): " " for code in range(128) if not chr(code).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worded:
+class Overlap:
     """How well a passage words the query: by its section and by its title, each in [0, 1]."""
 
     section: float
@@ -41,7 +41,7 @@ def stem(word: str) -> str:
     return word
 
 
-class Wording:
+class LexicalReranker:
     """A query as stems with their weights. `rarity` gives the weight of each of its words (inverse document frequency)."""
 
     def __init__(self, rarity: Mapping[str, float]) -> None:
@@ -57,10 +57,10 @@ class Wording:
         ]
         self._total = sum(weight for _, _, weight in self._weights)
 
-    def compare(self, passages: Sequence[tuple[str, str]]) -> list[Worded]:
+    def compare(self, passages: Sequence[tuple[str, str]]) -> list[Overlap]:
         """How each passage, given as (title, section), words the query; lengths are weighed against each other."""
         if not self._weights or not passages:
-            return [Worded(section=0.0, title=0.0) for _ in passages]
+            return [Overlap(section=0.0, title=0.0) for _ in passages]
         mean = sum(len(section) for _, section in passages) / len(passages) or 1.0
         titles = {title: self._counts(title) for title in {title for title, _ in passages}}
         sections = {section: self._counts(section[:_LONGEST]) for section in {section for _, section in passages}}
@@ -75,11 +75,11 @@ class Wording:
         spaced = f" {lower.translate(_SPACED)} "
         return [spaced.count(root) if alone else lower.count(root) for root, alone, _ in self._weights]
 
-    def _worded(self, above: Sequence[int], below: Sequence[int], norm: float) -> Worded:
+    def _worded(self, above: Sequence[int], below: Sequence[int], norm: float) -> Overlap:
         section = covered = 0.0
         for (_, _, weight), over, under in zip(self._weights, above, below, strict=True):
             if over:
                 covered += weight
             if times := over + under:
                 section += weight * times / (times + norm)
-        return Worded(section=section / self._total, title=covered / self._total)
+        return Overlap(section=section / self._total, title=covered / self._total)

@@ -5,7 +5,7 @@ import pytest
 from knowledge.embed.embedding_probe import NARROWEST, cosine_scale, foreign_share, understanding
 from knowledge.model import Match
 from knowledge.retrieval import fusion
-from knowledge.retrieval.lexical_rerank import Worded, Wording, stem
+from knowledge.retrieval.lexical_rerank import LexicalReranker, Overlap, stem
 from knowledge.text.identifiers import in_words
 
 
@@ -52,7 +52,7 @@ def test_matches_beyond_a_fixed_depth_do_not_move_the_ones_before() -> None:
 def test_a_section_is_judged_beside_the_best_worded_one() -> None:
     legs = {"lexical": matches(("a", 1.0), ("b", 1.0))}
     scores = fusion.combined(legs, share=0.0)
-    worded = {"a": Worded(section=0.3, title=0.0), "b": Worded(section=0.6, title=0.0)}
+    worded = {"a": Overlap(section=0.3, title=0.0), "b": Overlap(section=0.6, title=0.0)}
     found = {one.chunk_id: one.score for one in fusion.ranked(scores, legs=legs, worded=worded)}
     most = 1 + fusion.NEAR + fusion.SECTION + fusion.TITLE
     assert found["b"] - found["a"] == pytest.approx(fusion.SECTION / 2 / most)
@@ -128,7 +128,7 @@ def test_forms_of_a_word_share_a_stem() -> None:
 
 
 def test_the_section_and_the_title_that_word_the_query_score_highest() -> None:
-    wording = Wording({"the": 0.01, "reload": 3.0, "failures": 2.0, "s3": 4.0})
+    wording = LexicalReranker({"the": 0.01, "reload": 3.0, "failures": 2.0, "s3": 4.0})
     best, other, none = wording.compare(
         [
             ("PrometheusTSDBReloadsFailing", "Reloading blocks from s3 failed."),
@@ -141,4 +141,4 @@ def test_the_section_and_the_title_that_word_the_query_score_highest() -> None:
 
 
 def test_a_query_of_no_known_word_scores_nothing() -> None:
-    assert Wording({}).compare([("a", "b")])[0].section == 0.0
+    assert LexicalReranker({}).compare([("a", "b")])[0].section == 0.0
