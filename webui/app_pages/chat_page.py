@@ -171,7 +171,7 @@ def _show_thread(thread: Thread, live: LiveAnswer | None, attached: Sequence[Att
         conversation.show_question(live.asked.text, key="live")
         spots.append(conversation.AnswerSpot(live, _scenarios()))
     if bench.live is not None and not any(isinstance(spot, codecell.Spot) for spot in spots):
-        spots.append(codecell.Unseen(bench.live))
+        spots.append(codecell.Spot(bench.live, bench.live.view().cell))
     spots += attaching.waiting(thread.id, attached)
     if not spots:
         return

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from textwrap import dedent
+from functools import cache
+from typing import TYPE_CHECKING
 
 from sandbox.model import Language
 
-_OPEN = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<label>[^\s`{]*)[^`\n]*$")
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
 _PROMPT = re.compile(r"^[ \t]*(?:[\w.@:~/-]*[$%]|[\w.@:~/-]+#|>)[ \t]+(.*)$")
 TRANSCRIPTS = frozenset({"console", "shell-session", "shellsession", "terminal"})
 """Labels of blocks that show commands behind a prompt, and what they printed."""
@@ -17,9 +20,7 @@ HIGHLIGHT = {"node": "javascript", "shell": "bash"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """A fenced block: its number among all of the answer's (from 0), the label behind the fence, what is inside, and how
-    far its fence was indented.
-    """
+    """A fenced block: its number among all of the answer's (from 0), the label behind the fence, and what is inside."""
 
     number: int
     label: str
@@ -28,28 +29,18 @@ class Code:
 
 def parts(answer: str) -> Iterator[str | Code]:
     """An answer in order: Markdown as it stands, and each closed or open fenced block."""
-    prose: list[str] = []
-    inside: list[str] = []
-    opened: re.Match[str] | None = None
-    number = 0
-    for line in answer.split("\n"):
-        if opened is None:
-            opened = _OPEN.match(line)
-            if opened is None:
-                prose.append(line)
-                continue
-            if any(prose):
-                yield "\n".join(prose)
-            prose, inside = [], []
-        elif _closes(line, opened["fence"]):
-            yield _block(number, opened, inside)
-            number, opened = number + 1, None
-        else:
-            inside.append(line)
-    if opened is not None:
-        yield _block(number, opened, inside)
-    elif any(prose):
-        yield "\n".join(prose)
+    lines = re.split(r"\r\n?|\n", answer)
+    fences = [token for token in _markdown().parse(answer) if token.type == "fence"]
+    after = 0
+    for number, token in enumerate(fences):
+        begin, end = token.map or (after, after)
+        if any(lines[after:begin]):
+            yield "\n".join(lines[after:begin])
+        label = token.info.partition("{")[0].split()
+        yield Code(number=number, label=label[0] if label else "", text=token.content.removesuffix("\n"))
+        after = end
+    if any(lines[after:]):
+        yield "\n".join(lines[after:])
 
 
 def fenced(code: Code) -> str:
@@ -83,13 +74,8 @@ def to_run(code: Code) -> str:
     return "\n".join(commands) if commands else code.text
 
 
-def _closes(line: str, fence: str) -> bool:
-    bare = line.strip()
-    return len(bare) >= len(fence) and set(bare) == {fence[0]}
+@cache
+def _markdown() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
 
-
-def _block(number: int, opened: re.Match[str], inside: list[str]) -> Code:
-    indent = opened["indent"]
-    lines = [line.removeprefix(indent) for line in inside]
-    text = "\n".join(lines)
-    return Code(number=number, label=opened["label"], text=dedent(text) if indent else text)
+    return MarkdownIt("commonmark")

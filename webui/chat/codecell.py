@@ -43,12 +43,12 @@ class Bench:
 
 
 class Spot:
-    """Where a run on its way is drawn while the page waits for its end."""
+    """A run on its way, which the page waits for; drawn at its place, when its cell is on the page."""
 
-    def __init__(self, live: LiveRun, cell: Cell, spot: "DeltaGenerator") -> None:
+    def __init__(self, live: LiveRun, cell: Cell, place: "DeltaGenerator | None" = None) -> None:
         self._live = live
         self._cell = cell
-        self._spot = spot
+        self._place = place
         self._shown = (-1, -1)
 
     def draw(self) -> bool:
@@ -57,23 +57,10 @@ class Spot:
         if view.ended or view.cell != self._cell:
             return True
         shown = (view.version, int(view.seconds * 4))
-        if shown != self._shown:
+        if shown != self._shown and self._place is not None:
             self._shown = shown
-            self._spot.html(results.live(view))
+            self._place.html(results.live(view))
         return False
-
-
-class Unseen:
-    """A run whose cell is not on the page, or whose end came while the page was drawn."""
-
-    def __init__(self, live: LiveRun) -> None:
-        self._live = live
-        self._cell = live.view().cell
-
-    def draw(self) -> bool:
-        """True when it is over, or when it is another cell's turn."""
-        view = self._live.view()
-        return view.ended or view.cell != self._cell
 
 
 def bench_of(thread: str) -> Bench:
