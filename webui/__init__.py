@@ -1,0 +1,3 @@
+"""The web pages. Streamlit puts this folder before everything else on Python's path: no folder in it may have the name of
+a package beside it.
+"""

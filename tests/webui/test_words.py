@@ -80,3 +80,9 @@ def test_every_setting_is_described_in_both_languages() -> None:
         words = setting_description(row.key, row.description, "zh")
         assert row.description, row.key
         assert re.search("[\u4e00-\u9fff]", words), row.key
+
+
+def test_no_folder_of_the_pages_hides_a_package_beside_them() -> None:
+    beside = {path.parent.name for path in FOLDER.parent.glob("*/__init__.py")}
+    assert "knowledge" in beside
+    assert not beside & {path.name for path in FOLDER.iterdir()}

@@ -12,7 +12,7 @@ from webui.components.jobs import follow_job, show_result
 from webui.components.places import place
 from webui.components.session import client, plain, show_error, shown_errors, t
 from webui.components.words import size
-from webui.knowledge import adding, files, trysearch
+from webui.documents import adding, files, trysearch
 
 CURRENT = "current_base"
 TABS = {"files": files.show, "add": adding.show, "try": trysearch.show}
