@@ -250,7 +250,7 @@ class MessageContent:
     model: str | None = None
     usage: Usage | None = None
     state: MessageState = "complete"
-    error: str = ""
+    error: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,5 +322,5 @@ def writable(value: T) -> T:
                 inner.encode()
             except UnicodeEncodeError as error:
                 half = f"\\u{ord(inner[error.start]):04x}"
-                raise ValueError(f"{half} is half of a character; expected text in Unicode") from None
+                raise ValueError(Reason("field.half_a_character", half=half)) from None
     return value

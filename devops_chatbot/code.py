@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from devops_chatbot.i18n import Reason
 from sandbox.model import Artifact, Execution, SessionInfo
 
 AttachmentState = Literal["reading", "ready", "code only"]
@@ -20,7 +21,7 @@ class Attachment:
     name: str
     bytes: int
     state: AttachmentState
-    why: str = ""
+    why: Reason | None = None
     created_at: datetime
 
 

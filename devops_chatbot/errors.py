@@ -40,6 +40,9 @@ class ChatbotError(Exception):
     def __str__(self) -> str:
         return str(self.reason)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
 
 class ConfigError(ChatbotError):
     """The settings are wrong; the message names the key, the value and what was expected."""

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from devops_chatbot.config.sandbox import SandboxSettings
+from devops_chatbot.i18n import Reason
 from sandbox.disabled import DisabledSandbox
 from sandbox.docker.engine import Engine
 from sandbox.docker.local import LocalSandbox, SessionPolicy
@@ -15,7 +16,7 @@ from sandbox.model import Limits, Sandbox
 def open_sandbox(settings: SandboxSettings, *, data_dir: Path) -> Sandbox:
     """The sandbox that the settings name. Nothing is asked of an engine or a server before its first use."""
     if not settings.enabled:
-        return DisabledSandbox("Running code is switched off here (sandbox.enabled).")
+        return DisabledSandbox(Reason("sandbox.disabled"))
     if settings.servers:
         from sandbox.http.client import ServerAddress
         from sandbox.http.remote import RemoteSandbox

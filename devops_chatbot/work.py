@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from devops_chatbot.i18n import Reason
+
 JobKind = Literal["upload", "folder", "reindex"]
 JobState = Literal["queued", "running", "done", "cancelled", "failed"]
 ENDED: tuple[JobState, ...] = ("done", "cancelled", "failed")
@@ -14,7 +16,7 @@ class JobError:
     """One document that could not be taken in, and why."""
 
     source_uri: str
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Job:
     unchanged: int = 0
     removed: int = 0
     failed: int = 0
-    error: str | None = None
+    error: Reason | None = None
     created_at: datetime
     finished_at: datetime | None = None
     errors: tuple[JobError, ...] = ()

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from devops_chatbot.chat import FoundBy, Location, SearchMode
+from devops_chatbot.i18n import Reason
 from knowledge.text.identifiers import in_words
 
 
@@ -238,7 +239,7 @@ class Document:
     version: str
     bytes: int
     chunks: int
-    error: str | None
+    error: Reason | None
     updated_at: datetime
 
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from devops_chatbot.errors import NotFound, SandboxUnavailable
+from devops_chatbot.i18n import Reason
 from sandbox.model import DEFAULT_LANGUAGE, AttackResult, Limits, SessionInfo
 
 
 class DisabledSandbox:
     """Implements `Sandbox` where code may not be run."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: Reason) -> None:
         self._why = why
 
     def ready(self) -> NoReturn:
@@ -27,7 +28,7 @@ class DisabledSandbox:
 
     def get(self, session_id: str, *, caller: str | None = None) -> NoReturn:
         """See `Sandbox`."""
-        raise NotFound(f"There is no sandbox session {session_id!r}. {self._why}")
+        raise NotFound("sandbox.no_session_here", id=session_id, why=self._why)
 
     def selftest(self, say: Callable[[AttackResult], None] = lambda _: None) -> Sequence[AttackResult]:
         """See `Sandbox`."""

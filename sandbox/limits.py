@@ -37,8 +37,8 @@ class Bounds:
         for name in _NUMBERS:
             asked, least, most = (getattr(each, name) for each in (limits, _LEAST, self.most))
             if not least <= asked <= most:  # false for what is no number, too
-                told = f"; {asked:g} was asked for" if abs(asked) < sys.float_info.max else ""
-                raise BadRequest(f"{name} must be between {least:g} and {most:g} (sandbox.most.{name}){told}.")
+                told = f"{asked:g}" if abs(asked) < sys.float_info.max else "…"
+                raise BadRequest("sandbox.over_limit", name=name, least=least, most=most, asked=told)
         if limits.disk_mb > limits.memory_mb:
             raise BadRequest("sandbox.disk_over_memory", disk_mb=limits.disk_mb, memory_mb=limits.memory_mb)
         return limits

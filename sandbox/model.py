@@ -5,10 +5,12 @@ The values cross HTTP as they are.
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import ConfigDict, PlainSerializer
+
+from devops_chatbot.i18n import Reason
 
 Stream = Literal["stdout", "stderr"]
 ArtifactKind = Literal["figure", "table", "file"]
@@ -81,8 +83,13 @@ class Execution:
     interrupted: bool = False
     truncated: bool = False
     state_lost: bool = False
-    why: str = ""
+    why: Reason | None = None
     artifacts: tuple[Artifact, ...] = ()
+
+    def with_news(self, news: Reason) -> "Execution":
+        """The same, when it ran without what earlier runs had left."""
+        why = Reason("run.reasons", reasons=(self.why, news)) if self.why else news
+        return replace(self, state_lost=True, why=why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,16 +154,17 @@ class SandboxReadiness:
     sessions: int
     warm: int
     capacity: int
+    missing: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttackResult:
     """What became of one attack of the self-test. `control` says whether it succeeds where nothing holds it."""
 
-    attack: str
+    attack: Reason
     held: bool
-    detail: str
-    control: str
+    detail: Reason
+    control: Reason
     seconds: float
 
 

@@ -43,7 +43,7 @@ def main() -> None:
     except Unavailable as error:
         with st.container(key="gate", border=True):
             st.subheader(t("error.unreachable"), anchor=False)
-            st.write(plain(told(str(error))))
+            st.write(plain(told(error.reason)))
             st.button(t("app.retry"), icon=":material/refresh:", type="primary")
     except ChatbotError as error:
         show_error(error)

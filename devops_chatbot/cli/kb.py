@@ -9,7 +9,7 @@ import typer
 
 from devops_chatbot.chat import SearchMode
 from devops_chatbot.cli.connection import Link
-from devops_chatbot.cli.output import note, print_json, print_json_rows, print_table
+from devops_chatbot.cli.output import note, print_json, print_json_rows, print_table, said
 from devops_chatbot.cli.stdin import given_text
 from devops_chatbot.client.client import Client, Upload
 from devops_chatbot.errors import BadRequest, NotFound
@@ -107,7 +107,7 @@ def documents(
         return
     print_table(
         ("document", "state", "chunks", "bytes", "id", "error"),
-        [(row.source_uri, row.state, row.chunks, row.bytes, row.id, row.error) for row in found.items],
+        [(row.source_uri, row.state, row.chunks, row.bytes, row.id, said(row.error)) for row in found.items],
     )
     if found.total > len(found.items):
         note(f"{len(found.items)} of {found.total}; see --offset and --limit")
@@ -227,10 +227,10 @@ def _report(job: Job, *, as_json: bool) -> int:
         print_json(job)
     else:
         if job.errors:
-            print_table(("not taken in", "why"), [(row.source_uri, row.reason) for row in job.errors])
+            print_table(("not taken in", "why"), [(row.source_uri, said(row.reason)) for row in job.errors])
         counts = {"added": job.added, "changed": job.changed, "unchanged": job.unchanged, "removed": job.removed}
         counts["failed"] = job.failed
         words = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing to do"
-        print(f"Job {job.id} {job.state}: {words}." + (f" {job.error}" if job.error else ""))
+        print(f"Job {job.id} {job.state}: {words}." + (f" {said(job.error)}" if job.error else ""))
     nothing = job.failed and not (job.added or job.changed or job.unchanged)
     return 1 if job.state in ("failed", "cancelled") or nothing else 0

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from devops_chatbot.cli.connection import Link
-from devops_chatbot.cli.output import error, note, print_json, print_json_rows, print_table
+from devops_chatbot.cli.output import error, note, print_json, print_json_rows, print_table, said
 from devops_chatbot.config import settings as settings_module
 from devops_chatbot.errors import BadRequest
+from devops_chatbot.i18n import Reason
 from sandbox.http.remote import RemoteSandbox
 from sandbox.model import Artifact, AttackResult, OutputChunk
 
@@ -63,8 +64,10 @@ def selftest(context: typer.Context, as_json: Json = False) -> int:
             results = sandbox.selftest()
             print_json_rows(results)
         else:
-            results = sandbox.selftest(lambda result: note(f"{_verdict(result)}  {result.attack}"))
-            rows = [(_verdict(r), r.attack, r.detail, r.control, round(r.seconds, 1)) for r in results]
+            results = sandbox.selftest(lambda result: note(f"{_verdict(result)}  {said(result.attack)}"))
+            rows = [
+                (_verdict(r), said(r.attack), said(r.detail), said(r.control), round(r.seconds, 1)) for r in results
+            ]
             print_table(("", "attack", "what happened", "without the protection", "s"), rows)
     broken = sum(not result.held for result in results)
     note(f"{len(results) - broken} of {len(results)} attacks held off.")
@@ -111,8 +114,8 @@ def run(
     if as_json:
         print_json(execution)
     elif execution.why or execution.timed_out or execution.truncated:
-        said = ["ran out of time"] * execution.timed_out + ["output was cut"] * execution.truncated
-        error("; ".join([*said, *([execution.why] if execution.why else [])]))
+        reasons = [Reason("run.timed_out")] * execution.timed_out + [Reason("run.truncated")] * execution.truncated
+        error(Reason("run.reasons", reasons=[*reasons, *filter(None, [execution.why])]))
     return execution.exit_code
 
 

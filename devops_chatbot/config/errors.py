@@ -9,34 +9,25 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
-HIDDEN = "(hidden)"
+from devops_chatbot.i18n import Reason, expectation
+
 _SECRET_WORDS = ("key", "token", "secret", "password", "value")
-_EXPECTED = {
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "string_type": "text in quotes",
-    "path_type": "a path in quotes",
-}
-_MANY = ("tuple_type", "list_type")
+HIDDEN = Reason("settings.hidden")
 _TABLES = ("model_type", "dict_type", "model_attributes_type")
 
 
-def mistakes(error: ValidationError, model: type[BaseModel], prefix: str) -> Iterator[str]:
-    """One line for each mistake; `prefix` is that of the environment variables."""
+def mistakes(error: ValidationError, model: type[BaseModel], prefix: str) -> Iterator[Reason]:
+    """Each mistake; `prefix` is that of the environment variables."""
     for mistake in error.errors():
         key = ".".join(str(part) for part in mistake["loc"])
-        variable = _variable(key, prefix)
-        named = f"{key} ({variable})" if variable else key
-        yield f"{named}: {_what(mistake, model)}" if named else _reason(mistake)
+        problem = _problem(mistake, model)
+        if variable := _variable(key, prefix):
+            yield Reason("settings.mistake_of", key=key, variable=variable, problem=problem)
+        else:
+            yield Reason("settings.mistake", key=key, problem=problem) if key else problem
 
 
-def not_json(error: SettingsError, prefix: str, model: type[BaseModel]) -> str:
+def not_json(error: SettingsError, prefix: str, model: type[BaseModel]) -> Reason:
     """A list or a table in the environment that is not JSON."""
     for name, value in sorted(os.environ.items()):
         if not name.upper().startswith(prefix):
@@ -45,9 +36,9 @@ def not_json(error: SettingsError, prefix: str, model: type[BaseModel]) -> str:
         kind = _annotation(path, model)
         if _takes_json(kind) and not _is_json(value):
             example = '["one", "two"]' if get_origin(kind) is tuple else '{"key": "value"}'
-            shown = HIDDEN if _secret(path[-1]) else repr(value)
-            return f"{'.'.join(path)} ({name}): is {shown}; expected: JSON, such as {example}"
-    return f"{error}: {error.__cause__}"
+            problem = Reason("settings.not_json", value=HIDDEN if _secret(path[-1]) else repr(value), example=example)
+            return Reason("settings.mistake_of", key=".".join(path), variable=name, problem=problem)
+    return Reason("settings.bad_environment", error=f"{error}: {error.__cause__}")
 
 
 def below_a_value(path: Sequence[str], model: type[BaseModel]) -> str:
@@ -59,30 +50,17 @@ def below_a_value(path: Sequence[str], model: type[BaseModel]) -> str:
     return ""
 
 
-def _what(mistake: ErrorDetails, model: type[BaseModel]) -> str:
+def _problem(mistake: ErrorDetails, model: type[BaseModel]) -> Reason:
     kind, location = mistake["type"], mistake["loc"]
     if kind == "extra_forbidden":
-        return f"unknown setting; expected one of {', '.join(_siblings(location, model))}"
+        return Reason("settings.unknown", known=_siblings(location, model))
     if kind == "value_error":
-        return _reason(mistake)
+        return expectation(mistake)
     if kind == "missing":
-        return f"is missing; expected: {_words(_annotation(location, model))}"
-    shown = HIDDEN if _hidden(location, model) else repr(mistake["input"])
-    return f"is {shown}; expected: {_expectation(mistake)}"
-
-
-def _expectation(mistake: ErrorDetails) -> str:
-    kind = mistake["type"]
-    if kind in _TABLES:
-        return f"a table, [{'.'.join(str(part) for part in mistake['loc'])}]"
-    if kind in _MANY:
-        return 'a list, such as ["one", "two"]'
-    plain = _EXPECTED.get(kind) or mistake["msg"].removeprefix("Input should be ")
-    return f"a number {plain}" if plain.startswith(("less", "greater")) else plain
-
-
-def _reason(mistake: ErrorDetails) -> str:
-    return mistake["msg"].removeprefix("Value error, ")
+        return Reason("settings.missing", what=_words(_annotation(location, model)))
+    table = Reason("kind.table", path=".".join(str(part) for part in location))
+    value = HIDDEN if _hidden(location, model) else repr(mistake["input"])
+    return Reason("settings.wrong", value=value, what=table if kind in _TABLES else expectation(mistake))
 
 
 def _variable(key: str, prefix: str) -> str:
@@ -108,13 +86,19 @@ def _secret(name: str) -> bool:
     return any(word in name.lower().split("_") for word in _SECRET_WORDS)
 
 
-def _words(kind: Any) -> str:
+def _words(kind: Any) -> Reason:
     """A type for people."""
     if get_origin(kind) is Literal:
-        return " or ".join(repr(value) for value in get_args(kind))
+        return Reason("kind.one_of", words=" or ".join(repr(value) for value in get_args(kind)))
     if get_origin(kind) is tuple:
-        return "a list"
-    return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a value")
+        return Reason("kind.list")
+    names = {
+        str: Reason("kind.text"),
+        int: Reason("kind.whole_number"),
+        float: Reason("kind.number"),
+        bool: Reason("kind.true_or_false"),
+    }
+    return names.get(kind, Reason("kind.any"))
 
 
 def _takes_json(kind: Any) -> bool:

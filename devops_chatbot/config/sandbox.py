@@ -5,13 +5,14 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from devops_chatbot.i18n import Reason
 from sandbox.limits import MOST
 
 
 def _address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"is {url!r}; expected: an address that begins with http:// or https://")
+        raise ValueError(Reason("settings.not_url", value=url))
     return url
 
 

@@ -28,6 +28,7 @@ from pydantic_settings import (
 from devops_chatbot.config.errors import below_a_value, mistakes, not_json
 from devops_chatbot.config.sandbox import Address, SandboxSettings
 from devops_chatbot.errors import ConfigError
+from devops_chatbot.i18n import Reason
 from devops_chatbot.status import Origin, Setting
 
 APP = "devops-chatbot"
@@ -47,24 +48,22 @@ def _absolute(path: Path) -> Path:
 
 def _named(path: object) -> object:
     if isinstance(path, str) and not path.strip():
-        raise ValueError(f"is {path!r}; expected: a path that is not empty")
+        raise ValueError(Reason("settings.empty_path", value=path))
     return path
 
 
 def _sendable(key: SecretStr) -> SecretStr:
     text = key.get_secret_value()
     if not text.strip():
-        raise ValueError("is empty; expected: a long random text, or no key at all on loopback")
+        raise ValueError(Reason("settings.empty_key"))
     if text != text.strip() or not text.isascii() or not text.isprintable():
-        raise ValueError(
-            "is (hidden); expected: ASCII letters, digits and signs without blanks around them, which a header can hold"
-        )
+        raise ValueError(Reason("settings.bad_key"))
     return key
 
 
 def _not_blank(text: str) -> str:
     if not text.strip():
-        raise ValueError(f"is {text!r}; expected: text that is not empty")
+        raise ValueError(Reason("settings.empty_text", value=text))
     return text
 
 
@@ -95,7 +94,7 @@ class ServerSettings(_Section):
     @model_validator(mode="after")
     def _two_ports(self) -> "ServerSettings":
         if self.port == self.ui_port != 0:
-            raise ValueError(f"port and ui_port are both {self.port}; expected: two different ports")
+            raise ValueError(Reason("settings.same_port", port=self.port))
         return self
 
 
@@ -119,13 +118,18 @@ class ModelSettings(_Section):
     @model_validator(mode="after")
     def _complete(self) -> "ModelSettings":
         if self.provider in ("openai-compatible", "azure") and not self.base_url:
-            raise ValueError(f"base_url is missing; expected: an address, which provider {self.provider!r} needs")
+            raise ValueError(Reason("settings.no_base_url", provider=self.provider))
         if self.provider == "azure" and not self.api_version:
-            raise ValueError("api_version is needed with provider 'azure'")
+            raise ValueError(Reason("settings.no_api_version"))
         if self.context - self.max_output < LEAST_TO_READ:
             raise ValueError(
-                f"max_output is {self.max_output} and context {self.context}; expected: a max_output of at most "
-                f"{self.context - LEAST_TO_READ}, for the question and the passages need {LEAST_TO_READ} tokens as well"
+                Reason(
+                    "settings.output_over_context",
+                    max_output=self.max_output,
+                    context=self.context,
+                    most=self.context - LEAST_TO_READ,
+                    least=LEAST_TO_READ,
+                )
             )
         return self
 
@@ -158,9 +162,9 @@ class EmbeddingSettings(_Section):
     @model_validator(mode="after")
     def _complete(self) -> "EmbeddingSettings":
         if self.provider != "bundled" and not self.model:
-            raise ValueError(f"model is needed with provider {self.provider!r}")
+            raise ValueError(Reason("settings.no_model", provider=self.provider))
         if self.provider == "openai-compatible" and not self.base_url:
-            raise ValueError("base_url is needed with provider 'openai-compatible'")
+            raise ValueError(Reason("settings.no_base_url", provider=self.provider))
         return self
 
 
@@ -189,7 +193,7 @@ class KnowledgeSettings(_Section):
     @model_validator(mode="after")
     def _overlap_below_chunk(self) -> "KnowledgeSettings":
         if self.overlap_tokens * 2 > self.chunk_tokens:
-            raise ValueError("overlap_tokens must be at most half of chunk_tokens")
+            raise ValueError(Reason("settings.overlap"))
         return self
 
 
@@ -236,19 +240,15 @@ class Settings(BaseSettings):
         for role in RoleSettings.model_fields:
             for name in getattr(self.roles, role):
                 if name not in self.models and name != EXTRACTIVE:
-                    known = ", ".join([*self.models, EXTRACTIVE])
-                    raise ValueError(
-                        f"roles.{role} names the model {name!r}; there is no [models.{name}]. Known: {known}"
-                    )
+                    known = [*self.models, EXTRACTIVE]
+                    raise ValueError(Reason("settings.unknown_model", role=role, name=name, known=known))
         if EXTRACTIVE in self.models:
-            raise ValueError(f"models.{EXTRACTIVE}: this name is kept for the built-in model; choose another")
+            raise ValueError(Reason("settings.kept_name", key=f"models.{EXTRACTIVE}"))
         if BUNDLED in self.embeddings and self.embeddings[BUNDLED].provider != BUNDLED:
-            raise ValueError(f"embeddings.{BUNDLED}: this name is kept for the built-in model; choose another")
+            raise ValueError(Reason("settings.kept_name", key=f"embeddings.{BUNDLED}"))
         if self.knowledge.embedding not in (BUNDLED, *self.embeddings):
-            known = ", ".join([BUNDLED, *self.embeddings])
-            raise ValueError(
-                f"knowledge.embedding is {self.knowledge.embedding!r}; there is no such embedding model. Known: {known}"
-            )
+            known, name = [BUNDLED, *self.embeddings], self.knowledge.embedding
+            raise ValueError(Reason("settings.unknown_embedding", name=name, known=known))
         return self
 
     @classmethod
@@ -283,11 +283,12 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise ConfigError("\n".join(mistakes(error, Settings, PREFIX))) from None
+        raise ConfigError("settings.mistakes", mistakes=list(mistakes(error, Settings, PREFIX))) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError("settings.not_toml", file=settings_file(), error=error) from None
     except SettingsError as error:  # a list or table in the environment that is not JSON
-        raise ConfigError(not_json(error, PREFIX, Settings)) from None
+        problem = not_json(error, PREFIX, Settings)
+        raise ConfigError(problem) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("settings.unreadable", file=settings_file(), error=error) from None
 

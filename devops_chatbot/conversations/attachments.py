@@ -16,15 +16,13 @@ from devops_chatbot.code import Attachment, AttachmentState
 from devops_chatbot.conversations.tables import attachments, knowledge_of
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, NotFound, TooLarge
+from devops_chatbot.i18n import Reason
 from knowledge.catalog.catalog import Catalogue
 from knowledge.model import Document
 from knowledge.sources.archives import is_archive
 
 MEGABYTE = 1 << 20
 LONGEST_NAME = 200
-ARCHIVE = (
-    "Archives are for code only; add the files themselves, or an archive on the knowledge page, to ask about them."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +39,7 @@ class _Job(Protocol):
     @property
     def state(self) -> str: ...
     @property
-    def error(self) -> str | None: ...
+    def error(self) -> Reason | None: ...
 
 
 class _Jobs(Protocol):
@@ -204,21 +202,21 @@ class Attachments:
         created_at = datetime.fromtimestamp(row.created_at, UTC)
         return Attachment(id=row.id, name=row.name, bytes=row.bytes, state=state, why=why, created_at=created_at)
 
-    def _state(self, row: Row[Any], base: str | None) -> tuple[AttachmentState, str]:
+    def _state(self, row: Row[Any], base: str | None) -> tuple[AttachmentState, Reason | None]:
         if row.job is None or base is None:
-            return "code only", ARCHIVE
+            return "code only", Reason("attachment.archive")
         document = self._document(base, row.name)
         try:
             job = self._jobs.get(row.job)
         except NotFound:  # long ago
             job = None
         if job is not None and job.state in ("queued", "running"):
-            return "reading", ""
+            return "reading", None
         if document is not None and document.state == "ready" and document.chunks:
-            return "ready", ""
+            return "ready", None
         if document is not None and document.error:
             return "code only", document.error
-        return "code only", (job.error if job else None) or "Nothing to search was found in it."
+        return "code only", (job.error if job else None) or Reason("attachment.nothing_found")
 
     def _document(self, base: str, name: str) -> Document | None:
         rows = self._catalogue.documents(base, text=name, limit=1000).items

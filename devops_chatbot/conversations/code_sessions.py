@@ -1,7 +1,6 @@
 """One sandbox session a conversation: opened with its first run, given the attached files, and closed with it."""
 
 import contextlib
-import dataclasses
 import logging
 import shutil
 import threading
@@ -19,6 +18,7 @@ from devops_chatbot.conversations.tables import options
 from devops_chatbot.conversations.threads import Threads
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import ChatbotError, LimitReached, NotFound, TooLarge
+from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.threads import RunRequest
 from sandbox.model import Execution, Limits, Sandbox, Session, Watch
 
@@ -71,8 +71,7 @@ class Workbench:
         else:
             execution = session.run(request.code, language=request.language, timeout_s=request.timeout_s, watch=watch)
         if news:
-            why = "; ".join(filter(None, (execution.why, news)))
-            execution = dataclasses.replace(execution, state_lost=True, why=why)
+            execution = execution.with_news(news)
         return self.runs.keep(
             thread,
             message=request.message,
@@ -159,15 +158,13 @@ class Workbench:
         except NotFound:
             return None
 
-    def _session(self, thread: str, language: str) -> tuple[Session, str]:
+    def _session(self, thread: str, language: str) -> tuple[Session, Reason | None]:
         """The thread's session, and what to say when it is not the one that it had."""
         with self._opening:
-            session, news = self._living(thread), ""
+            session, news = self._living(thread), None
             if session is None:
                 if self._gone(thread) or thread in self._ousted:
-                    news = (
-                        "this ran in a new session, without the earlier variables and files: the one before has ended"
-                    )
+                    news = Reason("run.new_session")
                 session = self._open(language)
                 self._ousted.discard(thread)
             self._sessions[thread] = self._sessions.pop(thread, session.info().id)

@@ -62,7 +62,7 @@ def _outcome(number: int, run: CodeRun) -> Iterator[str]:
     end = "stopped" if run.interrupted else "out of time" if run.timed_out else f"exit code {run.exit_code}"
     yield f"### Run {number}: code block {run.block + 1} ({run.language}), {end}, {run.seconds:.1f} s\n"
     yield _fenced(run.code, run.language)
-    for text in (run.stdout, run.stderr, run.why):
+    for text in (run.stdout, run.stderr, str(run.why or "")):
         if text:
             yield _fenced(text.rstrip("\n"), "text")
     for artifact in run.artifacts:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Table, Text, UniqueConstraint
 
-from devops_chatbot.db.metadata import METADATA
+from devops_chatbot.db.metadata import METADATA, ReasonText
 
 threads_table = Table(
     "threads",
@@ -25,7 +25,7 @@ messages_table = Table(
     Column("model", String),
     Column("usage", Text),
     Column("state", String, nullable=False),
-    Column("error", Text, nullable=False, server_default=""),
+    Column("error", ReasonText, nullable=False, server_default=""),
     Column("created_at", Float, nullable=False),
 )
 

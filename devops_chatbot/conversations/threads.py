@@ -119,9 +119,8 @@ class SqlThreads:
             "model": message.model,
             "usage": _dump(Usage, message.usage) if message.usage else None,
             "state": message.state,
-            "error": message.error,
             "created_at": now,
-        }
+        } | ({"error": message.error} if message.error else {})
         with writing(self._engine) as connection:
             thread = connection.execute(select(threads_table).where(threads_table.c.id == thread_id)).first()
             if thread is None:

@@ -6,6 +6,7 @@ its locale, a web page by its own language. The texts stand in `en.json` and `zh
 """
 
 from devops_chatbot.i18n.catalogue import LANGUAGES, Catalogue, Language, accepted_language, language_of_locale
+from devops_chatbot.i18n.expectation import expectation
 from devops_chatbot.i18n.reason import MESSAGES, Reason, current_language
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "Reason",
     "accepted_language",
     "current_language",
+    "expectation",
     "language_of_locale",
 ]

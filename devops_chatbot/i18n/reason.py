@@ -34,6 +34,13 @@ class Reason:
         object.__setattr__(self, "params", {name: _param(value) for name, value in params.items()})
         object.__setattr__(self, "said", "")
 
+    def __bool__(self) -> bool:
+        """False for the empty text of an old record."""
+        return bool(self.code or self.said)
+
+    def __hash__(self) -> int:
+        return hash(self.code)
+
     def text(self, language: Language) -> str:
         try:
             return MESSAGES.text(self.code, language, self.params)

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable, Unavailable
+from devops_chatbot.i18n import Reason
 from devops_chatbot.runs.durable import Durable, Leaving, Steps
 from devops_chatbot.runs.record import JobRecords, Order
 from devops_chatbot.runs.work import Work
@@ -40,7 +41,7 @@ class Jobs:
         self._work = work
         self._staging = folder / "staging"
         self._patience_s = patience_s
-        self._unwritten: dict[str, tuple[JobState, str | None, datetime]] = {}
+        self._unwritten: dict[str, tuple[JobState, Reason | None, datetime]] = {}
         steps = Steps(first=self._first, next=self._next, last=self._last, over=self._over)
         folder.mkdir(parents=True, exist_ok=True)
         self._durable = Durable(folder / "jobs.db", steps)
@@ -181,9 +182,7 @@ class Jobs:
             if (unwritten := self._unwritten.get(job)) is not None:
                 self._end(order, unwritten[0], error=unwritten[1])
             else:
-                self._end(
-                    order, "failed", error=str(reason or "The job broke off and could not go on. Start it again.")
-                )
+                self._end(order, "failed", error=reason.reason if reason else Reason("job.broke_off"))
         self._unwritten.pop(job, None)
 
     def _start(self, kind: JobKind, knowledge_base: str, argument: str) -> Job:
@@ -191,7 +190,7 @@ class Jobs:
         try:
             self._durable.start(order.id, knowledge_base)
         except Unavailable as error:
-            self._end(order, "failed", error=str(error), begun=False)
+            self._end(order, "failed", error=error.reason, begun=False)
             raise
         return self.get(order.id)
 
@@ -217,20 +216,20 @@ class Jobs:
                 return action()
             except Unavailable as error:
                 if pause_s is None:
-                    return self._fail(order, str(error))
+                    return self._fail(order, error.reason)
                 _log.warning("job %s waits %.0f s: %s", order.id, pause_s, error)
                 self._pause(order.id, pause_s)
             except ChatbotError as error:
-                return self._fail(order, str(error))
+                return self._fail(order, error.reason)
             except Exception as error:  # noqa: BLE001 the door of a job: the person who waits for it must see what it is
                 _log.exception("job %s", order.id)
-                return self._fail(order, f"Something went wrong here ({type(error).__name__}: {error}).")
+                return self._fail(order, Reason("job.failed", error=f"{type(error).__name__}: {error}"))
         return False
 
-    def _fail(self, order: Order, error: str) -> bool:
+    def _fail(self, order: Order, error: Reason) -> bool:
         """End a job that cannot go on: cancelled when what it was about was deleted, failed otherwise. False."""
         if self._work.deleted(order.knowledge_base):
-            self._end(order, "cancelled", error="The knowledge base was deleted.")
+            self._end(order, "cancelled", error=Reason("knowledge_base.deleted"))
         else:
             self._end(order, "failed", error=error)
         return False
@@ -243,7 +242,7 @@ class Jobs:
     def _to_stop(self, job: str) -> bool:
         return self._durable.leaving or self._records.order(job).stopping
 
-    def _end(self, order: Order, state: JobState, *, error: str | None = None, begun: bool = True) -> None:
+    def _end(self, order: Order, state: JobState, *, error: Reason | None = None, begun: bool = True) -> None:
         """Write down how a job ended and clear up behind it; may be called again. One that never began left nothing undone.
 
         Raises `StoreUnavailable` when that cannot be written now. Who asks is told nevertheless, and `_over` tries again.

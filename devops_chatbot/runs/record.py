@@ -20,9 +20,10 @@ from sqlalchemy import (
     update,
 )
 
-from devops_chatbot.db.metadata import METADATA
+from devops_chatbot.db.metadata import METADATA, ReasonText
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import NotFound
+from devops_chatbot.i18n import Reason
 from devops_chatbot.runs.work import Progress
 from devops_chatbot.work import ENDED, Job, JobError, JobKind, JobState
 
@@ -46,7 +47,7 @@ _jobs = Table(
     Column("unchanged", Integer, nullable=False, default=0),
     Column("removed", Integer, nullable=False, default=0),
     Column("failed", Integer, nullable=False, default=0),
-    Column("error", Text),
+    Column("error", ReasonText),
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
 )
@@ -111,7 +112,7 @@ class JobRecords:
             ended = update(_jobs).where(waiting).values(state="cancelled", finished_at=time.time())
             return connection.execute(ended).rowcount == 1
 
-    def end(self, job: str, state: JobState, progress: Progress, *, error: str | None = None) -> None:
+    def end(self, job: str, state: JobState, progress: Progress, *, error: Reason | None = None) -> None:
         """Write down how a job ended."""
         values = {
             "state": state,

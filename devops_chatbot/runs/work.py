@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from devops_chatbot.i18n import Reason
+
 
 class Progress(Protocol):
     """How far the files of a job are: `done` of `total`, by what became of them; errors as (source URI, reason)."""
@@ -22,7 +24,7 @@ class Progress(Protocol):
     @property
     def failed(self) -> int: ...
     @property
-    def errors(self) -> Sequence[tuple[str, str]]: ...
+    def errors(self) -> Sequence[tuple[str, Reason]]: ...
 
 
 class Work(Protocol):
@@ -50,7 +52,7 @@ class Work(Protocol):
     def deleted(self, knowledge_base: str) -> bool:
         """True when what a job is about is gone, and the job with it."""
 
-    def abandon(self, job: str, knowledge_base: str, *, reason: str | None) -> None:
+    def abandon(self, job: str, knowledge_base: str, *, reason: Reason | None) -> None:
         """Leave a job that failed for a reason, or was cancelled (None)."""
 
     def progress(self, job: str) -> Progress:

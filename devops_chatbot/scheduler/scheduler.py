@@ -28,6 +28,7 @@ from devops_chatbot.chat import (
 )
 from devops_chatbot.conversations.threads import Threads
 from devops_chatbot.errors import BadQuestion, BadRequest, ChatbotError, LimitReached, Unavailable
+from devops_chatbot.i18n import Reason
 from devops_chatbot.llm import Models, NamedModel
 from devops_chatbot.routing.query_rewriting import standalone, understood
 from devops_chatbot.routing.router import Circumstances, Router
@@ -85,7 +86,7 @@ class Scheduler:
                 async for event in events:
                     yield event
         except ChatbotError as error:
-            message = await self._remember(turn, "failed", error=str(error))
+            message = await self._remember(turn, "failed", error=error.reason)
             yield Failure(
                 error=type(error).__name__,
                 reason=error.reason,
@@ -168,7 +169,7 @@ class Scheduler:
         )
 
     async def _remember(
-        self, turn: "_Turn", state: MessageState, written: Written | None = None, *, error: str = ""
+        self, turn: "_Turn", state: MessageState, written: Written | None = None, *, error: Reason | None = None
     ) -> Message | None:
         """Keep the answer, or what there is of it, in its thread; a thread that was deleted meanwhile stays so."""
         thread_id = turn.question.thread_id

@@ -7,29 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from devops_chatbot.chat import writable
 from devops_chatbot.errors import BadRequest
-from devops_chatbot.i18n import Reason
+from devops_chatbot.i18n import Reason, expectation
 
 Repositories = Annotated[tuple[str, ...], Field(description="names of repositories; so far there are none to name")]
 
 M = TypeVar("M", bound=BaseModel)
-
-_EXPECTED = {
-    "extra_forbidden": Reason("field.unknown"),
-    "missing": Reason("field.missing"),
-    "string_type": Reason("field.text"),
-    "int_type": Reason("field.whole_number"),
-    "int_parsing": Reason("field.whole_number"),
-    "int_from_float": Reason("field.whole_number"),
-    "float_type": Reason("field.number"),
-    "float_parsing": Reason("field.number"),
-    "bool_type": Reason("field.true_or_false"),
-    "bool_parsing": Reason("field.true_or_false"),
-    "tuple_type": Reason("field.list"),
-    "list_type": Reason("field.list"),
-    "dict_type": Reason("field.object"),
-    "model_type": Reason("field.object"),
-    "model_attributes_type": Reason("field.object"),
-}
 
 
 class Body(BaseModel):
@@ -45,23 +27,14 @@ class Body(BaseModel):
 
 def problem_of(mistake: Mapping[str, Any]) -> Reason:
     """One mistake that pydantic found, for somebody who does not know Python."""
-    expected = _EXPECTED.get(mistake["type"])
-    if expected is not None:
-        return expected
-    match mistake:
-        case {"type": "too_short", "ctx": {"min_length": least}}:
-            return Reason("field.too_short", least=least)
-        case {"type": "too_long", "ctx": {"max_length": most}}:
-            return Reason("field.too_long", most=most)
-        case {"type": "literal_error", "ctx": {"expected": words}}:
-            return Reason("field.one_of", words=words)
-        case {"type": "greater_than_equal", "ctx": {"ge": least}}:
-            return Reason("field.at_least", least=least)
-        case {"type": "greater_than", "ctx": {"gt": bound}}:
-            return Reason("field.more_than", bound=bound)
-        case {"type": "less_than_equal", "ctx": {"le": most}}:
-            return Reason("field.at_most", most=most)
-    return Reason("field.wrong", problem=str(mistake["msg"]).removeprefix("Value error, "))
+    match mistake["type"]:
+        case "extra_forbidden":
+            return Reason("field.unknown")
+        case "missing":
+            return Reason("field.missing")
+        case "value_error":
+            return expectation(mistake)
+    return Reason("field.expected", what=expectation(mistake))
 
 
 def body_of(kind: type[M], **values: object) -> M:

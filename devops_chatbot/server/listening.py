@@ -23,13 +23,14 @@ def listen(host: str, port: int, *, setting: str, name: str = "port") -> socket.
     except socket.gaierror as error:
         raise ConfigError("settings.bad_host", setting=setting, host=host, error=error.strerror) from error
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            why, what = "another program listens there", "a free port; 0 picks one"
-        else:
-            why, what = str(error.strerror), "an address and port that this user can listen on"
         key = f"{setting}.{name}"
         variable = PREFIX + key.upper().replace(".", "__")
-        raise ConfigError(f"{key} is {port} ({variable}) on {host}: {why}; expected {what}") from error
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError("settings.port_taken", key=key, port=port, variable=variable, host=host) from error
+        why = error.strerror
+        raise ConfigError(
+            "settings.port_forbidden", key=key, port=port, variable=variable, host=host, error=why
+        ) from error
     return bound
 
 

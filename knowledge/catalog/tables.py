@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from devops_chatbot.db.metadata import METADATA
+from devops_chatbot.db.metadata import METADATA, ReasonText
 
 knowledge_bases = Table(
     "knowledge_bases",
@@ -61,7 +61,7 @@ documents = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),  # 0: not to be trusted
     Column("chunks", Integer, nullable=False),
-    Column("error", Text),
+    Column("error", ReasonText),
     Column("source", String, nullable=False),  # location of the folder it came from; empty: an upload
     Column("updated_at", Float, nullable=False),
     Index("documents_of", "knowledge_base", "source_uri", unique=True),
@@ -124,7 +124,7 @@ items = Table(  # the files of jobs; one without an outcome is still to be done
     Column("source", String, nullable=False),
     Column("anew", Boolean, nullable=False),  # read it even when it did not change
     Column("outcome", String),
-    Column("reason", Text),
+    Column("reason", ReasonText),
     Index("job_items_named", "job", "source_uri", unique=True),
     Index("job_items_by_outcome", "job", "outcome", "position"),
 )

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, select
 
 from devops_chatbot.db.transactions import reading
 from devops_chatbot.errors import BadRequest, NotFound
+from devops_chatbot.i18n import Reason
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import Originals
 from knowledge.ingest.job_items import Item
@@ -20,8 +21,6 @@ from knowledge.sources.folder import files_below, passed_over
 AT_ONCE = 500
 UNPACKED = ".unpacked"
 """Where the archives of an upload are unpacked: a hidden folder in its own, and so no part of the upload."""
-NESTED = "It is an archive inside of an archive, which is not opened. Unpack it and add its files."
-HIDDEN = "Its name begins with a dot, and hidden files are left out. Rename it and add it again."
 LEFT_BY_MACOS = (".DS_Store", "._")
 
 
@@ -32,7 +31,7 @@ def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
     unpacked = staged / UNPACKED
     shutil.rmtree(unpacked, ignore_errors=True)  # of a run that was killed
     for uri, size in _hidden(staged):
-        yield Item(source_uri=uri, path="", size=size, reason=HIDDEN)
+        yield Item(source_uri=uri, path="", size=size, reason=Reason("document.hidden"))
     for number, file in enumerate(files_below(staged)):
         if not is_archive(file.uri):
             if "/" not in file.uri or not passed_over(file):
@@ -43,14 +42,14 @@ def files_of_upload(staged: Path, limits: ArchiveLimits) -> Iterator[Item]:
         try:
             refused = unpack(file.path, into, limits).refused
         except BadRequest as error:
-            yield Item(source_uri=file.uri, path="", size=file.size, reason=str(error))
+            yield Item(source_uri=file.uri, path="", size=file.size, reason=error.reason)
             continue
         prefix = f"{_stem(file.uri)}/"
         for member in refused:
             yield Item(source_uri=f"{prefix}{member.name.lstrip('/')}", path="", reason=member.reason)
         for inner in files_below(into, uri_prefix=prefix):
             if is_archive(inner.uri):
-                yield Item(source_uri=inner.uri, path="", size=inner.size, reason=NESTED)
+                yield Item(source_uri=inner.uri, path="", size=inner.size, reason=Reason("document.nested_archive"))
             elif not passed_over(inner):
                 yield Item(source_uri=inner.uri, path=str(inner.path), size=inner.size)
 
@@ -91,7 +90,7 @@ def files_again(engine: Engine, originals: Originals, knowledge_base: str, docum
             try:
                 path = str(originals.path(each.content))
             except NotFound as error:
-                reason = str(error)
+                reason = error.reason
             yield Item(
                 source_uri=each.source_uri,
                 path=path,

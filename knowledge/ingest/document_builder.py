@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select
 
 from devops_chatbot.db.transactions import reading
 from devops_chatbot.errors import BadRequest, TooLarge, UnsupportedFile
+from devops_chatbot.i18n import Reason
 from knowledge.catalog import tables, versions
 from knowledge.catalog.blobs import content_of
 from knowledge.catalog.versions import NewVersion
@@ -114,9 +115,9 @@ class DocumentBuilder:
             try:
                 data = self._bytes(item)
             except FileNotFoundError:
-                return Result(item=item, outcome="failed", reason="The file was deleted while the job ran.")
+                return Result(item=item, outcome="failed", reason=Reason("file.deleted"))
             except OSError as error:
-                reason = f"The file cannot be read: {error.strerror or error}."
+                reason = Reason("file.unreadable", error=error.strerror or error)
                 return Result(item=item, outcome="failed", reason=reason)
             if read_ns - item.mtime_ns < SETTLED_NS or len(data) != item.size:
                 item = replace(item, mtime_ns=0, size=len(data))
@@ -130,11 +131,11 @@ class DocumentBuilder:
             version = self._version(data, parsed.loader, generation)
             return self._built(item, data, parsed, document=document, version=version, generation=generation, stop=stop)
         except BadRequest as error:
-            return Result(item=item, outcome="failed", reason=str(error), data=data)
+            return Result(item=item, outcome="failed", reason=error.reason, data=data)
         except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
             # A file that our own code or a plugin stumbles over must be one failed row, not a failed job; the log has the rest.
             _log.exception("preparing %s", item.source_uri)
-            reason = f"The file could not be prepared ({type(error).__name__}: {error}). Please report this."
+            reason = Reason("file.not_prepared", error=f"{type(error).__name__}: {error}")
             return Result(item=item, outcome="failed", reason=reason, data=data)
 
     def _bytes(self, item: Item) -> bytes:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, select
 
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import NotFound
+from devops_chatbot.i18n import Reason
 from knowledge.catalog import tables, versions
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.versions import Activation
@@ -120,5 +121,5 @@ class IndexWriter:
 def _outcome(built: BuiltDocument, activation: Activation) -> Result:
     first = activation.active.get(built.version.document)
     if first is None:
-        return Result(item=built.item, outcome="failed", reason="The document was deleted while the job ran.")
+        return Result(item=built.item, outcome="failed", reason=Reason("document.deleted"))
     return Result(item=built.item, outcome="added" if first else "changed")

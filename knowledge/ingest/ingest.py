@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from devops_chatbot.db.transactions import reading
 from devops_chatbot.errors import BadRequest, NotFound
+from devops_chatbot.i18n import Reason
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
@@ -129,7 +130,7 @@ class Ingest:
         """True when there is no such knowledge base any more."""
         return not self._catalogue.exists(knowledge_base)
 
-    def abandon(self, job: str, knowledge_base: str, *, reason: str | None) -> None:
+    def abandon(self, job: str, knowledge_base: str, *, reason: Reason | None) -> None:
         """Leave a job where it is: files not read yet fail with `reason`, or are forgotten without one. What another job
         is writing into the knowledge base at the same time is left to it.
         """

@@ -11,6 +11,7 @@ from typing import Literal
 from sqlalchemy import Connection, Engine, delete, exists, func, insert, or_, select, update
 
 from devops_chatbot.db.transactions import reading, writing
+from devops_chatbot.i18n import Reason
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import content_of
 from knowledge.model import document_id
@@ -35,7 +36,7 @@ class Item:
     mtime_ns: int = 0
     source: str = ""
     anew: bool = False
-    reason: str | None = None
+    reason: Reason | None = None
     position: int = 0
 
 
@@ -45,7 +46,7 @@ class Result:
 
     item: Item
     outcome: Outcome
-    reason: str | None = None
+    reason: Reason | None = None
     data: bytes = b""
 
 
@@ -60,7 +61,7 @@ class Progress:
     unchanged: int = 0
     removed: int = 0
     failed: int = 0
-    errors: tuple[tuple[str, str], ...] = ()
+    errors: tuple[tuple[str, Reason], ...] = ()
     """(source URI, reason), at most `MOST_ERRORS`."""
 
 
@@ -175,7 +176,7 @@ def count_removed(connection: Connection, job: str, documents: Sequence[str]) ->
         connection.execute(insert(tables.items), rows)
 
 
-def abandon(engine: Engine, job: str, knowledge_base: str, reason: str | None) -> None:
+def abandon(engine: Engine, job: str, knowledge_base: str, reason: Reason | None) -> None:
     """What a job that stops early leaves undone: documents that were never read fail with `reason`, or, without one,
     leave the file table; the others are as they were.
     """
@@ -212,7 +213,7 @@ def progress(engine: Engine, job: str) -> Progress:
         unchanged=by_outcome.get("unchanged", 0),
         removed=removed,
         failed=by_outcome.get("failed", 0),
-        errors=tuple((row.source_uri, row.reason or "") for row in errors),
+        errors=tuple((row.source_uri, row.reason) for row in errors if row.reason),
     )
 
 

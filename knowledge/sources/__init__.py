@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from devops_chatbot.i18n import Reason
 from knowledge.graph import DOCUMENTS, Edge, EdgeType, GraphSchema, Node, NodeLabel
 from knowledge.model import Chunk, ParsedDocument, Source, Version
 from knowledge.registry import Registry, registry
@@ -23,7 +24,7 @@ class SourceDocument:
     path: str
     size: int = 0
     mtime_ns: int = 0
-    reason: str | None = None
+    reason: Reason | None = None
 
 
 class SourceKind(Protocol):

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from devops_chatbot.errors import StoreUnavailable, TooLarge, UnsupportedFile
+from devops_chatbot.i18n import Reason
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 MEGABYTE = 1024 * 1024
@@ -56,7 +57,7 @@ class Refused:
     """A member that was not unpacked, and why."""
 
     name: str
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,7 @@ class _Work:
         self._packed = max(1, archive.stat().st_size)
         self._written = 0
         self._members = 0
-        self._oversize = f"it is larger than {limits.file_mb} MB (knowledge.max_file_mb)"
+        self._oversize = Reason("archive.member_too_large", most_mb=limits.file_mb)
         self.files = 0
         self.refused: list[Refused] = []
 
@@ -120,19 +121,19 @@ class _Work:
                     continue
                 name = self._counted(_zip_name(member))
                 if member.flag_bits & 1:
-                    self._refuse(name, "it is protected by a password")
+                    self._refuse(name, Reason("archive.password"))
                 elif member.external_attr >> 28 not in (0, 8):
-                    self._refuse(name, "it is a link or a device, not a file")
+                    self._refuse(name, Reason("archive.link"))
                 elif (target := self._target(name)) is not None:
                     try:
                         with opened.open(member) as content:
                             self._write(name, content, target)
                     except (zipfile.BadZipFile, zlib.error, EOFError, lzma.LZMAError) as error:
                         target.unlink(missing_ok=True)
-                        self._refuse(name, f"it is damaged: {error}")
+                        self._refuse(name, Reason("archive.damaged", error=error))
                     except (RuntimeError, NotImplementedError) as error:
                         target.unlink(missing_ok=True)
-                        self._refuse(name, f"it is packed in a way that cannot be read: {error}")
+                        self._refuse(name, Reason("archive.strange_packing", error=error))
 
     def tar(self) -> None:
         with (
@@ -145,7 +146,7 @@ class _Work:
                 name = self._counted(_readable(member.name.encode("utf-8", "surrogateescape")))
                 content = opened.extractfile(member) if member.isreg() else None
                 if content is None:
-                    self._refuse(name, "it is a link or a device, not a file")
+                    self._refuse(name, Reason("archive.link"))
                 elif member.size > self._limits.file_mb * MEGABYTE:
                     self._spend(member.size)  # passing over it costs as much as reading it
                     self._refuse(name, self._oversize)
@@ -164,8 +165,8 @@ class _Work:
             raise self._too_many()
         return name
 
-    def _refuse(self, name: str, reason: str) -> None:
-        self.refused.append(Refused(name=name[:500], reason=f"Not taken from the archive: {reason}."))
+    def _refuse(self, name: str, why: Reason) -> None:
+        self.refused.append(Refused(name=name[:500], reason=Reason("archive.not_taken", why=why)))
 
     def _target(self, name: str) -> Path | None:
         """Where a member goes, or None when its name leads out of the folder or cannot be a file's name."""
@@ -174,19 +175,19 @@ class _Work:
         parts = [part for part in path.parts if part != "."]
         bad = not parts or path.is_absolute() or ".." in parts or (len(parts[0]) == 2 and parts[0][1] == ":")
         if bad or any(ord(c) < 32 or ord(c) == 127 for c in plain) or not _fits(parts):
-            self._refuse(name, "its name leads out of the folder or is no file name")
+            self._refuse(name, Reason("archive.bad_name"))
             return None
         target = self._into.joinpath(*parts)
         if not target.parent.resolve().is_relative_to(self._into):
-            self._refuse(name, "its name leads out of the folder")
+            self._refuse(name, Reason("archive.leads_out"))
             return None
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            self._refuse(name, "a file of the same archive stands where its folder should be")
+            self._refuse(name, Reason("archive.file_for_folder"))
             return None
         if target.exists():
-            self._refuse(name, "another file of the same archive has this name")
+            self._refuse(name, Reason("archive.name_twice"))
             return None
         return target
 

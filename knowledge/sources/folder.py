@@ -17,7 +17,6 @@ from knowledge.sources.archives import is_archive
 
 SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "CVS"})
 """Folders that hold other people's files; hidden ones (`.git`, `.venv`) are skipped as well."""
-ARCHIVE = "It is an archive, and those in a followed folder are not opened. Unpack it there, or upload it."
 NOT_TEXT = ("image", "audio", "video", "font")
 """Kinds of files that are passed over among the files of a folder or an archive; alone they are refused by name."""
 
@@ -36,12 +35,12 @@ class FolderSources:
         unreadable: list[SourceDocument] = []
 
         def note(uri: str, error: OSError) -> None:
-            reason = f"It cannot be read ({error.strerror}). What was taken in from it before stays. Check its rights."
+            reason = Reason("document.unreadable", error=error.strerror)
             unreadable.append(SourceDocument(uri=uri, path="", reason=reason))
 
         for file in files_below(root, unreadable=note):
             if is_archive(file.uri):
-                yield SourceDocument(uri=file.uri, path="", size=file.size, reason=ARCHIVE)
+                yield SourceDocument(uri=file.uri, path="", size=file.size, reason=Reason("document.archive_in_folder"))
             elif not passed_over(file):
                 yield SourceDocument(uri=file.uri, path=str(file.path), size=file.size, mtime_ns=file.mtime_ns)
         yield from unreadable

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from devops_chatbot.errors import SandboxUnavailable, TooLarge
+from devops_chatbot.i18n import Reason
 from sandbox.docker import frames
 from sandbox.docker.engine import Engine, Stream
 from sandbox.docker.frames import BrokenFrames, Header
 from sandbox.docker.hardening import ContainerOptions
-from sandbox.docker.supervisor_client import Gone, SupervisorClient
+from sandbox.docker.supervisor_client import CLOSED, Gone, SupervisorClient
 from sandbox.docker.transcript import Transcript, entries, number
 from sandbox.model import Execution, FileEntry, Limits, Watch
 
@@ -52,7 +53,7 @@ class Container:
         self.languages = tuple(str(name) for name in languages) if isinstance(languages, list) else ()
 
     @property
-    def gone(self) -> str | None:
+    def gone(self) -> Reason | None:
         """Why the container has ended; None while it lives."""
         return self._client.reason if self._client.gone.is_set() else None
 
@@ -105,12 +106,11 @@ class Container:
             except (TimeoutError, BrokenFrames, Gone) as error:
                 late = isinstance(error, TimeoutError)
                 if late:
-                    self.close("it did not answer after its deadline and was ended")
+                    self.close(Reason("gone.no_answer"))
                 elif isinstance(error, BrokenFrames):
-                    self.close(f"its supervisor was misused ({error}) and the container ended")
-                return said.cut_off(
-                    time.monotonic() - started, timed_out=late, why=f"the container has gone: {self.gone or error}"
-                )
+                    self.close(Reason("gone.misused", error=error))
+                why = Reason("run.container_gone", reason=self.gone or error)
+                return said.cut_off(time.monotonic() - started, timed_out=late, why=why)
 
     def put(self, path: str, data: Iterable[bytes]) -> FileEntry:
         """Write a file; it appears when it is whole."""
@@ -152,7 +152,7 @@ class Container:
         """Nothing, when the supervisor answers."""
         self._client.call("ping")
 
-    def close(self, reason: str = "it was closed") -> None:
+    def close(self, reason: Reason = CLOSED) -> None:
         """End the container. Never raises: what the engine does not remove now, the next sweep does."""
         with self._closing:
             if self._closed:

@@ -101,7 +101,7 @@ class Engine:
     @property
     def address(self) -> str:
         """Where the engine is, for people."""
-        return self._address or "the local Docker engine"
+        return self._address or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 
     def info(self) -> EngineInfo:
         """Version and runtimes of the engine."""
@@ -221,12 +221,8 @@ class Engine:
             yield
         except (DockerException, RequestException, OSError) as error:
             text = str(getattr(error, "explanation", None) or error)
-            reason = f"refused: {text.strip()}"
             if "FileNotFoundError" in text or "ConnectionRefused" in text or "Connection refused" in text:
-                reason = (
-                    "does not answer. Install and start it (on Debian: apt-get install docker.io), or name another one in "
-                    "sandbox.engine or sandbox.servers."
-                )
-            elif "PermissionError" in text or "Permission denied" in text:
-                reason = "may not be used by this user. Run the sandbox server as a user who may, and name it in sandbox.servers."
-            raise SandboxUnavailable(f"{self.address} {reason}") from error
+                raise SandboxUnavailable("sandbox.engine_silent", engine=self.address) from error
+            if "PermissionError" in text or "Permission denied" in text:
+                raise SandboxUnavailable("sandbox.engine_forbidden", engine=self.address) from error
+            raise SandboxUnavailable("sandbox.engine_refused", engine=self.address, error=text.strip()) from error

@@ -1,7 +1,6 @@
 """A session: what one person sees of a container, and of the fresh one that takes its place when it has gone."""
 
 import contextlib
-import dataclasses
 import itertools
 import secrets
 import threading
@@ -10,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from devops_chatbot.errors import BadRequest, ChatbotError, Conflict, NotFound, SandboxUnavailable, TooLarge
+from devops_chatbot.i18n import Reason
 from sandbox.docker.container import Container
-from sandbox.docker.supervisor_client import Gone
+from sandbox.docker.supervisor_client import CLOSED, Gone
 from sandbox.egress import Egress
 from sandbox.model import Execution, FileEntry, Limits, SessionInfo, Watch
 
@@ -50,8 +50,8 @@ class LocalSession:
         self._runs = 0
         self._busy = threading.Lock()
         self._changing = threading.RLock()
-        self._closed_because = ""
-        self._untold = ""
+        self._closed_because: Reason | None = None
+        self._untold: Reason | None = None
         self._container = self._fresh()
 
     @property
@@ -100,7 +100,7 @@ class LocalSession:
             raise Conflict("sandbox.busy")
         try:
             container, replaced = self._living()
-            replaced, self._untold = replaced or self._untold, ""
+            replaced, self._untold = replaced or self._untold, None
             execution = container.run(
                 text,
                 language=language or self._language,
@@ -115,8 +115,7 @@ class LocalSession:
         self._runs += 1
         if not replaced:
             return execution
-        news = f"this ran in a fresh container, without the earlier variables and files: the one before has gone ({replaced})"
-        return dataclasses.replace(execution, state_lost=True, why="; ".join(filter(None, (execution.why, news))))
+        return execution.with_news(Reason("run.fresh_container", reason=replaced))
 
     def interrupt(self) -> None:
         """See `Session`."""
@@ -129,19 +128,19 @@ class LocalSession:
         """See `Session`."""
         with self._changing:
             self._check_open()
-            self._container.close("the session was reset")
+            self._container.close(Reason("gone.reset"))
             self._container = self._fresh()
             self._used_at = time.time()
 
     def close(self) -> None:
         """See `Session`."""
-        self._end("it was closed")
+        self._end(CLOSED)
 
     def expire(self) -> None:
         """Close it because nobody used it; nothing when somebody began to use it in the meantime."""
         with self._changing:
             if time.time() >= self.expires_at:
-                self._end(f"nobody used it for {self._idle_s:g} seconds, or it grew too old")
+                self._end(Reason("gone.expired", seconds=self._idle_s))
 
     def living_container(self) -> Container:
         """The container, for its files; the next run says so when it is a fresh one. Raises `NotFound` after `close`."""
@@ -150,7 +149,7 @@ class LocalSession:
         self._untold = gone or self._untold
         return container
 
-    def _end(self, because: str) -> None:
+    def _end(self, because: Reason) -> None:
         with self._changing:
             if self._closed_because:
                 return
@@ -160,15 +159,15 @@ class LocalSession:
 
     def _check_open(self) -> None:
         if self._closed_because:
-            raise NotFound(f"The sandbox session {self.id!r} is not there any more: {self._closed_because}.")
+            raise NotFound("sandbox.session_gone", id=self.id, why=self._closed_because)
 
-    def _living(self) -> tuple[Container, str]:
+    def _living(self) -> tuple[Container, Reason | None]:
         """A container that lives, and why the one before it ended when this one is new."""
         with self._changing:
             self._check_open()
             gone = self._container.gone
             if gone is None:
-                return self._container, ""
+                return self._container, None
             self._container.close()
             self._container = self._fresh()
             return self._container, gone
@@ -182,7 +181,7 @@ class LocalSession:
             container.open(self._language, egress=egress, authorities=egress.authorities if egress is not None else b"")
         except Gone as error:
             container.close()
-            raise SandboxUnavailable(f"The container of the session has gone: {error}. Try again.") from error
+            raise SandboxUnavailable("sandbox.container_gone", error=error) from error
         except ChatbotError:
             container.close()
             raise

@@ -9,26 +9,30 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from devops_chatbot.errors import BadRequest, ChatbotError, Conflict, NotFound, TooLarge
+from devops_chatbot.i18n import Reason
 from sandbox.docker import frames
 from sandbox.docker.engine import Stream
 from sandbox.docker.frames import BrokenFrames, Header
 
 CALL_TIMEOUT_S = 30.0
 log = logging.getLogger(__name__)
+CLOSED = Reason("gone.closed")
 
 Frame = tuple[Header, bytes]
-_REFUSALS: dict[str, type[ChatbotError]] = {
-    "not_found": NotFound,
-    "bad_path": BadRequest,
-    "bad_language": BadRequest,
-    "too_large": TooLarge,
-    "full": TooLarge,
-    "busy": Conflict,
+_REFUSALS: dict[str, tuple[type[ChatbotError], Reason]] = {
+    "not_found": (NotFound, Reason("sandbox.no_file")),
+    "too_large": (TooLarge, Reason("sandbox.folder_full")),
+    "full": (TooLarge, Reason("sandbox.folder_full")),
+    "busy": (Conflict, Reason("sandbox.busy")),
 }
 
 
 class Gone(Exception):
-    """The container has ended, or does not speak our protocol any more."""
+    """The container has ended, or does not speak our protocol any more, for this reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class SupervisorClient:
@@ -49,7 +53,7 @@ class SupervisorClient:
         self._on_tunnel = on_tunnel
         self._hello: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self.gone = threading.Event()
-        self.reason = ""
+        self.reason = CLOSED
         self._reader = threading.Thread(target=self._read, name="sandbox-channel", daemon=True)
         self._reader.start()
 
@@ -60,7 +64,7 @@ class SupervisorClient:
         except queue.Empty:
             frame = None
         if frame is None:
-            raise Gone(self.reason or "it did not start in time")
+            raise Gone(self.reason if self.gone.is_set() else Reason("gone.not_started"))
         return frame[0]
 
     def send(self, header: Header, body: bytes = b"") -> None:
@@ -69,7 +73,7 @@ class SupervisorClient:
             with self._sending:
                 self._stream.send(frames.pack(header, body))
         except OSError as error:
-            self.close(f"it does not take what we send: {error}")
+            self.close(Reason("gone.deaf", error=error))
             raise Gone(self.reason) from error
 
     def call(self, operation: str, body: bytes = b"", **arguments: object) -> Frame:
@@ -82,7 +86,7 @@ class SupervisorClient:
             try:
                 return conversation.next(self._patience_s)
             except TimeoutError:
-                self.close(f"it did not answer within {self._patience_s:g} seconds")
+                self.close(Reason("gone.silent", seconds=self._patience_s))
                 raise Gone(self.reason) from None
 
     @contextlib.contextmanager
@@ -100,7 +104,7 @@ class SupervisorClient:
             with self._lock:
                 del self._waiting[number]
 
-    def close(self, reason: str = "it was closed") -> None:
+    def close(self, reason: Reason = CLOSED) -> None:
         """End the stream, and with it the container's process."""
         with self._lock:
             if not self.gone.is_set():
@@ -112,18 +116,19 @@ class SupervisorClient:
 
     def _read(self) -> None:
         unpacker = frames.Unpacker()
-        complaint = ""
+        complaint = Reason("gone.ended")
         try:
             for kind, piece in self._stream.pieces():
                 if kind != 1:
-                    complaint = piece.decode("utf-8", "replace").strip()[-500:]
-                    log.warning("a sandbox's supervisor says: %s", complaint)
+                    said = piece.decode("utf-8", "replace").strip()[-500:]
+                    log.warning("a sandbox's supervisor says: %s", said)
+                    complaint = Reason("gone.complained", said=said)
                     continue
                 for header, body in unpacker.feed(piece):
                     self._dispatch(header, body)
         except BrokenFrames as error:
-            complaint = str(error)
-        self.close(complaint or "its container has ended")
+            complaint = Reason("gone.misused", error=error)
+        self.close(complaint)
 
     def _dispatch(self, header: Header, body: bytes) -> None:
         if "tunnel" in header:
@@ -157,6 +162,7 @@ class Conversation:
             raise Gone(self.client.reason)
         refusal = frame[0].get("refused")
         if refusal is not None:
-            error = _REFUSALS.get(str(refusal), BadRequest)
-            raise error(f"In the sandbox: {frame[0].get('detail', refusal)}.")
+            detail = frame[0].get("detail", refusal)
+            kind, reason = _REFUSALS.get(str(refusal), (BadRequest, Reason("sandbox.refused", detail=detail)))
+            raise kind(reason)
         return frame

@@ -8,6 +8,7 @@ from typing import cast
 
 from pydantic import BaseModel, ValidationError, model_validator
 
+from devops_chatbot.i18n import Reason
 from devops_chatbot.values import from_object
 from sandbox.docker.frames import BrokenFrames, Header
 from sandbox.model import TABLE_MIME, Artifact, ArtifactKind, Execution, FileEntry, OutputChunk, Stream, Watch
@@ -17,6 +18,15 @@ MAX_ROWS, MAX_COLUMNS = 1000, 100
 """As many as the drivers show: whoever draws a table relies on it."""
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 SHOWN_MIMES = {"image/png", "image/svg+xml", TABLE_MIME, PLOTLY_MIME}
+
+
+_REASONS = {
+    "the kernel ended a process of the session": Reason("run.process_ended"),
+    "the session has no process left to start the interpreter with": Reason("run.no_process_left"),
+    "interrupted before it began": Reason("run.interrupted_before"),
+    "the interpreter did not start in time": Reason("run.interpreter_late"),
+    "it did not stop when asked to, so every process of the session was ended": Reason("run.ended_by_force"),
+}
 
 
 class Transcript:
@@ -50,11 +60,11 @@ class Transcript:
             mime = mimetypes.guess_type(entry.path)[0] or "application/octet-stream"
             self._show(Artifact(kind="file", name=entry.path, mime=mime, size=entry.size))
         try:
-            return self._execution({**done, "why": str(done.get("why", ""))[:500]})
+            return self._execution({**done, "why": _why(str(done.get("why", ""))[:500])})
         except ValidationError as error:
             raise BrokenFrames("an end that is none") from error
 
-    def cut_off(self, seconds: float, *, timed_out: bool, why: str) -> Execution:
+    def cut_off(self, seconds: float, *, timed_out: bool, why: Reason) -> Execution:
         """What there is of it, when the container went in the middle."""
         return self._execution(
             {"exit_code": 137, "seconds": seconds, "timed_out": timed_out, "state_lost": True, "why": why}
@@ -130,3 +140,13 @@ def number(value: object) -> int:
     if not isinstance(value, int):
         raise BrokenFrames("a number is missing")
     return value
+
+
+def _why(said: str) -> Reason | None:
+    """What the supervisor gives as the reason of an end; words of another version of it are shown as they are."""
+    memory, signal = "out of memory: ", "the interpreter was ended by signal "
+    if said.startswith(memory):
+        return Reason("run.out_of_memory", why=_why(said.removeprefix(memory)) or "")
+    if said.startswith(signal):
+        return Reason("run.signal", number=said.removeprefix(signal))
+    return _REASONS.get(said) or (Reason.parse(said) if said else None)

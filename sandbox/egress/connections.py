@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from devops_chatbot.i18n import Reason
 from sandbox.docker.frames import Header
 from sandbox.docker.supervisor_client import Gone
 from sandbox.egress.authority import Authority
@@ -86,7 +87,7 @@ class Egress:
     def send(self, header: Header, body: bytes = b"") -> None:
         """To the container. Raises `Gone`."""
         if self._container is None:
-            raise Gone("there is no container")
+            raise Gone(Reason("gone.never"))
         self._container.send_tunnel(header, body)
 
     def forget(self, number: int) -> None:

@@ -13,6 +13,7 @@ import httpx
 
 from devops_chatbot import errors
 from devops_chatbot.errors import ChatbotError, NotFound, SandboxUnavailable
+from devops_chatbot.i18n import Reason
 from devops_chatbot.values import from_json, from_page
 from sandbox.http.client import Server, ServerAddress, ServerGone, failure
 from sandbox.model import (
@@ -30,7 +31,7 @@ from sandbox.model import (
 
 READY_TIMEOUT = httpx.Timeout(5.0)
 """A server that hangs holds up whoever opens a session no longer than this."""
-_Rooms: TypeAlias = "tuple[list[tuple[Server, SandboxReadiness]], list[str]]"
+_Rooms: TypeAlias = "tuple[list[tuple[Server, SandboxReadiness]], list[Reason]]"
 
 
 class RemoteSandbox:
@@ -52,10 +53,11 @@ class RemoteSandbox:
         """See `Sandbox`; the numbers are those of all servers together."""
         found, problems = self._rooms()
         if not found:
-            raise SandboxUnavailable("; ".join(problems) or "No sandbox server is named in sandbox.servers.")
+            raise _none_answers(problems)
         return replace(
             found[0][1],
-            engine=", ".join([*(server.url for server, _ in found), *(f"not there: {each}" for each in problems)]),
+            engine=", ".join(server.url for server, _ in found),
+            missing=tuple(problems),
             languages=tuple(sorted(set.intersection(*(set(each.languages) for _, each in found)))),
             sessions=sum(each.sessions for _, each in found),
             warm=sum(each.warm for _, each in found),
@@ -78,7 +80,7 @@ class RemoteSandbox:
             try:
                 session = server.one(SessionInfo, "POST", "/api/v1/sandboxes", caller=caller, json=body)
             except SandboxUnavailable as error:
-                problems = [*problems, str(error)]
+                problems = [*problems, error.reason]
                 continue
             except errors.LimitReached as error:  # there; another server counts this caller's sessions anew
                 full = error
@@ -88,7 +90,7 @@ class RemoteSandbox:
             return RemoteSession(server, session.id, caller, self._forget)
         if full is not None:
             raise full
-        raise SandboxUnavailable("; ".join(problems) or "No sandbox server is named in sandbox.servers.")
+        raise _none_answers(problems)
 
     def get(self, session_id: str, *, caller: str | None = None) -> "RemoteSession":
         """See `Sandbox`."""
@@ -97,7 +99,7 @@ class RemoteSandbox:
             try:
                 info = server.one(SessionInfo, "GET", f"/api/v1/sandboxes/{quote(session_id, safe='')}", caller=caller)
             except SandboxUnavailable as error:
-                missing = NotFound(f"The sandbox session {session_id!r} was on a server that is gone: {error}")
+                missing = NotFound("sandbox.on_lost_server", id=session_id, error=error)
                 continue
             except NotFound:
                 continue
@@ -137,7 +139,7 @@ class RemoteSandbox:
         for client in self._own:
             client.close()
 
-    def _by_room(self) -> "tuple[Sequence[Server], Sequence[str]]":
+    def _by_room(self) -> "tuple[Sequence[Server], Sequence[Reason]]":
         """The servers, the one with the most room first; equals take turns."""
         if len(self._servers) == 1:
             return self._servers, []
@@ -158,7 +160,7 @@ class RemoteSandbox:
                 )
                 found.append((server, ready))
             except SandboxUnavailable as error:
-                problems.append(str(error))
+                problems.append(error.reason)
         return found, problems
 
     def _forget(self, session_id: str) -> None:
@@ -246,7 +248,7 @@ class RemoteSession:
             yield
         except ServerGone as error:
             self._forget(self._id)
-            raise NotFound(f"The sandbox session {self._id!r} was on a server that is gone: {error}") from error
+            raise NotFound("sandbox.on_lost_server", id=self._id, error=error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,12 @@ class RemoteFiles:
     def delete(self, path: str) -> None:
         """See `Files`."""
         self.session.call("DELETE", _file(path))
+
+
+def _none_answers(problems: Sequence[Reason]) -> SandboxUnavailable:
+    if not problems:
+        return SandboxUnavailable("sandbox.no_server")
+    return SandboxUnavailable("sandbox.none_answers", problems=problems)
 
 
 def _file(path: str) -> str:

@@ -9,23 +9,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
+from devops_chatbot.i18n import Reason
 from sandbox.docker.hardening import SHARED_MB, ContainerOptions, HostOptions
 from sandbox.model import Limits
 
 Relax = Callable[[ContainerOptions], ContainerOptions]
 LIMITS = Limits(seconds=20, memory_mb=256, cpus=1, processes=40, disk_mb=48, open_files=256, output_bytes=1_000_000)
-TOUCHES_HOST = "lifting this protection would touch the host"
+TOUCHES_HOST = Reason("attack.would_touch_the_host")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:
     """One attack. `control_limits` and `relax` say how its control's container differs."""
 
-    name: str
+    name: Reason
     code: str
     control_limits: Limits | None = None
     relax: Relax | None = None
-    no_control: str = ""
+    no_control: Reason | None = None
     ends_by_force: bool = False
     """Whether it counts as held when the kernel ends the code before it can say so."""
 
@@ -97,7 +98,7 @@ UNCONFINED = ["seccomp=unconfined", "no-new-privileges:true"]
 
 ATTACKS: tuple[Attack, ...] = (
     Attack(
-        name="fork bomb",
+        name=Reason("attack.fork_bomb"),
         code="""
 import os, signal, time
 print('tried', flush=True)
@@ -116,13 +117,13 @@ for pid in children: os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
         control_limits=replace(LIMITS, processes=220),
     ),
     Attack(
-        name="memory flood",
+        name=Reason("attack.memory_flood"),
         code="print('tried', flush=True)\nx = bytearray(400 << 20)\nprint('broke')",
         control_limits=replace(LIMITS, memory_mb=640),
         ends_by_force=True,
     ),
     Attack(
-        name="disk flood",
+        name=Reason("attack.disk_flood"),
         code=_TRY
         + """
 def flood():
@@ -134,12 +135,12 @@ attempt(flood)
         control_limits=replace(LIMITS, disk_mb=120, memory_mb=400),
     ),
     Attack(
-        name="inode flood",
+        name=Reason("attack.inode_flood"),
         code=_TRY + "def flood():\n    for n in range(20_000): open(f'n{n}', 'w').close()\nattempt(flood)",
         relax=with_folders(r",nr_inodes=\d+", ""),
     ),
     Attack(
-        name="shared memory flood",
+        name=Reason("attack.shared_memory_flood"),
         code=_TRY
         + """
 def flood():
@@ -150,50 +151,50 @@ attempt(flood)
         relax=with_folders(rf"size={SHARED_MB}m", "size=64m"),
     ),
     Attack(
-        name="file-descriptor flood",
+        name=Reason("attack.file_descriptor_flood"),
         code=_TRY + "import os\nattempt(lambda: [os.open('/dev/null', os.O_RDONLY) for _ in range(1000)])",
         control_limits=replace(LIMITS, open_files=2048),
     ),
     Attack(
-        name="network: the host",
+        name=Reason("attack.network_the_host"),
         code=_NETWORK + _TRY + "attempt(lambda: socket.create_connection((gateway(), PORT), timeout=2))",
         relax=on_the_bridge,
     ),
     Attack(
-        name="network: any way out",
+        name=Reason("attack.network_any_way_out"),
         code=_TRY + "import socket\nnames = [n for _, n in socket.if_nameindex() if n != 'lo']\n"
         "def look():\n    if not names: raise OSError('no interface but lo')\nattempt(look)",
         relax=on_the_bridge,
     ),
     Attack(
-        name="network: metadata address",
+        name=Reason("attack.network_metadata_address"),
         code=_TRY + "import socket\nattempt(lambda: socket.create_connection(('169.254.169.254', 80), timeout=2))",
-        no_control="this host may not be in a cloud",
+        no_control=Reason("attack.perhaps_no_cloud"),
     ),
     Attack(
-        name="network: DNS",
+        name=Reason("attack.network_dns"),
         code=_TRY + "import socket\nattempt(lambda: socket.getaddrinfo('example.org', 80))",
-        no_control="this host may have no DNS itself",
+        no_control=Reason("attack.perhaps_no_dns"),
     ),
     Attack(
-        name="network: raw packets",
+        name=Reason("attack.network_raw_packets"),
         code=_TRY + "import socket\nattempt(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW), "
         "lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))",
         relax=as_root(CapDrop=[], SecurityOpt=UNCONFINED),
     ),
     Attack(
-        name="mount",
+        name=Reason("attack.mount"),
         code=_CALL + "call(165, 40, b'none', b'/work', b'tmpfs', 0, None)",
         relax=as_root(CapDrop=[], CapAdd=["SYS_ADMIN"], SecurityOpt=["seccomp=unconfined", "apparmor=unconfined"]),
     ),
     Attack(
-        name="write to the root file system",
+        name=Reason("attack.write_to_the_root_file_system"),
         code=_TRY
         + "attempt(lambda: open('/usr/bin/python3', 'ab'), lambda: open('/etc/x', 'w'), lambda: open('/x', 'w'))",
         relax=as_root(ReadonlyRootfs=False, CapDrop=[]),
     ),
     Attack(
-        name="write to /proc and /sys",
+        name=Reason("attack.write_to_proc_and_sys"),
         code=_TRY
         + """
 def write(path):
@@ -206,19 +207,19 @@ attempt(*(lambda place=place: write(place) for place in places))
         no_control=TOUCHES_HOST,
     ),
     Attack(
-        name="capabilities",
+        name=Reason("attack.capabilities"),
         code="print('tried')\nlines = dict(l.split(':\\t', 1) for l in open('/proc/self/status').read().splitlines())\n"
         "has = int(lines['CapEff'], 16) | int(lines['CapPrm'], 16) | int(lines['CapBnd'], 16)\n"
         "print('broke' if has else 'held effective, permitted and bounding set are empty')",
         relax=without(CapDrop=[]),
     ),
     Attack(
-        name="ptrace",
+        name=Reason("attack.ptrace"),
         code=_CALL + "call(101, 117, 0, 0, 0, 0)",
         relax=without(SecurityOpt=UNCONFINED),
     ),
     Attack(
-        name="reading another process's memory",
+        name=Reason("attack.reading_another_process_memory"),
         code=_CALL
         + """
 import subprocess
@@ -234,27 +235,27 @@ child.kill()
         relax=without(SecurityOpt=UNCONFINED),
     ),
     Attack(
-        name="kernel keyring",
+        name=Reason("attack.kernel_keyring"),
         code=_CALL + "call(248, 217, b'user', b'selftest', b'x', 1, -2)",
         relax=without(SecurityOpt=UNCONFINED),
     ),
     Attack(
-        name="user namespace",
+        name=Reason("attack.user_namespace"),
         code=_CALL + "call(272, 97, 0x10000000)",
         relax=without(SecurityOpt=[*UNCONFINED, "apparmor=unconfined"]),
     ),
     Attack(
-        name="io_uring and bpf",
+        name=Reason("attack.io_uring_and_bpf"),
         code=_CALL + "parameters = ctypes.create_string_buffer(256)\ncall(425, 425, 4, parameters)",
         relax=without(SecurityOpt=UNCONFINED, Ulimits=[]),
     ),
     Attack(
-        name="device nodes",
+        name=Reason("attack.device_nodes"),
         code=_TRY + "import os, stat\nattempt(lambda: os.mknod('disk', stat.S_IFBLK | 0o600, os.makedev(254, 0)))",
         relax=as_root(CapDrop=[]),
     ),
     Attack(
-        name="setuid programs",
+        name=Reason("attack.setuid_programs"),
         code="""
 import os, stat
 print('tried')
@@ -266,7 +267,7 @@ print('held none in the image, and no new privileges' if barred and not found el
         relax=without(SecurityOpt=["seccomp=unconfined"]),
     ),
     Attack(
-        name="cgroup escape",
+        name=Reason("attack.cgroup_escape"),
         code=_TRY
         + """
 import glob, os
@@ -279,7 +280,7 @@ attempt(*(lambda place=place: write(place) for place in places[:40]), *makes)
         no_control=TOUCHES_HOST,
     ),
     Attack(
-        name="search for the engine's socket",
+        name=Reason("attack.search_for_the_engine_socket"),
         code="""
 import os, stat
 print('tried')
@@ -296,13 +297,13 @@ print(f'broke {found} {mounts}' if found or mounts else 'held no socket and no m
         no_control=TOUCHES_HOST,
     ),
     Attack(
-        name="reaching into the supervisor",
+        name=Reason("attack.reaching_into_the_supervisor"),
         code=_TRY
         + "import os, resource\nplaces = ('mem', 'environ', 'fd/1', 'fd/0')\n"
         "attempt(*(lambda p=p: open(f'/proc/WHO/{p}', 'rb').read(1) for p in places), "
         "lambda: os.listdir('/proc/WHO/fd'), lambda: resource.prlimit(int('WHO'), resource.RLIMIT_NOFILE, (9, 9)))".replace(
             "WHO", "1"
         ),
-        no_control="shown by `reading another process's memory`",
+        no_control=Reason("attack.shown_by", attack=Reason("attack.reading_another_process_memory")),
     ),
 )

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from devops_chatbot.errors import ChatbotError, SandboxUnavailable
+from devops_chatbot.i18n import Reason
 from sandbox.docker.container import Container
 from sandbox.docker.engine import Engine
 from sandbox.docker.hardening import ContainerOptions, container_options
@@ -19,7 +20,7 @@ from sandbox.docker.supervisor_client import Gone
 from sandbox.model import AttackResult, Execution, Limits
 from sandbox.selftest.attacks import ATTACKS, LIMITS, Attack
 
-_Verdict = tuple[bool, str, str]
+_Verdict = tuple[bool, Reason, Reason]
 """Whether it held, what happened, and what happens without the protection."""
 
 
@@ -37,18 +38,18 @@ def run(
     # A port of this host that anybody who reaches the host can reach, for as long as the self-test runs.
     with socket.create_server(("0.0.0.0", 0)) as bait:  # noqa: S104
         port = str(bait.getsockname()[1])
-        tries: dict[str, Callable[[_Field], _Verdict]] = {
-            attack.name: partial(_attempt, replace(attack, code=attack.code.replace("PORT", port)))
+        tries: list[tuple[Reason, Callable[[_Field], _Verdict]]] = [
+            (attack.name, partial(_attempt, replace(attack, code=attack.code.replace("PORT", port))))
             for attack in ATTACKS
-        }
-        for name, attempt in (tries | _SESSIONS).items():
+        ]
+        for name, attempt in (*tries, *_SESSIONS):
             begun = time.monotonic()
             try:
                 held, detail, control = attempt(field)
             except SandboxUnavailable as error:
                 if not results:
                     engine.ping()  # no engine at all is an error; a session that ended is a result
-                held, detail, control = False, str(error), "not tried"
+                held, detail, control = False, error.reason, Reason("attack.not_tried")
             seconds = time.monotonic() - begun
             results.append(AttackResult(attack=name, held=held, detail=detail, control=control, seconds=seconds))
             say(results[-1])
@@ -90,7 +91,7 @@ class _Field:
             container.open("python")
             yield container
         except Gone as error:
-            raise SandboxUnavailable(f"the container has gone: {error}") from error
+            raise SandboxUnavailable("sandbox.container_gone", error=error) from error
         finally:
             container.close()
 
@@ -110,23 +111,24 @@ def _attempt(attack: Attack, field: _Field) -> _Verdict:
     tried = lines[0] == "tried"
     verdict = next((line for line in lines if line.startswith(("held", "broke"))), "")
     if not verdict and attack.ends_by_force and execution.exit_code in (1, 137):
-        verdict = f"held {execution.why or 'ended by the kernel'}"
+        verdict = f"held {execution.why or ''}"
     held = tried and verdict.startswith("held") and after is not None and after.stdout == "next\n"
     if not tried:
-        detail = f"the attack did not run: {execution.stderr[-200:] or execution.why}"
-    elif held:
-        detail = verdict.removeprefix("held").strip()
+        detail = Reason("attack.did_not_run", why=execution.stderr[-200:] or execution.why or "")
+    elif held and attack.ends_by_force and execution.exit_code in (1, 137):
+        detail = execution.why or Reason("run.process_ended")
     else:
-        detail = verdict or execution.stderr[-200:] or execution.why
+        said = verdict.removeprefix("held").strip() if held else verdict or execution.stderr[-200:]
+        detail = Reason("attack.said", said=said or execution.why or "")
     if attack.no_control:
-        return held, detail, f"not shown: {attack.no_control}"
+        return held, detail, Reason("attack.not_shown", why=attack.no_control)
     try:
         relax = attack.relax or (lambda options: options)
         with field.container(attack.control_limits or LIMITS, relax) as container:
-            said = _execute(container, attack.code).stdout
+            printed = _execute(container, attack.code).stdout
     except ChatbotError as error:
-        return held, detail, f"could not run: {error}"
-    return held, detail, "succeeds" if "broke" in said else f"did not succeed: {said[-80:].strip()}"
+        return held, detail, Reason("attack.could_not_run", error=error)
+    return held, detail, _shown("broke" in printed)
 
 
 def _output_flood(field: _Field) -> _Verdict:
@@ -135,7 +137,11 @@ def _output_flood(field: _Field) -> _Verdict:
         flooded = _execute(container, code)
         free = _execute(container, code, output_bytes=4_000_000)
     held = flooded.truncated and len(flooded.stdout) == LIMITS.output_bytes
-    return held, f"{len(flooded.stdout)} of 3000000 bytes came out", _shown(len(free.stdout) == 3_000_000)
+    return (
+        held,
+        Reason("attack.bytes_came_out", bytes=len(flooded.stdout), of=3_000_000),
+        _shown(len(free.stdout) == 3_000_000),
+    )
 
 
 _BURN = """
@@ -162,8 +168,8 @@ def _cpu_flood(field: _Field) -> _Verdict:
         free = float(_execute(container, _BURN).stdout.split()[-1])
     return (
         used < 0.7,
-        f"two busy processes with cpus=0.5 used {used:.2f} of a CPU",
-        _shown(free > 0.7) if free > 0.7 else "not shown: the host is busy",
+        Reason("attack.cpu_used", cpus=0.5, used=used),
+        _shown(True) if free > 0.7 else Reason("attack.not_shown", why=Reason("attack.host_busy")),
     )
 
 
@@ -179,7 +185,7 @@ def _ignoring_signals(field: _Field) -> _Verdict:
         took = time.monotonic() - begun
         after = _execute(container, "print('next')")
     held = ended.timed_out and ended.stdout == "tried\n" and took < 5 and after.stdout == "next\n"
-    return held, f"ended {took:.1f} s after its start with a deadline of 0.5 s", _shown(longer.seconds > 1.9)
+    return held, Reason("attack.ended_after", seconds=took, deadline=0.5), _shown(longer.seconds > 1.9)
 
 
 _LEAVE = """
@@ -209,7 +215,7 @@ def _leaving_processes(field: _Field) -> _Verdict:
         left = int(_execute(container, _COUNT).stdout)
         _execute(container, "import time\ntime.sleep(9)", seconds=0.3)
         after = int(_execute(container, _COUNT).stdout)
-    return after <= few, f"{left} processes before the next deadline, {after} after it", _shown(left >= few + 5)
+    return after <= few, Reason("attack.processes_left", before=left, after=after), _shown(left >= few + 5)
 
 
 def _reading_another_session(field: _Field) -> _Verdict:
@@ -224,7 +230,7 @@ def _reading_another_session(field: _Field) -> _Verdict:
         for folder in ("/work", "/tmp", "/dev/shm"):  # noqa: S108 - paths inside a container
             _execute(theirs, f"open('{folder}/note', 'w').write('{secret}'); None")
         seen, own = _execute(ours, look).stdout, _execute(theirs, look).stdout
-    return seen == "tried\nFalse\n", "nothing of it is seen", _shown(own == "tried\nTrue\n")
+    return seen == "tried\nFalse\n", Reason("attack.nothing_seen"), _shown(own == "tried\nTrue\n")
 
 
 def _starving_a_neighbour(field: _Field) -> _Verdict:
@@ -238,8 +244,8 @@ def _starving_a_neighbour(field: _Field) -> _Verdict:
         time.sleep(1)
         beside = statistics.median(float(_execute(neighbour, work).stdout) for _ in range(3))
         thread.join()
-    detail = f"its work takes {beside / alone:.1f} times as long beside 31 busy processes"
-    return beside < 4 * alone + 0.1, detail, "not shown: it would starve the host"
+    detail = Reason("attack.slowed", times=beside / alone, processes=31)
+    return beside < 4 * alone + 0.1, detail, Reason("attack.not_shown", why=Reason("attack.would_starve_the_host"))
 
 
 _EXHAUST = """
@@ -266,20 +272,20 @@ def _using_up_what_is_counted_by_user(field: _Field) -> _Verdict:
             left = _execute(neighbour, _ANY_LEFT).stdout
         with field.container(number=number) as same:
             control = _execute(same, _ANY_LEFT).stdout
-    detail = f"a neighbour still gets some when one took {taken[1]} watchers and {taken[2]} timers"
+    detail = Reason("attack.neighbour_gets_some", watchers=taken[1], timers=taken[2])
     return taken[0] == "tried" and left == "True\n", detail, _shown(control == "False\n")
 
 
-_SESSIONS: dict[str, Callable[[_Field], _Verdict]] = {
-    "output flood": _output_flood,
-    "CPU flood": _cpu_flood,
-    "ignoring signals": _ignoring_signals,
-    "leaving processes behind": _leaving_processes,
-    "reading another session": _reading_another_session,
-    "starving a neighbour": _starving_a_neighbour,
-    "using up what is counted by user": _using_up_what_is_counted_by_user,
-}
+_SESSIONS: tuple[tuple[Reason, Callable[[_Field], _Verdict]], ...] = (
+    (Reason("attack.output_flood"), _output_flood),
+    (Reason("attack.cpu_flood"), _cpu_flood),
+    (Reason("attack.ignoring_signals"), _ignoring_signals),
+    (Reason("attack.leaving_processes_behind"), _leaving_processes),
+    (Reason("attack.reading_another_session"), _reading_another_session),
+    (Reason("attack.starving_a_neighbour"), _starving_a_neighbour),
+    (Reason("attack.using_up_what_is_counted_by_user"), _using_up_what_is_counted_by_user),
+)
 
 
-def _shown(success: bool) -> str:
-    return "succeeds" if success else "did not succeed"
+def _shown(success: bool) -> Reason:
+    return Reason("attack.succeeds") if success else Reason("attack.did_not_succeed")

@@ -41,7 +41,7 @@ def test_half_a_character_is_refused_before_any_store_sees_it(client: Client, ur
         (b"[]", "body: expected an object"),
         (
             b'{"query": 5, "knowledge_bases": "Runbooks"}',
-            "body.query: expected text; body.knowledge_bases: expected a list",
+            "body.query: expected text in quotes; body.knowledge_bases: expected a list",
         ),
         (b'{"query": "x", "limit": "many"}', "body.limit: expected a whole number"),
         (b'{"query": "x", "limit": 1000}', "body.limit: expected a number less than or equal to 100"),

@@ -10,6 +10,7 @@ from patience import PATIENCE_S, wait_until
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError, NotFound
+from devops_chatbot.i18n import Reason
 from devops_chatbot.work import ENDED, Job
 
 PAGE = "# Page {0}\n\nPage {0} says what to do about disk number {0}.\n\n" + "More words about it. " * 60
@@ -54,7 +55,7 @@ def test_a_knowledge_base_can_be_deleted_while_a_job_fills_it(client: Client) ->
     until_running(client, job)
     client.delete_knowledge_base("Runbooks")
     ended = last(client, job)
-    assert (ended.state, ended.error) == ("cancelled", "The knowledge base was deleted.")
+    assert (ended.state, ended.error) == ("cancelled", Reason("knowledge_base.deleted"))
     with pytest.raises(NotFound):
         client.documents(base.id)
     assert not client.search("disk number", mode="lexical").hits
@@ -135,7 +136,7 @@ def test_odd_files_are_rows_and_not_a_failed_job(client: Client) -> None:
         ),
     )
     assert job.state == "done"
-    failed = {error.source_uri: error.reason for error in job.errors}
+    failed = {error.source_uri: str(error.reason) for error in job.errors}
     assert {"empty.md", "blank.txt", "wrong.pdf", "broken.zip"} <= set(failed)
     assert all(len(reason) > 10 for reason in failed.values()), failed
     assert {"good.md", "latin.txt", "big5.md"}.isdisjoint(failed)

@@ -101,7 +101,7 @@ def test_a_disk_that_fills_while_a_job_runs_fails_the_job_and_not_the_next_one(d
             ballast.truncate((disk / BALLAST).stat().st_size - 3 * MEGABYTE)
         failed = last(client, client.add_folder("Runbooks", str(folder)))
         assert failed.state == "failed"
-        assert re.search(SAID, failed.error or "")
+        assert re.search(SAID, str(failed.error))
         assert failed.done < 300
         (disk / BALLAST).unlink()
         again = last(client, client.add_folder("Runbooks", str(folder)))

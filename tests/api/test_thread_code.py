@@ -65,7 +65,7 @@ class TestAttachments:
         assert [citation.title for citation in events[-1].citations] == ["gateway.log"]
         attached = client.bench.attachments(thread)
         assert states(attached) == {"gateway.log": "ready", "dump.bin": "code only", "docs.zip": "code only"}
-        why = {each.name: each.why for each in attached}
+        why = {each.name: str(each.why) for each in attached}
         assert "binary" in why["dump.bin"]
         assert "Archives" in why["docs.zip"]
         assert client.bench.attachment(thread, attached[0].id).data in (LOG, bytes(range(256)), zipped())
@@ -203,7 +203,7 @@ class TestRuns:
         after = run(client, thread, message, "print('x' in globals(), len(open('gateway.log').read()))")
         assert after.stdout == "False 78\n"
         assert after.state_lost
-        assert "fresh container" in after.why
+        assert "fresh container" in str(after.why)
 
     def test_what_code_made_of_an_attached_file_stays_and_a_removed_one_is_gone(
         self, client: Client, thread: str, message: str
@@ -238,7 +238,7 @@ class TestRuns:
         assert client.bench.sandbox(threads[0]).session is None
         again = run(client, threads[0], messages[0], "print(x)")
         assert again.state_lost
-        assert "new session" in again.why
+        assert "new session" in str(again.why)
 
     def test_files_over_the_limit_are_named_but_not_kept(self, client: Client, thread: str, message: str) -> None:
         kept = run(client, thread, message, "open('big', 'wb').write(b'x' * (40 << 20)); open('small', 'w').write('x')")

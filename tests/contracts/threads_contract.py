@@ -8,6 +8,7 @@ import pytest
 from devops_chatbot.chat import Choice, Citation, Location, MessageContent, Route, Usage
 from devops_chatbot.conversations.threads import Threads
 from devops_chatbot.errors import BadRequest, NotFound
+from devops_chatbot.i18n import Reason
 
 ASKED = MessageContent(role="user", text="How do I renew the certificate?")
 CITATION = Citation(
@@ -22,7 +23,7 @@ CITATION = Citation(
 ROUTE = Route(
     scenario="docs",
     sources=("kb1",),
-    why="因为",
+    why=Reason("route.chosen"),
     confidence=0.9,
     alternatives=(Choice(scenario="chat", confidence=0.1),),
 )

@@ -87,7 +87,7 @@ def test_no_name_leads_out(tmp_path: Path, kind: str) -> None:
     assert (folder / "good.md").read_bytes() == b"x"
     assert unpacked.files == len(written)
     assert len(unpacked.refused) >= 14
-    assert all(row.reason.startswith("Not taken from the archive: ") for row in unpacked.refused)
+    assert all(str(row.reason).startswith("Not taken from the archive: ") for row in unpacked.refused)
 
 
 def test_links_and_devices_are_refused(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_an_encrypted_member_is_one_refused_row(tmp_path: Path) -> None:
     unpacked = unpack(archive, tmp_path / "out", LIMITS)
     assert unpacked.files == 1
     assert unpacked.refused[0].name == "locked.md"
-    assert "password" in unpacked.refused[0].reason
+    assert "password" in str(unpacked.refused[0].reason)
 
 
 def test_a_damaged_member_and_an_unknown_method_are_refused_rows(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_too_much_in_all_and_one_file_too_large(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "b.zip", {"large.md": bytes(13 << 20), "small.md": b"x"}, method=zipfile.ZIP_STORED)
     unpacked = unpack(archive, tmp_path / "out2", LIMITS)
     assert files_in(tmp_path / "out2") == {"small.md": b"x"}
-    assert "max_file_mb" in unpacked.refused[0].reason
+    assert "max_file_mb" in str(unpacked.refused[0].reason)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])

@@ -44,6 +44,8 @@ def told() -> Iterator[tuple[str, ast.Call]]:
         if isinstance(node, ast.ClassDef) and any(named(base) in MAKERS for base in node.bases)
     }
     for path, tree in found:
+        if path == ROOT / "devops_chatbot" / "errors.py":
+            continue  # it hands on what it is given
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and named(node.func) in MAKERS | own:
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", node
@@ -70,11 +72,14 @@ def test_both_languages_have_the_same_messages_with_the_same_parameters() -> Non
 def test_every_code_exists_with_exactly_the_parameters_that_are_passed() -> None:
     english = MESSAGES.texts["en"]
     for where, call in told():
-        code = call.args[0] if call.args else None
-        if isinstance(code, ast.Constant) and " " not in str(code.value):
-            assert code.value in english, f"{where}: {code.value}"
-            passed = {keyword.arg or "" for keyword in call.keywords}
-            assert placeholders(english[str(code.value)]) - {"count"} == passed - {"count"}, f"{where}: {code.value}"
+        (given,) = call.args
+        if isinstance(given, ast.Constant):
+            assert given.value in english, f"{where}: {given.value}"
+            passed = {keyword.arg for keyword in call.keywords}
+            assert placeholders(english[str(given.value)]) - {"count"} == passed - {"count"}, f"{where}: {given.value}"
+        else:  # a reason that was made elsewhere; never a text that is put together here
+            assert not call.keywords, where
+            assert isinstance(given, ast.Name | ast.Attribute) or named(given.func) == "parse", where
 
 
 def test_every_message_is_used() -> None:

@@ -30,7 +30,7 @@ def sync(data: Path, docs: Path, started: Event, *, jobs_wanted: int, result: Pa
             json.dumps(
                 {
                     "job": [last.state, last.added, last.changed, last.unchanged, last.removed, last.failed],
-                    "errors": [[error.source_uri, error.reason] for error in last.errors],
+                    "errors": [[error.source_uri, str(error.reason)] for error in last.errors],
                     "check": library.ingest.check(base.id),
                     "vectors": sorted(contents.vectors),
                     "lexical": sorted(contents.lexical),

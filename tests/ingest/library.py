@@ -63,7 +63,7 @@ class _Breaking:
     def _write(self) -> None:
         if self.writes_left is not None:
             if self.writes_left == 0:
-                raise StoreUnavailable("The disk is full.")
+                raise StoreUnavailable("disk.full")
             self.writes_left -= 1
 
 

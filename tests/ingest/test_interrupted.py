@@ -9,6 +9,7 @@ from ingest.library import Library, MemoryGraph, MemoryVectors, MemoryWords, pag
 from patience import PATIENCE_S
 
 from devops_chatbot.errors import NotFound, StoreUnavailable
+from devops_chatbot.i18n import Reason
 
 
 def test_a_job_that_is_abandoned_leaves_what_another_is_writing_alone(library: Library) -> None:
@@ -16,7 +17,7 @@ def test_a_job_that_is_abandoned_leaves_what_another_is_writing_alone(library: L
     base = library.new_base()
     embedded = 0
     abandoning = threading.Thread(
-        target=library.ingest.abandon, args=("another", base), kwargs={"reason": "It broke off."}
+        target=library.ingest.abandon, args=("another", base), kwargs={"reason": Reason("job.broke_off")}
     )
 
     def in_the_middle() -> None:

@@ -13,6 +13,7 @@ from ingest.library import Library, MemoryVectors, page, write_files
 from patience import PATIENCE_S, wait_until
 
 from devops_chatbot.errors import NotFound
+from devops_chatbot.i18n import Reason
 from devops_chatbot.runs import Jobs
 from devops_chatbot.work import Job
 from knowledge.ingest.ingest import STEP
@@ -141,7 +142,7 @@ def test_a_deleted_knowledge_base_cancels_its_jobs(library: Library, jobs: Jobs)
     waiting = jobs.ingest_upload(base, staged(jobs, {"b.md": page("b")}))
     for job in (running, waiting):
         ended = jobs.wait(job.id, timeout_s=PATIENCE_S)
-        assert (ended.state, ended.error) == ("cancelled", "The knowledge base was deleted.")
+        assert (ended.state, ended.error) == ("cancelled", Reason("knowledge_base.deleted"))
     assert list((library.folder / "jobs" / "staging").iterdir()) == []
 
 
@@ -166,7 +167,7 @@ def test_a_store_that_stays_away_fails_the_job_with_its_message(library: Library
     assert isinstance(library.stores.vectors, MemoryVectors)
     library.stores.vectors.writes_left = 0
     job = jobs.wait(jobs.ingest_upload(base, staged(jobs, {"a.md": page("a")})).id, timeout_s=PATIENCE_S)
-    assert (job.state, job.error) == ("failed", "The disk is full.")
+    assert (job.state, job.error) == ("failed", Reason("disk.full"))
     library.stores.vectors.writes_left = None
     job = jobs.wait(jobs.ingest_upload(base, staged(jobs, {"a.md": page("a")})).id, timeout_s=PATIENCE_S)
     assert job.state == "done"

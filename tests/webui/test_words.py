@@ -8,8 +8,8 @@ import pytest
 
 import webui
 from devops_chatbot.config import settings
-from webui.i18n import LANGUAGES, catalogue, language_of, translate
-from webui.i18n.server import check_name, said, setting_description
+from devops_chatbot.i18n.settings import meaning
+from webui.i18n import TEXTS
 
 FOLDER = Path(str(webui.__file__)).parent
 BUILT = re.compile(r'f"([a-z]+\.[a-z_]*)\{')
@@ -22,7 +22,7 @@ def placeholders(text: str) -> set[str]:
 
 
 def test_both_languages_have_the_same_texts_with_the_same_placeholders() -> None:
-    english, chinese = catalogue("en"), catalogue("zh")
+    english, chinese = TEXTS.texts["en"], TEXTS.texts["zh"]
     assert english.keys() == chinese.keys()
     for key, text in english.items():
         assert placeholders(text) == placeholders(chinese[key]), key
@@ -31,14 +31,14 @@ def test_both_languages_have_the_same_texts_with_the_same_placeholders() -> None
 
 
 def test_chinese_texts_are_chinese() -> None:
-    same = {key for key, text in catalogue("zh").items() if not re.search(r"[\u4e00-\u9fff]", text)}
+    same = {key for key, text in TEXTS.texts["zh"].items() if not re.search(r"[\u4e00-\u9fff]", text)}
     assert same == {"app.name", "add.folder_placeholder", "job.running"}
 
 
 def test_every_text_that_the_pages_name_exists_and_every_text_is_used() -> None:
     source = "\n".join(path.read_text("utf-8") for path in FOLDER.rglob("*.py"))
     source = source.replace("f'", 'f"')
-    keys = set(catalogue("en"))
+    keys = set(TEXTS.texts["en"])
     named = set(PLAIN.findall(source))
     assert named <= keys
     begun = tuple(BUILT.findall(source))
@@ -48,27 +48,7 @@ def test_every_text_that_the_pages_name_exists_and_every_text_is_used() -> None:
 
 @pytest.mark.parametrize(("count", "text"), [(1, "1 document"), (2, "2 documents"), (0, "0 documents")])
 def test_one_and_many(count: int, text: str) -> None:
-    assert translate("knowledge.documents", "en", count=count) == text
-
-
-def test_the_browsers_locale_chooses_the_language() -> None:
-    assert [language_of(locale) for locale in ("zh-CN", "zh", "de-DE", None)] == ["zh", "zh", "en", "en"]
-    assert list(LANGUAGES) == ["en", "zh"]
-
-
-def test_what_the_server_says_is_said_in_chinese_where_we_know_it() -> None:
-    assert said("The file is empty.", "zh") == "文件是空的。"
-    assert said("The file is empty.", "en") == "The file is empty."
-    assert said("3 knowledge bases", "zh") == "3 个知识库"
-    assert said("Nobody has translated this.", "zh") == "Nobody has translated this."
-    assert (
-        said("the local Docker engine, image version 1, runs python", "zh")
-        == "本机的 Docker 引擎，镜像版本 1，可运行 python"
-    )
-    assert check_name("embedding bundled", "zh") == "嵌入模型 bundled"
-    assert check_name("data directory", "en") == "Data directory"
-    assert setting_description("server.port", "0 picks a free port", "zh") == "0 表示自动选择空闲端口"
-    assert setting_description("nothing.at.all", "its name", "zh") == "its name"
+    assert TEXTS.text("knowledge.documents", "en", {"count": count}) == text
 
 
 def test_every_setting_is_described_in_both_languages() -> None:
@@ -77,7 +57,7 @@ def test_every_setting_is_described_in_both_languages() -> None:
         embeddings={"mine": settings.EmbeddingSettings(provider="bundled")},
     )
     for row in settings.in_force(example):
-        words = setting_description(row.key, row.description, "zh")
+        words = meaning(row.key, row.description, "zh")
         assert row.description, row.key
         assert re.search("[\u4e00-\u9fff]", words), row.key
 

@@ -10,6 +10,7 @@ import streamlit as st
 from devops_chatbot.client.client import Client
 from devops_chatbot.code import CodeRun
 from devops_chatbot.errors import ChatbotError
+from devops_chatbot.i18n import Reason
 from sandbox.model import Language
 from webui.chat import results
 from webui.chat.codeblocks import HIGHLIGHT, Code, names_of, runnable, to_run
@@ -39,7 +40,7 @@ class Bench:
     names: Mapping[str, str]
     kept: Mapping[tuple[str, int], CodeRun]
     live: LiveRun | None
-    why_not: str = ""
+    why_not: Reason | None = None
 
 
 class Spot:
@@ -79,13 +80,13 @@ def bench_of(thread: str) -> Bench:
 
 
 @st.cache_data(show_spinner=False, ttl=STATE_TTL_S, max_entries=8, hash_funcs={Client: lambda client: client.url})
-def why_not(of: Client) -> str:
+def why_not(of: Client) -> Reason | None:
     """Why this server can run no code now; empty when it can."""
     try:
         of.bench.state()
     except ChatbotError as error:
-        return str(error)
-    return ""
+        return error.reason
+    return None
 
 
 def show(code: Code, language: str, *, message: str, bench: Bench) -> Spot | None:

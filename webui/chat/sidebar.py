@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from devops_chatbot.chat import ThreadSummary
+from devops_chatbot.i18n import LANGUAGES
 from webui.chat.live import answers
 from webui.components import bridge, passage
 from webui.components.blocks import quiet, sure
 from webui.components.places import place, places
 from webui.components.session import client, language, plain, shown_errors, t
 from webui.components.words import aware, size
-from webui.i18n import LANGUAGES
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import Page

@@ -59,7 +59,7 @@ def _show_building(job_id: str) -> None:
     if job is None or job.ended:
         st.session_state.pop("sample_job", None)
         if job is not None and job.state == "failed":
-            st.error(t("welcome.failed", error=plain(told(job.error or ""))), icon=":material/error:")
+            st.error(t("welcome.failed", error=plain(told(job.error))), icon=":material/error:")
         else:
             st.rerun()
 

@@ -54,7 +54,7 @@ def show_result(job: Job) -> None:
     elif job.state == "cancelled":
         st.warning(words, icon=":material/cancel:")
     else:
-        st.error(f"{words}  \n{plain(told(job.error or ''))}", icon=":material/error:")
+        st.error(f"{words}  \n{plain(told(job.error))}", icon=":material/error:")
     if job.errors:
         with st.expander(f"{t('job.errors')} ({job.failed or len(job.errors)})", expanded=len(job.errors) <= 5):
             rows = "".join(

@@ -10,9 +10,8 @@ import streamlit as st
 
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.i18n import Reason
-from webui.i18n import Language, catalogue, known, language_of, translate
-from webui.i18n.server import said
+from devops_chatbot.i18n import Language, Reason, language_of_locale
+from webui.i18n import TEXTS, known
 
 DEFAULT_URL = "http://127.0.0.1:8600"
 LANGUAGE_COOKIE = "chatbot_language"
@@ -20,12 +19,12 @@ LANGUAGE_COOKIE = "chatbot_language"
 
 def opener() -> Callable[[], Client]:
     """Opens clients of this person's, also outside a run of the script; close them."""
-    return partial(Client, _url(), key=_key())
+    return partial(Client, _url(), key=_key(), language=language())
 
 
 def client() -> Client:
     """The client that this person's pages share."""
-    return _shared_client(_url(), _key())
+    return _shared_client(_url(), _key(), language())
 
 
 def use_key(key: str) -> None:
@@ -53,25 +52,25 @@ def language() -> Language:
         return chosen
     if "language_of_settings" not in state:
         try:
-            settings = client().settings().settings
+            settings = _shared_client(_url(), _key(), "en").settings().settings
         except ChatbotError:
-            return language_of(st.context.locale)
+            return language_of_locale(st.context.locale)
         state["language_of_settings"] = next((each.value for each in settings if each.key == "ui.language"), "auto")
-    return known(state["language_of_settings"]) or language_of(st.context.locale)
+    return known(state["language_of_settings"]) or language_of_locale(st.context.locale)
 
 
-def told(what: str | Reason | None) -> str:
-    """What the server said, in this person's language."""
-    return said(what.text(language()) if isinstance(what, Reason) else what or "", language())
+def told(reason: Reason | None) -> str:
+    """What the server said, in this person's language; nothing where it gave no reason."""
+    return reason.text(language()) if reason else ""
 
 
 def t(key: str, **values: object) -> str:
     """The text of `key` in this person's language."""
-    return translate(key, language(), **values)
+    return TEXTS.text(key, language(), values)
 
 
 def has_text(key: str) -> bool:
-    return key in catalogue("en")
+    return key in TEXTS.texts["en"]
 
 
 def show_error(error: ChatbotError) -> None:
@@ -103,8 +102,8 @@ def plain(text: str) -> str:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _shared_client(url: str, key: str | None) -> Client:
-    return Client(url, key=key)
+def _shared_client(url: str, key: str | None, language: Language) -> Client:
+    return Client(url, key=key, language=language)
 
 
 def _url() -> str:

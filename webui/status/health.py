@@ -8,8 +8,7 @@ import streamlit as st
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.status import Check
 from webui.components.blocks import banner, quiet, quietly, state_badge, table
-from webui.components.session import client, language, t, told
-from webui.i18n.server import check_name
+from webui.components.session import client, has_text, t, told
 
 
 def show() -> None:
@@ -31,13 +30,22 @@ def show() -> None:
         verdict.html(banner(t("status.ready"), "ready"))
     rows = (
         (
-            f"<b>{escape(check_name(check.name, language()))}</b>{quietly(told(check.why))}",
+            f"<b>{escape(_named(check.name))}</b>{quietly(told(check.why))}",
             state_badge(check.state, t(f"status.state_{check.state}")),
         )
         for check in checks
     )
     st.html(table("checks", rows))
     quiet(t("app.version", version=readiness.version))
+
+
+def _named(name: str) -> str:
+    """`embedding bundled` and `model local` name their thing behind a word."""
+    kind, _, thing = name.partition(" ")
+    if kind in ("embedding", "model"):
+        return t(f"check.{kind}", name=thing)
+    key = f"check.{name.replace(' ', '_')}"
+    return t(key) if has_text(key) else name
 
 
 def _really(check: Check) -> Check:

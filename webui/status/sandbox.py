@@ -48,7 +48,7 @@ def show() -> None:
         state = client().bench.state()
     except ChatbotError as error:
         st.html(banner(t("sandbox.absent"), "off"))
-        switched_off = "sandbox.enabled" in str(error)
+        switched_off = error.reason.code == "sandbox.disabled"
         way = t("sandbox.switched_off") if switched_off else t("sandbox.absent_help")
         st.html(f'<div class="cb-card"><p>{escape(told(error.reason))}</p><p>{escape(way)}</p></div>')
         if not switched_off:
@@ -57,7 +57,7 @@ def show() -> None:
     st.html(banner(t("sandbox.ready"), "ready"))
     digest = state.digest.removeprefix("sha256:")
     facts = {
-        "engine": escape(told(state.engine)),
+        "engine": escape(state.engine),
         "image": f'{escape(state.image)}<div class="cb-quiet">{escape(t("sandbox.version", version=state.version))} · '
         f'<span title="{escape(state.digest)}">sha256:{escape(digest[:SHORT])}…</span></div>',
         "runtime": escape(state.runtime),

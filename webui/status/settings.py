@@ -5,8 +5,7 @@ from html import escape
 import streamlit as st
 
 from webui.components.blocks import quiet, quietly, table, tag
-from webui.components.session import client, language, t
-from webui.i18n.server import setting_description
+from webui.components.session import client, t
 
 
 def show() -> None:
@@ -20,8 +19,7 @@ def show() -> None:
         changed = st.toggle(t("status.only_changed"), key="setting_changed")
     rows = [
         (
-            f"<code>{escape(setting.key)}</code>"
-            + quietly(setting_description(setting.key, setting.description, language())),
+            f"<code>{escape(setting.key)}</code>{quietly(setting.description)}",
             f"<code>{escape(setting.value)}</code>"
             if setting.value
             else f'<span class="cb-quiet">{escape(t("status.empty"))}</span>',

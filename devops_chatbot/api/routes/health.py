@@ -131,7 +131,8 @@ def _others(product: Product) -> Iterator[Check]:
 
 def _sandbox(product: Product) -> Reason:
     ready = product.sandbox.ready()
-    return Reason("check.sandbox", engine=ready.engine, version=ready.version, languages=ready.languages)
+    well = Reason("check.sandbox", engine=ready.engine, version=ready.version, languages=ready.languages)
+    return Reason("check.sandbox_partly", well=well, missing=ready.missing) if ready.missing else well
 
 
 def _why(error: Exception) -> Reason:

@@ -30,7 +30,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
         "Closing the connection stops the work; what was said is kept.",
         "content": {
             "text/event-stream": {
-                "example": 'event: route\ndata: {"scenario": "docs", "why": "…", "confidence": 0.9}\n\n'
+                "example": 'event: route\ndata: {"scenario": "docs", "why": {"code": "…", "text": "…"}, "confidence": 0.9}\n\n'
                 'event: token\ndata: {"text": "First check the logs [1]"}\n\n'
                 'event: answer\ndata: {"text": "…", "citations": [{"number": 1, "ref": "…", "quote": "…"}]}\n\n'
             }

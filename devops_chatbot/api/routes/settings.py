@@ -7,6 +7,8 @@ from fastapi import APIRouter
 from devops_chatbot.api.context import ProductDep
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.config.settings import in_force, settings_file
+from devops_chatbot.i18n import current_language
+from devops_chatbot.i18n.settings import meaning
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.status import Setting, SettingsInForce
 
@@ -19,13 +21,14 @@ def get_settings(product: ProductDep) -> SettingsInForce:
     file = settings_file()
     return SettingsInForce(
         file=str(file) if file else None,
-        settings=tuple(_with_roles(setting, product) for setting in in_force(product.settings)),
+        settings=tuple(_shown(setting, product) for setting in in_force(product.settings)),
     )
 
 
-def _with_roles(setting: Setting, product: Product) -> Setting:
+def _shown(setting: Setting, product: Product) -> Setting:
+    words = meaning(setting.key, setting.description, current_language.get())
     section, _, role = setting.key.partition(".")
     if section != "roles" or role not in product.models.switched():
-        return setting
+        return dataclasses.replace(setting, description=words)
     names = ", ".join(product.models.assigned(role))
-    return dataclasses.replace(setting, value=names, origin="switched")
+    return dataclasses.replace(setting, description=words, value=names, origin="switched")
