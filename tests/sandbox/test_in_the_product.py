@@ -30,7 +30,7 @@ def test_without_an_engine_everything_else_works(
     assert run(["doctor", "--json"]) == 0
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
     assert checks["sandbox"]["state"] == "disabled"
-    assert "does not answer" in checks["sandbox"]["why"]
+    assert "does not answer" in checks["sandbox"]["why"]["text"]
 
 
 def test_the_operator_may_switch_it_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
