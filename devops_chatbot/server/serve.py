@@ -23,7 +23,8 @@ from devops_chatbot.server.malloc import bound_arenas, give_back_forever
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-UI_START_S = 30
+UI_START_S = 120
+"""Only what hangs takes so long: pages that end while they start are noticed at once."""
 UI_STOP_S = 5
 UI_HEALTHY_S = 10
 """Web pages that ended sooner than this after a start are not started again."""
@@ -174,7 +175,7 @@ class _Pages:
             "browser.serverAddress": reachable(server.host),
             "client.toolbarMode": "minimal",
         }
-        self._command = [sys.executable, "-m", "streamlit", "run", str(self._folder / "app.py")]
+        self._command = [sys.executable, "-P", "-m", "webui", "run", str(self._folder / "app.py")]
         self._command += [f"--{name}={value}" for name, value in options.items()]
 
     async def start(self) -> None:

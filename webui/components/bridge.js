@@ -187,7 +187,7 @@ function chooseFolder(zone) {
 }
 
 export default function (component) {
-  const { data, setTriggerValue, parentElement } = component
+  const { data: [data], setTriggerValue, parentElement } = component
   const state = (window.__chatbotBridge ??= {})
 
   document.documentElement.lang = data.language

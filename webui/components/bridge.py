@@ -24,15 +24,18 @@ def mount() -> None:
     panel = passage.opened()
     _component()(
         key=KEY,
-        data={
-            "language": language(),
-            "chosen": st.session_state.get("language"),
-            "theme": st.session_state.get("theme_wanted"),
-            "opened": panel.nonce if panel else None,
-            "gone": {"title": t("app.gone_title"), "text": t("app.gone_text")},
-            "key": st.session_state.get("key_accepted"),
-            "key_wanted": not has_key(),
-        },
+        # In a list, because in a dictionary Streamlit looks for data frames, and imports pandas to know one.
+        data=[
+            {
+                "language": language(),
+                "chosen": st.session_state.get("language"),
+                "theme": st.session_state.get("theme_wanted"),
+                "opened": panel.nonce if panel else None,
+                "gone": {"title": t("app.gone_title"), "text": t("app.gone_text")},
+                "key": st.session_state.get("key_accepted"),
+                "key_wanted": not has_key(),
+            }
+        ],
         height="content",
         on_cited_change=lambda: passage.open_cited(str(_sent("cited") or "")),
         on_closed_change=passage.close,
