@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from patience import wait_until
+from patience import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -182,6 +182,7 @@ def test_conversations_are_found_by_their_words_and_what_was_sought_is_repeated_
 def test_leaving_the_page_stops_the_work(spoken: "Product", browser: "Browser") -> None:
     left = spoken.model.left
     context = browser.new_context(locale="en-GB")
+    context.set_default_timeout(1000 * PATIENCE_S)
     page = context.new_page()
     page.goto(spoken.ui)
     ask(page, "Speak slowly to nobody, speak slowly")
@@ -206,6 +207,7 @@ def test_another_route_is_one_click_away(spoken: "Product", page: "Page") -> Non
 
 def test_chinese_pages_speak_chinese(spoken: "Product", browser: "Browser") -> None:
     context = browser.new_context(locale="zh-CN")
+    context.set_default_timeout(1000 * PATIENCE_S)
     page = context.new_page()
     for path, heading in (("", "今天要解决什么问题？"), ("/knowledge", "知识库"), ("/status", "状态与设置")):
         page.goto(spoken.ui + path)
@@ -240,6 +242,7 @@ def test_on_a_narrow_screen_the_source_covers_the_page_and_closes_by_escape(
     spoken: "Product", browser: "Browser"
 ) -> None:
     context = browser.new_context(locale="en-GB", viewport={"width": 390, "height": 800})
+    context.set_default_timeout(1000 * PATIENCE_S)
     page = context.new_page()
     page.goto(spoken.ui)
     ask(page, "Why is etcd slow, in short?")
@@ -257,6 +260,7 @@ def test_on_a_narrow_screen_the_source_covers_the_page_and_closes_by_escape(
 
 def test_what_is_drawn_above_the_page_follows_the_theme(spoken: "Product", browser: "Browser") -> None:
     context = browser.new_context(locale="en-GB", color_scheme="dark")
+    context.set_default_timeout(1000 * PATIENCE_S)
     page = context.new_page()
     base = next(each for each in spoken.client.knowledge_bases() if each.name == "Runbooks")
     page.goto(f"{spoken.ui}/knowledge?kb={base.id}")
@@ -293,6 +297,7 @@ CONTRAST = """element => {
 
 def test_first_start_fits_a_narrow_screen(fresh: "Product", browser: "Browser") -> None:
     context = browser.new_context(locale="en-GB", viewport={"width": 390, "height": 844})
+    context.set_default_timeout(1000 * PATIENCE_S)
     page = context.new_page()
     page.goto(fresh.ui)
     page.get_by_role("button", name="Build the sample knowledge base").wait_for()
@@ -314,6 +319,7 @@ def test_a_server_that_went_away_is_named_in_the_language_of_the_page_which_goes
     with product(tmp_path, embedding_cache, model=None) as running:
         port = running.ui.rpartition(":")[2]
         context = browser.new_context(locale="zh-CN")
+        context.set_default_timeout(1000 * PATIENCE_S)
         page = context.new_page()
         page.goto(running.ui)
         page.get_by_role("heading", name="向您自己的运行手册提问").wait_for()
