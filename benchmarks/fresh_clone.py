@@ -95,11 +95,11 @@ def _build_sample(client: httpx.Client) -> None:
     started = client.post("/api/v1/samples").raise_for_status().json()
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
-        job = client.get(f"/api/v1/jobs/{started['job_id']}").raise_for_status().json()
-        if job["state"] == "done":
+        run = client.get(f"/api/v1/runs/{started['run_id']}").raise_for_status().json()
+        if run["state"] == "done":
             return
-        if job["state"] in ("failed", "cancelled"):
-            raise SystemExit(f"the sample was not built: {job}")
+        if run["state"] in ("failed", "cancelled"):
+            raise SystemExit(f"the sample was not built: {run}")
         time.sleep(0.1)
     raise SystemExit("the sample was not built in time")
 

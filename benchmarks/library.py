@@ -77,8 +77,8 @@ class Library:
             pass
         self._ingest.finish(job, base, kind="folder", argument=str(docs))
         progress = self._ingest.progress(job)
-        if progress.failed:
-            print(f"{progress.failed} failed, first: {progress.errors[0]}", file=sys.stderr)
+        if progress.errors:
+            print(f"{progress.counts['failed']} failed, first: {progress.errors[0]}", file=sys.stderr)
         return time.perf_counter() - start
 
     def close(self) -> None:

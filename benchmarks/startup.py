@@ -109,7 +109,7 @@ def _ours(folder: Path, *, ask: bool) -> Measured:
         if not ask:
             return Measured(ready_s=ready, idle_mb=idle, page_s=page)
         with Client(url) as client:
-            list(client.job_events(client.build_samples().id))
+            list(client.run_events(client.build_samples().id))
         # A restart, because taking documents in is not what a first question costs.
     begun = time.perf_counter()
     with _processes([command], environment) as processes, Client(url) as client:

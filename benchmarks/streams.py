@@ -157,7 +157,7 @@ def _running(folder: Path) -> Iterator[tuple[str, str]]:
     try:
         wait_for(f"{url}/readyz", f"http://127.0.0.1:{model_port}/healthz")
         with Client(url) as client:
-            list(client.job_events(client.build_samples().id))
+            list(client.run_events(client.build_samples().id))
         yield url, model
     finally:
         for process in processes:

@@ -18,12 +18,14 @@ from devops_chatbot.config.settings import BUNDLED, EmbeddingSettings, Knowledge
 from devops_chatbot.conversations import AttachmentLimits, Attachments, CodeRuns, RunLimits, Workbench
 from devops_chatbot.conversations.threads import SqlThreads, Threads
 from devops_chatbot.db.engine import open_database
+from devops_chatbot.db.reserve import Reserve
 from devops_chatbot.errors import NotFound
 from devops_chatbot.i18n import Reason
+from devops_chatbot.learning import Learning
 from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.resync import Resync
 from devops_chatbot.routing.router import Router
-from devops_chatbot.runs import Jobs
+from devops_chatbot.runs import Runs
 from devops_chatbot.sandbox_bootstrap import open_sandbox, usual_limits
 from devops_chatbot.scheduler.scenarios import load_scenarios, plugin_folders
 from devops_chatbot.scheduler.scheduler import Scheduler
@@ -58,7 +60,8 @@ class Product:
     stores: Stores
     registries: tuple[Registry[Any], ...]
     ingest: Ingest
-    jobs: Jobs
+    runs: Runs
+    learning: Learning
     resync: Resync
     embeddings: Embeddings
     retriever: Retriever
@@ -70,11 +73,11 @@ class Product:
     closing: tuple[Callable[[], None], ...]
 
     def start(self) -> None:
-        """Put right what a crash left behind, and go on with unfinished jobs."""
+        """Put right what a crash left behind, and go on with unfinished runs."""
         for left in self.data.folder(DOWNLOADS).iterdir():
             left.unlink()
         self.workbench.sweep()
-        self.jobs.resume()
+        self.learning.resume()
         self.resync.start()
 
     def close(self) -> None:
@@ -121,8 +124,10 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         kinds=kinds,
         options=_options(knowledge),
     )
-    jobs = Jobs(engine, ingest, folder=data.folder("jobs"))
-    resync = Resync(catalogue, jobs, allowed=knowledge.folders, every_s=knowledge.resync_minutes * 60)
+    folder = data.folder("runs")
+    runs = Runs(engine, database=folder / "dbos.sqlite", reserve=Reserve(data.path / "reserve"))
+    learning = Learning(runs, ingest, uploads=folder / "staging")
+    resync = Resync(catalogue, runs, learning, allowed=knowledge.folders, every_s=knowledge.resync_minutes * 60)
     retriever = HybridRetriever(
         catalogue=catalogue,
         vectors=stores.vectors,
@@ -157,7 +162,8 @@ def build(settings: Settings, data: DataDirectory) -> Product:
             folder,
             catalogue=catalogue,
             ingest=ingest,
-            jobs=jobs,
+            runs=runs,
+            learning=learning,
             embedding=knowledge.embedding,
             limits=AttachmentLimits(of_file=most.attachment_mb << 20, of_thread=most.attachments_mb << 20),
         ),
@@ -170,7 +176,8 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         stores=stores,
         registries=(kinds, loaders(), known.vectors, known.lexical, known.graph),
         ingest=ingest,
-        jobs=jobs,
+        runs=runs,
+        learning=learning,
         resync=resync,
         embeddings=embeddings,
         retriever=retriever,
@@ -179,7 +186,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         scheduler=scheduler,
         sandbox=sandbox,
         workbench=workbench,
-        closing=(sandbox.close, resync.close, jobs.close, reader.close, stores.close, embeddings.close, engine.dispose),
+        closing=(sandbox.close, resync.close, runs.close, reader.close, stores.close, embeddings.close, engine.dispose),
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devops_chatbot.errors import ChatbotError
-from devops_chatbot.runs import Jobs
+from devops_chatbot.learning import Learning
+from devops_chatbot.runs import Runs
 from knowledge.catalog.catalog import Catalogue
 from knowledge.sources.folder import allowed_folder
 
@@ -14,15 +15,18 @@ _log = logging.getLogger(__name__)
 
 
 class Resync:
-    """A thread that starts one job a followed folder every `every_s` seconds; none when `every_s` is 0.
+    """A thread that starts one run a followed folder every `every_s` seconds; none when `every_s` is 0.
 
-    A knowledge base whose last job has not ended is left out until the next round, and so is a folder that the settings
+    A knowledge base whose last run has not ended is left out until the next round, and so is a folder that the settings
     no longer allow or that is not there: what it held stays, and the log says why.
     """
 
-    def __init__(self, catalogue: Catalogue, jobs: Jobs, *, allowed: Sequence[Path], every_s: float) -> None:
+    def __init__(
+        self, catalogue: Catalogue, runs: Runs, learning: Learning, *, allowed: Sequence[Path], every_s: float
+    ) -> None:
         self._catalogue = catalogue
-        self._jobs = jobs
+        self._runs = runs
+        self._learning = learning
         self._allowed = allowed
         self._every_s = every_s
         self._leaving = threading.Event()
@@ -39,15 +43,15 @@ class Resync:
             self._thread.join()
 
     def sync_all(self) -> int:
-        """Start a job for every followed folder that is due; returns how many."""
+        """Start a run for every followed folder that is due; returns how many."""
         started = 0
         for knowledge_base in self._catalogue.list():
-            newest = next(iter(self._jobs.list(knowledge_base.id)), None)
-            if newest is not None and newest.state in ("queued", "running"):
+            newest = next(iter(self._runs.list(knowledge_base.id)), None)
+            if newest is not None and not newest.ended:
                 continue
             for source in self._catalogue.sources(knowledge_base.id):
                 try:
-                    self._jobs.ingest_folder(knowledge_base.id, allowed_folder(source.location, self._allowed))
+                    self._learning.follow(knowledge_base.id, allowed_folder(source.location, self._allowed))
                     started += 1
                 except ChatbotError as error:
                     _log.warning("%s is not synced: %s", source.location, error)

@@ -1,47 +1,49 @@
-"""The words of jobs. They cross HTTP as they are."""
+"""The words of long work: a run, how far it is, how it ended. They cross HTTP as they are."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from devops_chatbot.i18n import Reason
 
-JobKind = Literal["upload", "folder", "reindex"]
-JobState = Literal["queued", "running", "done", "cancelled", "failed"]
-ENDED: tuple[JobState, ...] = ("done", "cancelled", "failed")
+RunState = Literal["queued", "running", "done", "cancelled", "failed"]
+ENDED: tuple[RunState, ...] = ("done", "cancelled", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobError:
-    """One document that could not be taken in, and why."""
+class RunError:
+    """One thing that could not be done, and why; the run goes on without it."""
 
-    source_uri: str
+    what: str
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """Long work: `done` of `total` files (None: not listed yet), counted by what became of them.
+class Progress:
+    """How far a run is: `done` of `total` (None: not known yet), counted by what became of them in the words of its kind.
 
-    `removed` counts documents whose file is gone. `error` says why the whole job failed. `errors` holds the first
-    thousand failures, of `failed`.
+    `errors` holds the first failures, of `counts["failed"]`.
     """
 
-    id: str
-    kind: JobKind
-    knowledge_base: str
-    state: JobState
     done: int = 0
     total: int | None = None
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    failed: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    errors: tuple[RunError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Long work of some kind on a subject, such as the id of a knowledge base. `error` says why it ended early."""
+
+    id: str
+    kind: str
+    subject: str
+    state: RunState
+    progress: Progress = Progress()
     error: Reason | None = None
     created_at: datetime
     finished_at: datetime | None = None
-    errors: tuple[JobError, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -49,8 +51,8 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartedJob:
+class StartedRun:
     """The answer to a request for long work."""
 
-    job_id: str
-    job: Job
+    run_id: str
+    run: Run

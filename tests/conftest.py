@@ -14,8 +14,8 @@ from services import Missing, Service, end_all, needed
 
 from knowledge.embed.minilm import MiniLm
 
-WHOLE = {"url", "client", "asking", "jobs"}
-"""Fixtures that start the whole product or its jobs, which takes a second or more each time."""
+WHOLE = {"url", "client", "asking", "working"}
+"""Fixtures that start the whole product or its runs, which takes a second or more each time."""
 
 
 @Service

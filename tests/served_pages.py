@@ -106,6 +106,6 @@ def fill(client: Client, name: str) -> KnowledgeBase:
     """A knowledge base with one runbook."""
     base = client.create_knowledge_base(name)
     job = client.upload(base.id, [("EtcdSlowDisk.md", RUNBOOK.encode())])
-    ended = list(client.job_events(job.id))[-1]
+    ended = list(client.run_events(job.id))[-1]
     assert ended.state == "done", ended
     return client.knowledge_base(base.id)

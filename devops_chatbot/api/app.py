@@ -17,10 +17,10 @@ from devops_chatbot.api.routes import (
     attachments,
     documents,
     health,
-    jobs,
     knowledge_bases,
     messages,
     models,
+    runs,
     samples,
     sandboxes,
     search,
@@ -36,15 +36,15 @@ from devops_chatbot.sandbox_bootstrap import usual_limits
 
 ABOUT = """Answers from your own runbooks, with citations that open the passage.
 
-Long work answers 202 with a job. Errors are problem details (RFC 9457) with a `request_id`
+Long work answers 202 with a run. Errors are problem details (RFC 9457) with a `request_id`
 that stands in the server's log.
 """
 ROUTES = (
     knowledge_bases,
     documents,
     sources,
-    jobs,
     search,
+    runs,
     threads,
     messages,
     thread_code,
@@ -58,7 +58,7 @@ ROUTES = (
 
 
 def create_app(product: Product) -> FastAPI:
-    """The app that serves `product`; it starts the product's jobs and closes the product when it ends."""
+    """The app that serves `product`; it starts the product's runs and closes the product when it ends."""
     context = Context(product=product, streams=Streams(), metrics=Metrics())
 
     @asynccontextmanager

@@ -28,7 +28,7 @@ class Metrics:
         self.knowledge = Gauge(
             "chatbot_knowledge", "Knowledge bases, documents, chunks and bytes", ["what"], registry=registry
         )
-        self.jobs = Gauge("chatbot_jobs", "Jobs by state", ["state"], registry=registry)
+        self.runs = Gauge("chatbot_runs", "Runs by state", ["state"], registry=registry)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; `route` is the pattern, not the path, so that ids do not multiply the series."""

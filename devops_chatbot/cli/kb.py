@@ -13,7 +13,7 @@ from devops_chatbot.cli.output import note, print_json, print_json_rows, print_t
 from devops_chatbot.cli.stdin import given_text
 from devops_chatbot.client.client import Client, Upload
 from devops_chatbot.errors import BadRequest, NotFound
-from devops_chatbot.work import Job
+from devops_chatbot.work import Run
 from knowledge.model import DocumentState
 
 app = typer.Typer(help="Knowledge bases.", no_args_is_help=True, rich_markup_mode=None)
@@ -69,24 +69,24 @@ def add(
         if follow:
             if len(paths) != 1:
                 raise BadRequest("cli.follow_one")
-            job = client.add_folder(name, str(paths[0].resolve()))
+            run = client.add_folder(name, str(paths[0].resolve()))
         else:
             client.knowledge_base(name)  # a wrong name should not cost an upload
             files = [file for path in paths for file in _files(path)]
             if not files:
                 raise BadRequest("cli.only_hidden")
-            job = client.upload(name, files)
+            run = client.upload(name, files)
         if wait:
-            job = _watch(client, job)
-    return _report(job, as_json=as_json)
+            run = _watch(client, run)
+    return _report(run, as_json=as_json)
 
 
 @app.command()
 def sample(context: typer.Context, as_json: Json = False) -> int:
     """Build the sample knowledge base: the product's guide and a few real runbooks."""
     with _client(context) as client:
-        job = _watch(client, client.build_samples())
-    return _report(job, as_json=as_json)
+        run = _watch(client, client.build_samples())
+    return _report(run, as_json=as_json)
 
 
 @app.command()
@@ -207,30 +207,29 @@ def _files(path: Path) -> list[Upload]:
     return [path]
 
 
-def _watch(client: Client, job: Job) -> Job:
+def _watch(client: Client, run: Run) -> Run:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("documents", total=job.total)
-        for now in client.job_events(job.id):
-            job = now
-            bar.update(task, total=job.total, completed=job.done)
-    return job
+        task = bar.add_task("documents", total=run.progress.total)
+        for now in client.run_events(run.id):
+            run = now
+            bar.update(task, total=run.progress.total, completed=run.progress.done)
+    return run
 
 
-def _report(job: Job, *, as_json: bool) -> int:
-    """Prints what became of a job; 1 when it failed or took in nothing of what it was given."""
+def _report(run: Run, *, as_json: bool) -> int:
+    """Prints what became of a run; 1 when it failed or took in nothing of what it was given."""
+    counts = run.progress.counts
     if as_json:
-        print_json(job)
+        print_json(run)
     else:
-        if job.errors:
-            print_table(("not taken in", "why"), [(row.source_uri, said(row.reason)) for row in job.errors])
-        counts = {"added": job.added, "changed": job.changed, "unchanged": job.unchanged, "removed": job.removed}
-        counts["failed"] = job.failed
-        words = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing to do"
-        print(f"Job {job.id} {job.state}: {words}." + (f" {said(job.error)}" if job.error else ""))
-    nothing = job.failed and not (job.added or job.changed or job.unchanged)
-    return 1 if job.state in ("failed", "cancelled") or nothing else 0
+        if run.progress.errors:
+            print_table(("not taken in", "why"), [(row.what, said(row.reason)) for row in run.progress.errors])
+        words = ", ".join(f"{count} {what}" for what, count in counts.items()) or "nothing to do"
+        print(f"Run {run.id} {run.state}: {words}." + (f" {said(run.error)}" if run.error else ""))
+    nothing = not counts.keys() - {"failed", "removed"} and "failed" in counts
+    return 1 if run.state in ("failed", "cancelled") or nothing else 0

@@ -34,7 +34,7 @@ from devops_chatbot.schemas.search import SearchRequest
 from devops_chatbot.schemas.threads import NewMessage, NewThread, ThreadChange
 from devops_chatbot.status import EmbeddingInfo, ModelList, Readiness, SettingsInForce, Trial
 from devops_chatbot.values import Page, from_json, from_page
-from devops_chatbot.work import Job, StartedJob
+from devops_chatbot.work import Run, StartedRun
 from knowledge.model import (
     Document,
     DocumentState,
@@ -166,9 +166,9 @@ class Client:
     def delete_knowledge_base(self, kb: str) -> None:
         self.send("DELETE", self._kb(kb))
 
-    def upload(self, kb: str, files: Sequence[Upload]) -> Job:
-        """Send files (archives too) and start taking them in; returns at once with the job."""
-        return self.got(StartedJob, self.send_files(f"{self._kb(kb)}/documents", files)).job
+    def upload(self, kb: str, files: Sequence[Upload]) -> Run:
+        """Send files (archives too) and start taking them in; returns at once with the run."""
+        return self.got(StartedRun, self.send_files(f"{self._kb(kb)}/documents", files)).run
 
     def documents(
         self,
@@ -194,10 +194,10 @@ class Client:
     def delete_documents(self, kb: str, documents: Sequence[str]) -> None:
         self.send("POST", f"{self._kb(kb)}/documents/delete", body=body_of(Selection, ids=tuple(documents)))
 
-    def reindex(self, kb: str, documents: Sequence[str]) -> Job:
+    def reindex(self, kb: str, documents: Sequence[str]) -> Run:
         """Read these documents anew from the originals that the server keeps."""
         body = body_of(Selection, ids=tuple(documents))
-        return self.got(StartedJob, self.send("POST", f"{self._kb(kb)}/documents/reindex", body=body)).job
+        return self.got(StartedRun, self.send("POST", f"{self._kb(kb)}/documents/reindex", body=body)).run
 
     def download(self, kb: str, document: str) -> Download:
         """The original file."""
@@ -219,37 +219,37 @@ class Client:
         """The folders that a knowledge base follows."""
         return self.rows(Source, f"{self._kb(kb)}/sources")
 
-    def add_folder(self, kb: str, location: str) -> Job:
+    def add_folder(self, kb: str, location: str) -> Run:
         """Follow a folder of the server's machine, or sync it again."""
         body = body_of(NewSource, location=location)
-        return self.got(StartedJob, self.send("POST", f"{self._kb(kb)}/sources", body=body)).job
+        return self.got(StartedRun, self.send("POST", f"{self._kb(kb)}/sources", body=body)).run
 
     def samples(self) -> Samples:
         return self.get(Samples, "/samples")
 
-    def build_samples(self, language: Literal["en", "zh"] = "en") -> Job:
+    def build_samples(self, language: Literal["en", "zh"] = "en") -> Run:
         """Build the sample knowledge base, named in this language, or bring it up to date."""
-        return self.got(StartedJob, self.send("POST", "/samples", body=body_of(NewSamples, language=language))).job
+        return self.got(StartedRun, self.send("POST", "/samples", body=body_of(NewSamples, language=language))).run
 
-    # --- jobs
+    # --- runs
 
-    def jobs(self, *, knowledge_base: str | None = None) -> list[Job]:
+    def runs(self, *, knowledge_base: str | None = None) -> list[Run]:
         """Newest first."""
-        return self.rows(Job, "/jobs", knowledge_base=knowledge_base)
+        return self.rows(Run, "/runs", knowledge_base=knowledge_base)
 
-    def job(self, job_id: str) -> Job:
-        return self.get(Job, f"/jobs/{_quoted(job_id)}")
+    def run(self, run_id: str) -> Run:
+        return self.get(Run, f"/runs/{_quoted(run_id)}")
 
-    def cancel_job(self, job_id: str) -> Job:
-        """Stop a job; what it has taken in stays."""
-        return self.got(Job, self.send("DELETE", f"/jobs/{_quoted(job_id)}"))
+    def cancel_run(self, run_id: str) -> Run:
+        """Stop a run; what it has taken in stays."""
+        return self.got(Run, self.send("DELETE", f"/runs/{_quoted(run_id)}"))
 
-    def job_events(self, job_id: str) -> Generator[Job]:
-        """The job now and after each change, until it has ended."""
-        with self.stream("GET", f"/jobs/{_quoted(job_id)}/events") as events:
+    def run_events(self, run_id: str) -> Generator[Run]:
+        """The run now and after each change, until it has ended."""
+        with self.stream("GET", f"/runs/{_quoted(run_id)}/events") as events:
             for name, data in events:
-                if name == "job":
-                    yield from_json(Job, data)
+                if name == "run":
+                    yield from_json(Run, data)
                 elif name == "failure":
                     raise failed(data)
 

@@ -43,10 +43,6 @@ class DataDirectory:
     def records(self) -> Path:
         return self.path / "records.sqlite"
 
-    @property
-    def jobs(self) -> Path:
-        return self.path / "jobs.sqlite"
-
     def folder(self, name: str) -> Path:
         """A folder below the directory, made when missing. Raises `StoreUnavailable`."""
         folder = self.path / name
@@ -136,6 +132,8 @@ def _check_format(path: Path) -> None:
     if found > FORMAT:
         raise ConfigError("data_directory.newer", path=path, found=found, known=FORMAT)
     if found < FORMAT:  # before anything is migrated, so that an older product does not touch what is half done
+        with contextlib.suppress(FileNotFoundError):
+            (path / "jobs").rename(path / "runs")
         draft = path / f"{_VERSION}.{os.getpid()}"
         draft.write_text(f"{FORMAT}\n", "ascii")
         draft.replace(file)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy import delete as delete_from
@@ -17,7 +17,11 @@ from devops_chatbot.conversations.tables import attachments, knowledge_of
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, NotFound, TooLarge
 from devops_chatbot.i18n import Reason
+from devops_chatbot.learning import Learning
+from devops_chatbot.runs import Runs
+from devops_chatbot.work import Run
 from knowledge.catalog.catalog import Catalogue
+from knowledge.ingest.ingest import Ingest
 from knowledge.model import Document
 from knowledge.sources.archives import is_archive
 
@@ -33,30 +37,6 @@ class AttachmentLimits:
     of_thread: int = 96 * MEGABYTE
 
 
-class _Job(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def error(self) -> Reason | None: ...
-
-
-class _Jobs(Protocol):
-    """As much of the jobs as is needed here."""
-
-    def new_staging(self) -> Path: ...
-    def ingest_upload(self, knowledge_base: str, staged: Path) -> _Job: ...
-    def get(self, job_id: str) -> _Job: ...
-
-
-class _Ingest(Protocol):
-    """As much of the ingest as is needed here."""
-
-    def remove_document(self, knowledge_base: str, document: str) -> None: ...
-    def drop_knowledge_base(self, id_or_name: str) -> None: ...
-
-
 class Attachments:
     """Keeps files below `folder` and has them read into a hidden knowledge base a thread, made with the first file.
 
@@ -69,8 +49,9 @@ class Attachments:
         folder: Path,
         *,
         catalogue: Catalogue,
-        ingest: _Ingest,
-        jobs: _Jobs,
+        ingest: Ingest,
+        runs: Runs,
+        learning: Learning,
         embedding: str,
         limits: AttachmentLimits,
     ) -> None:
@@ -78,7 +59,8 @@ class Attachments:
         self._folder = folder
         self._catalogue = catalogue
         self._ingest = ingest
-        self._jobs = jobs
+        self._runs = runs
+        self._learning = learning
         self._embedding = embedding
         self._limits = limits
 
@@ -191,11 +173,11 @@ class Attachments:
             connection.execute(insert(knowledge_of).values(thread=thread, knowledge_base=base.id))
         return base.id
 
-    def _read(self, base: str, files: Sequence[Path]) -> _Job:
-        staged = self._jobs.new_staging()
+    def _read(self, base: str, files: Sequence[Path]) -> Run:
+        staged = self._learning.new_upload()
         for file in files:
             shutil.copyfile(file, staged / file.name)
-        return self._jobs.ingest_upload(base, staged)
+        return self._learning.upload(base, staged)
 
     def _attachment(self, row: Row[Any], base: str | None) -> Attachment:
         state, why = self._state(row, base)
@@ -207,16 +189,16 @@ class Attachments:
             return "code only", Reason("attachment.archive")
         document = self._document(base, row.name)
         try:
-            job = self._jobs.get(row.job)
+            run = self._runs.get(row.job)
         except NotFound:  # long ago
-            job = None
-        if job is not None and job.state in ("queued", "running"):
+            run = None
+        if run is not None and not run.ended:
             return "reading", None
         if document is not None and document.state == "ready" and document.chunks:
             return "ready", None
         if document is not None and document.error:
             return "code only", document.error
-        return "code only", (job.error if job else None) or Reason("attachment.nothing_found")
+        return "code only", (run.error if run else None) or Reason("attachment.nothing_found")
 
     def _document(self, base: str, name: str) -> Document | None:
         rows = self._catalogue.documents(base, text=name, limit=1000).items

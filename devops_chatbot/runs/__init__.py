@@ -1,10 +1,10 @@
-"""Durable jobs: long work that goes on where it stopped after the process was killed.
+"""Durable runs: long work of any kind that goes on where it stopped after the process was killed.
 
-Each job is a DBOS workflow whose steps are batches of documents. What became of each document is written down in the
-transaction that changes it, so repeating a step that was killed half-way does no harm.
+Each run is a DBOS workflow of steps; DBOS keeps which of them are done, tries again what was unavailable, and cancels.
+How far a run is and how it ended stands in its row.
 """
 
-from devops_chatbot.runs.jobs import Jobs
-from devops_chatbot.runs.work import Progress, Work
+from devops_chatbot.runs.handler import ActiveRun, Cancelled, RunHandler
+from devops_chatbot.runs.runs import Runs
 
-__all__ = ["Jobs", "Progress", "Work"]
+__all__ = ["ActiveRun", "Cancelled", "RunHandler", "Runs"]

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from devops_chatbot.db.transactions import reading
 from devops_chatbot.errors import BadRequest, NotFound
 from devops_chatbot.i18n import Reason
+from devops_chatbot.work import Progress
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
@@ -20,7 +21,7 @@ from knowledge.chunking.splitter import Splitter
 from knowledge.ingest import discovery, job_items
 from knowledge.ingest.document_builder import DocumentBuilder, Reader, TextEmbedder
 from knowledge.ingest.index_writer import IndexWriter
-from knowledge.ingest.job_items import Item, Progress
+from knowledge.ingest.job_items import Item
 from knowledge.ingest.pipeline import Pipeline
 from knowledge.model import Version
 from knowledge.registry import Registry
@@ -142,9 +143,9 @@ class Ingest:
         """How far a job is."""
         return job_items.progress(self._engine, job)
 
-    def forget(self, job: str, *, failures: bool) -> None:
-        """Drop the list of a job's files; the failures too when asked."""
-        job_items.forget(self._engine, job, failures=failures)
+    def forget(self, job: str) -> None:
+        """Drop the list of a job's files."""
+        job_items.forget(self._engine, job)
 
     # --- removal
 
@@ -215,7 +216,7 @@ class Ingest:
             case "reindex":
                 return discovery.files_again(self._engine, self._originals, knowledge_base, json.loads(argument))
             case _:
-                raise BadRequest("job.unknown_kind", kind=kind)
+                raise BadRequest("work.unknown_kind", kind=kind)
 
     def _builder(self, knowledge_base: str, embedder: TextEmbedder) -> DocumentBuilder:
         splitter = Splitter(

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, get_args
 
 from sqlalchemy import Connection, Engine, delete, exists, func, insert, or_, select, update
 
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.i18n import Reason
+from devops_chatbot.work import Progress, RunError
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import content_of
 from knowledge.model import document_id
@@ -48,21 +49,6 @@ class Result:
     outcome: Outcome
     reason: Reason | None = None
     data: bytes = b""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a job is: `done` of `total` files, by what became of them; `removed` counts documents, not files."""
-
-    total: int = 0
-    done: int = 0
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    failed: int = 0
-    errors: tuple[tuple[str, Reason], ...] = ()
-    """(source URI, reason), at most `MOST_ERRORS`."""
 
 
 def plan(engine: Engine, job: str, knowledge_base: str, files: Iterable[Item]) -> None:
@@ -196,33 +182,26 @@ def abandon(engine: Engine, job: str, knowledge_base: str, reason: Reason | None
 
 
 def progress(engine: Engine, job: str) -> Progress:
-    """How far a job is."""
+    """How far a job is; the count of `removed` is of documents, not files."""
     item = tables.items.c
-    counts = select(item.outcome, func.count()).where(item.job == job).group_by(item.outcome)
+    by_outcome = select(item.outcome, func.count()).where(item.job == job).group_by(item.outcome)
     failures = select(item.source_uri, item.reason).where(item.job == job, item.outcome == "failed")
     with reading(engine) as connection:
-        by_outcome: dict[str | None, int] = dict(connection.execute(counts).all())
+        found: dict[str | None, int] = dict(connection.execute(by_outcome).all())
         errors = connection.execute(failures.order_by(item.position).limit(MOST_ERRORS)).all()
-    removed = by_outcome.pop("removed", 0)
-    total = sum(by_outcome.values())
+    total = sum(found.values()) - found.get("removed", 0)
     return Progress(
+        done=total - found.get(None, 0),
         total=total,
-        done=total - by_outcome.get(None, 0),
-        added=by_outcome.get("added", 0),
-        changed=by_outcome.get("changed", 0),
-        unchanged=by_outcome.get("unchanged", 0),
-        removed=removed,
-        failed=by_outcome.get("failed", 0),
-        errors=tuple((row.source_uri, row.reason) for row in errors if row.reason),
+        counts={outcome: found[outcome] for outcome in get_args(Outcome) if outcome in found},
+        errors=tuple(RunError(what=row.source_uri, reason=row.reason) for row in errors if row.reason),
     )
 
 
-def forget(engine: Engine, job: str, *, failures: bool = False) -> None:
-    """Drop the files of a job that ended; its failures only when asked."""
-    item = tables.items.c
-    ended = item.job == job if failures else (item.job == job) & (item.outcome.is_distinct_from("failed"))
+def forget(engine: Engine, job: str) -> None:
+    """Drop the files of a job that ended."""
     with writing(engine) as connection:
-        connection.execute(delete(tables.items).where(ended))
+        connection.execute(delete(tables.items).where(tables.items.c.job == job))
 
 
 def _announce(connection: Connection, knowledge_base: str, files: Sequence[Item]) -> None:

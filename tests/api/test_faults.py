@@ -11,7 +11,7 @@ from patience import PATIENCE_S, wait_until
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError, NotFound
 from devops_chatbot.i18n import Reason
-from devops_chatbot.work import ENDED, Job
+from devops_chatbot.work import Run
 
 PAGE = "# Page {0}\n\nPage {0} says what to do about disk number {0}.\n\n" + "More words about it. " * 60
 MANY = 400
@@ -21,32 +21,32 @@ def pages(count: int, name: str = "page") -> list[tuple[str, bytes]]:
     return [(f"{name}{number}.md", PAGE.format(f"{name}{number}").encode()) for number in range(count)]
 
 
-def until_running(client: Client, job: Job) -> Job:
+def until_running(client: Client, job: Run) -> Run:
     """The job once its files are listed and it works on them."""
 
-    def now() -> Job | None:
-        found = client.job(job.id)
-        return found if found.state in ENDED or (found.state == "running" and found.total) else None
+    def now() -> Run | None:
+        found = client.run(job.id)
+        return found if found.ended or (found.state == "running" and found.progress.total) else None
 
     return wait_until(now)
 
 
-def last(client: Client, job: Job) -> Job:
-    return list(client.job_events(job.id))[-1]
+def last(client: Client, job: Run) -> Run:
+    return list(client.run_events(job.id))[-1]
 
 
 def test_a_cancelled_job_keeps_what_it_took_in(client: Client) -> None:
     client.create_knowledge_base("Runbooks")
     job = client.upload("Runbooks", pages(MANY))
     until_running(client, job)
-    client.cancel_job(job.id)
+    client.cancel_run(job.id)
     ended = last(client, job)
     assert ended.state == "cancelled"
     ready = client.documents("Runbooks", state="ready").total
     assert ready < MANY
     assert client.documents("Runbooks").total == ready, "what was never read is not in the table"
     again = last(client, client.upload("Runbooks", pages(5)))
-    assert (again.state, again.added + again.unchanged) == ("done", 5)
+    assert (again.state, again.progress.done) == ("done", 5)
 
 
 def test_a_knowledge_base_can_be_deleted_while_a_job_fills_it(client: Client) -> None:
@@ -60,7 +60,7 @@ def test_a_knowledge_base_can_be_deleted_while_a_job_fills_it(client: Client) ->
         client.documents(base.id)
     assert not client.search("disk number", mode="lexical").hits
     client.create_knowledge_base("Runbooks")
-    assert last(client, client.upload("Runbooks", pages(3))).added == 3
+    assert last(client, client.upload("Runbooks", pages(3))).progress.counts == {"added": 3}
 
 
 def test_two_jobs_on_one_document_end_with_the_later_one(client: Client) -> None:
@@ -102,7 +102,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(client: Client, url: str) -> N
             headers={"Content-Type": "multipart/form-data; boundary=x"},
         )
     time.sleep(0.2)
-    assert client.jobs() == []
+    assert client.runs() == []
     assert client.documents("Runbooks").total == 0
 
 
@@ -113,7 +113,7 @@ def test_many_small_files_in_one_upload(client: Client) -> None:
         for number in range(1500)
     ]
     job = client.upload("Runbooks", files)
-    client.cancel_job(job.id)
+    client.cancel_run(job.id)
     assert last(client, job).state in ("cancelled", "done")
 
 
@@ -136,9 +136,9 @@ def test_odd_files_are_rows_and_not_a_failed_job(client: Client) -> None:
         ),
     )
     assert job.state == "done"
-    failed = {error.source_uri: str(error.reason) for error in job.errors}
+    failed = {error.what: error.reason for error in job.progress.errors}
     assert {"empty.md", "blank.txt", "wrong.pdf", "broken.zip"} <= set(failed)
-    assert all(len(reason) > 10 for reason in failed.values()), failed
+    assert all(len(str(reason)) > 10 for reason in failed.values()), failed
     assert {"good.md", "latin.txt", "big5.md"}.isdisjoint(failed)
     table = client.documents("Runbooks", state="failed")
     assert {document.source_uri for document in table.items} == set(failed)

@@ -17,7 +17,7 @@ from devops_chatbot.chat import Answer, Evidence, Route, Token
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import BadRequest, Conflict, NotAllowed, NotFound
 from devops_chatbot.schemas.threads import NewMessage
-from devops_chatbot.work import Job
+from devops_chatbot.work import Run
 
 DISK = """# DiskFull
 
@@ -44,9 +44,9 @@ CHINESE = """# 磁盘空间不足
 """
 
 
-def take_in(client: Client, kb: str, *files: tuple[str, bytes]) -> Job:
+def take_in(client: Client, kb: str, *files: tuple[str, bytes]) -> Run:
     job = client.upload(kb, list(files))
-    return list(client.job_events(job.id))[-1]
+    return list(client.run_events(job.id))[-1]
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def runbooks(client: Client) -> Client:
         ("time/clock.md", CLOCK.encode()),
         ("磁盘.md", CHINESE.encode()),
     )
-    assert (job.state, job.added, job.failed) == ("done", 3, 0), job
+    assert (job.state, job.progress.counts) == ("done", {"added": 3}), job
     return client
 
 
@@ -110,10 +110,10 @@ def test_a_search_says_which_index_found_each_hit(runbooks: Client) -> None:
 
 def test_the_same_file_again_costs_nothing_and_a_changed_one_is_swapped(runbooks: Client) -> None:
     again = take_in(runbooks, "Runbooks", ("disk.md", DISK.encode()))
-    assert (again.unchanged, again.changed, again.added) == (1, 0, 0)
+    assert again.progress.counts == {"unchanged": 1}
     ref = runbooks.search("journalctl", mode="lexical").hits[0].ref
     changed = take_in(runbooks, "Runbooks", ("disk.md", DISK.replace("journalctl", "logrotate").encode()))
-    assert (changed.changed, changed.added) == (1, 0)
+    assert changed.progress.counts == {"changed": 1}
     assert not runbooks.search("journalctl", mode="lexical").hits
     assert runbooks.search("logrotate", mode="lexical").hits[0].source_uri == "disk.md"
     opened = runbooks.passage(ref, "Find the largest folders")
@@ -123,11 +123,11 @@ def test_the_same_file_again_costs_nothing_and_a_changed_one_is_swapped(runbooks
 
 def test_the_file_table_shows_a_broken_file_with_its_reason(runbooks: Client) -> None:
     job = take_in(runbooks, "Runbooks", ("good.md", b"# Good\n\nText of a good file."), ("bad.pdf", b"\x00\x01broken"))
-    assert (job.state, job.added, job.failed) == ("done", 1, 1)
-    assert job.errors[0].source_uri == "bad.pdf"
+    assert (job.state, job.progress.counts) == ("done", {"added": 1, "failed": 1})
+    assert job.progress.errors[0].what == "bad.pdf"
     failed = runbooks.documents("Runbooks", state="failed")
     assert failed.total == 1
-    assert failed.items[0].error == job.errors[0].reason
+    assert str(failed.items[0].error) == str(job.progress.errors[0].reason)
     assert runbooks.documents("Runbooks", text="clock").items[0].source_uri == "time/clock.md"
     assert runbooks.documents("Runbooks", limit=2).total == 5
 
@@ -154,8 +154,8 @@ def test_a_document_can_be_read_downloaded_indexed_anew_and_removed(runbooks: Cl
     with pytest.raises(NotFound):
         runbooks.download_many("Runbooks", [document.id, "nothing"])
 
-    anew = list(runbooks.job_events(runbooks.reindex("Runbooks", [document.id]).id))[-1]
-    assert (anew.state, anew.failed, anew.total) == ("done", 0, 1)
+    anew = list(runbooks.run_events(runbooks.reindex("Runbooks", [document.id]).id))[-1]
+    assert (anew.state, anew.progress.counts) == ("done", {"changed": 1})
     assert runbooks.search("DiskFull", mode="lexical").hits
 
     runbooks.delete_document("Runbooks", document.id)
@@ -183,14 +183,14 @@ def test_archives_are_unpacked_and_what_is_dangerous_in_them_is_refused(client: 
         archive.writestr("docs/disk.md", DISK)
         archive.writestr("../../outside.md", "# Outside")
     job = take_in(client, "Archive", ("docs.zip", packed.getvalue()))
-    assert (job.state, job.added, job.failed) == ("done", 1, 1), job
-    assert "outside.md" in job.errors[0].source_uri
+    assert (job.state, job.progress.counts) == ("done", {"added": 1, "failed": 1}), job
+    assert "outside.md" in job.progress.errors[0].what
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         member = tarfile.TarInfo("clock.md")
         member.size = len(CLOCK.encode())
         archive.addfile(member, io.BytesIO(CLOCK.encode()))
-    assert take_in(client, "Archive", ("docs.tar.gz", packed.getvalue())).added == 1
+    assert take_in(client, "Archive", ("docs.tar.gz", packed.getvalue())).progress.counts == {"added": 1}
     uris = {document.source_uri for document in client.documents("Archive").items if document.state == "ready"}
     assert any(uri.endswith("disk.md") for uri in uris)
     assert any(uri.endswith("clock.md") for uri in uris)
@@ -200,12 +200,12 @@ def test_a_folder_is_followed_below_the_allowed_ones_only(client: Client, allowe
     (allowed / "disk.md").write_text(DISK)
     (allowed / "clock.md").write_text(CLOCK)
     client.create_knowledge_base("Folder")
-    first = list(client.job_events(client.add_folder("Folder", str(allowed)).id))[-1]
-    assert (first.state, first.added) == ("done", 2)
+    first = list(client.run_events(client.add_folder("Folder", str(allowed)).id))[-1]
+    assert (first.state, first.progress.counts) == ("done", {"added": 2})
     assert client.sources("Folder")[0].location == str(allowed)
     (allowed / "disk.md").unlink()
-    second = list(client.job_events(client.add_folder("Folder", str(allowed)).id))[-1]
-    assert (second.removed, second.unchanged) == (1, 1)
+    second = list(client.run_events(client.add_folder("Folder", str(allowed)).id))[-1]
+    assert second.progress.counts == {"removed": 1, "unchanged": 1}
     assert not client.search("DiskFull", mode="lexical", knowledge_bases=["Folder"]).hits
     for wrong in ("/etc", str(allowed / ".."), "/proc/self"):
         with pytest.raises(NotAllowed, match=r"knowledge\.folders"):
@@ -289,12 +289,12 @@ def test_only_the_named_knowledge_base_is_asked(runbooks: Client) -> None:
 
 def test_the_samples_are_built_once_and_answer_their_questions(client: Client) -> None:
     assert client.samples().knowledge_base is None
-    job = list(client.job_events(client.build_samples().id))[-1]
+    job = list(client.run_events(client.build_samples().id))[-1]
     assert job.state == "done"
-    assert job.failed == 0
-    assert job.added >= 20
-    again = list(client.job_events(client.build_samples("zh").id))[-1]
-    assert (again.added, again.changed, again.unchanged) == (0, 0, job.added)
+    assert list(job.progress.counts) == ["added"]
+    assert job.progress.counts["added"] >= 20
+    again = list(client.run_events(client.build_samples("zh").id))[-1]
+    assert again.progress.counts == {"unchanged": job.progress.counts["added"]}
     samples = client.samples()
     assert [base.id for base in client.knowledge_bases()] == [samples.knowledge_base]
     for question in (*samples.questions["en"], *samples.questions["zh"]):
@@ -303,17 +303,17 @@ def test_the_samples_are_built_once_and_answer_their_questions(client: Client) -
         assert answer.citations, question
 
 
-def test_jobs_are_listed_newest_first(runbooks: Client) -> None:
+def test_runs_are_listed_newest_first(runbooks: Client) -> None:
     last = take_in(runbooks, "Runbooks", ("more.md", b"# More\n\nMore text."))
-    jobs = runbooks.jobs(knowledge_base="Runbooks")
+    jobs = runbooks.runs(knowledge_base="Runbooks")
     assert jobs[0].id == last.id
     assert len(jobs) == 2
-    assert runbooks.job(last.id).state == "done"
-    assert runbooks.cancel_job(last.id).state == "done"
+    assert runbooks.run(last.id).state == "done"
+    assert runbooks.cancel_run(last.id).state == "done"
     with pytest.raises(NotFound):
-        runbooks.job("nothing")
+        runbooks.run("nothing")
     with pytest.raises(NotFound):
-        list(runbooks.job_events("nothing"))
+        list(runbooks.run_events("nothing"))
 
 
 def test_models_embeddings_scenarios_settings_and_health(client: Client) -> None:
@@ -353,7 +353,7 @@ def test_models_embeddings_scenarios_settings_and_health(client: Client) -> None
     assert settings["knowledge.chunk_tokens"].origin == "default"
     readiness = client.readiness()
     assert readiness.ready
-    assert {"records", "vector index", "word index", "graph", "jobs", "data directory"} <= {
+    assert {"records", "vector index", "word index", "graph", "runs", "data directory"} <= {
         check.name for check in readiness.checks
     }
     assert client.alive()

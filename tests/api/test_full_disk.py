@@ -17,7 +17,7 @@ from devops_chatbot.config.data_directory import open_data_directory
 from devops_chatbot.config.settings import load
 from devops_chatbot.errors import ChatbotError, StoreUnavailable
 from devops_chatbot.schemas.threads import NewMessage
-from devops_chatbot.work import Job
+from devops_chatbot.work import Run
 
 pytestmark = pytest.mark.service
 
@@ -49,8 +49,8 @@ def product() -> Iterator[Client]:
         data.close()
 
 
-def last(client: Client, job: Job) -> Job:
-    return list(client.job_events(job.id))[-1]
+def last(client: Client, run: Run) -> Run:
+    return list(client.run_events(run.id))[-1]
 
 
 def asked(client: Client, thread: str) -> Event:
@@ -60,7 +60,7 @@ def asked(client: Client, thread: str) -> Event:
 def test_a_disk_that_is_full_is_said_everywhere_and_loses_nothing(disk: Path) -> None:
     with product() as client:
         client.create_knowledge_base("Runbooks")
-        assert last(client, client.upload("Runbooks", KEPT)).added == 1
+        assert last(client, client.upload("Runbooks", KEPT)).progress.counts == {"added": 1}
         thread = client.create_thread().id
         assert isinstance(asked(client, thread), Answer)
         fill(disk)
@@ -85,27 +85,30 @@ def test_a_disk_that_is_full_is_said_everywhere_and_loses_nothing(disk: Path) ->
         assert client.search("kelvin").hits[0].source_uri == "kept.md"
         assert isinstance(asked(client, thread), Answer)
         assert len(client.thread(thread).messages) == 4
-        assert last(client, client.upload("Runbooks", [("more.md", b"# More\n\nMore words.")])).added == 1
+        assert last(client, client.upload("Runbooks", [("more.md", b"# More\n\nMore words.")])).progress.counts == {
+            "added": 1
+        }
 
 
-def test_a_disk_that_fills_while_a_job_runs_fails_the_job_and_not_the_next_one(disk: Path, tmp_path: Path) -> None:
+def test_a_disk_that_fills_while_a_run_works_fails_the_run_and_not_the_next_one(disk: Path, tmp_path: Path) -> None:
     folder = tmp_path / "docs"
     folder.mkdir()
     for number in range(300):
         (folder / f"page{number}.md").write_text(PAGE.format(number))
     with product() as client:
         client.create_knowledge_base("Runbooks")
-        assert last(client, client.upload("Runbooks", KEPT)).added == 1
+        assert last(client, client.upload("Runbooks", KEPT)).progress.counts == {"added": 1}
         fill(disk)
         with (disk / BALLAST).open("r+b") as ballast:
             ballast.truncate((disk / BALLAST).stat().st_size - 3 * MEGABYTE)
         failed = last(client, client.add_folder("Runbooks", str(folder)))
         assert failed.state == "failed"
         assert re.search(SAID, str(failed.error))
-        assert failed.done < 300
+        assert failed.progress.done < 300
         (disk / BALLAST).unlink()
         again = last(client, client.add_folder("Runbooks", str(folder)))
-        assert (again.state, again.added + again.unchanged, again.failed) == ("done", 300, 0)
+        assert (again.state, again.progress.done) == ("done", 300)
+        assert "failed" not in again.progress.counts
         assert client.documents("Runbooks", state="ready").total == 301
         assert client.search("kelvin").hits[0].source_uri == "kept.md"
     settings = load()

@@ -26,7 +26,7 @@ QUESTION = "What do I do when the disk of a server is full?"
 
 def take_in(client: Client, kb: str, *files: tuple[str, bytes]) -> None:
     """Upload, and wait for the end of the work."""
-    assert list(client.job_events(client.upload(kb, files).id))[-1].state == "done"
+    assert list(client.run_events(client.upload(kb, files).id))[-1].state == "done"
 
 
 @pytest.fixture

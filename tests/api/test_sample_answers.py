@@ -74,8 +74,8 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         with running(create_app(build(settings, data))) as url, Client(url) as client:
             for language in ("en", "zh"):
                 job = client.build_samples(language)  # type: ignore[arg-type]
-                wait_until(lambda job=job: client.job(job.id).ended)
-                assert client.job(job.id).state == "done"
+                wait_until(lambda job=job: client.run(job.id).ended)
+                assert client.run(job.id).state == "done"
             yield client
         data.close()
 

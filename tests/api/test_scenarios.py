@@ -54,7 +54,7 @@ def test_a_third_scenario_is_one_file(started: Callable[..., Iterator[Client]]) 
         assert states["handover"].title["zh"] == "交接"
         client.create_knowledge_base("Shifts")
         files = [("shift.md", b"# Night shift\n\nThe disk of db-7 was replaced. Watch its rebuild until noon.\n")]
-        assert list(client.job_events(client.upload("Shifts", files).id))[-1].state == "done"
+        assert list(client.run_events(client.upload("Shifts", files).id))[-1].state == "done"
         assert {one.state for one in client.scenarios() if one.name == "handover"} == {"ready"}
 
         events = list(client.ask(client.create_thread().id, NewMessage(text="Write a note about the disk")))

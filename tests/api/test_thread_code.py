@@ -74,7 +74,7 @@ class TestAttachments:
         thread, other = client.create_thread().id, client.create_thread().id
         client.bench.attach(thread, [("gateway.log", LOG)])
         answered(client, thread)
-        base = client.job(client.jobs()[0].id).knowledge_base
+        base = client.run(client.runs()[0].id).subject
         assert client.knowledge_bases() == []
         assert client.search("ZebraTimeout").hits == ()
         with pytest.raises(NotFound):
@@ -109,7 +109,7 @@ class TestAttachments:
         thread = client.create_thread().id
         client.bench.attach(thread, [("gateway.log", LOG)])
         answered(client, thread)
-        base = client.jobs()[0].knowledge_base
+        base = client.runs()[0].subject
         assert client.knowledge_base(base).chunks == 1
         client.delete_thread(thread)
         assert list((tmp_path / "data" / "conversations").iterdir()) == []

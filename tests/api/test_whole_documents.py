@@ -16,7 +16,7 @@ def page(length: int) -> str:
 
 def asked(client: Client, text: str) -> tuple[list[Evidence], Answer]:
     client.create_knowledge_base("Runbooks")
-    list(client.job_events(client.upload("Runbooks", [("queue.md", text.encode())]).id))
+    list(client.run_events(client.upload("Runbooks", [("queue.md", text.encode())]).id))
     thread = client.create_thread().id
     events = list(client.ask(thread, NewMessage(text="QueueGrows is firing, what do I do?", limit=1)))
     answer = events[-1]

@@ -72,7 +72,7 @@ def test_json_is_what_the_route_returned(cli, docs: Path) -> None:
     made = json.loads(cli("kb", "create", "Runbooks", "--json")[1])
     assert made["name"] == "Runbooks"
     job = json.loads(cli("kb", "add", "Runbooks", str(docs / "disk.md"), "--json")[1])
-    assert (job["state"], job["added"]) == ("done", 1)
+    assert (job["state"], job["progress"]["counts"]) == ("done", {"added": 1})
     assert json.loads(cli("kb", "list", "--json")[1])["items"][0]["id"] == made["id"]
     documents = json.loads(cli("kb", "documents", "Runbooks", "--json")[1])
     assert documents["total"] == 1

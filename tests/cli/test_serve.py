@@ -145,7 +145,7 @@ def test_an_open_stream_does_not_hold_the_server_up(settings: dict[str, str]) ->
 
         def watch() -> None:
             try:
-                ends.extend(event.state for event in client.job_events(job.id))
+                ends.extend(event.state for event in client.run_events(job.id))
             except Unavailable as ended:
                 ends.append(str(ended))
 
@@ -157,7 +157,7 @@ def test_an_open_stream_does_not_hold_the_server_up(settings: dict[str, str]) ->
         assert not watcher.is_alive()
         assert "The server was stopped" in ends[-1]
     with serving(settings, "--no-ui") as server, Client(server.api) as client:
-        assert list(client.job_events(job.id))[-1].state == "done", "the job goes on after the restart"
+        assert list(client.run_events(job.id))[-1].state == "done", "the job goes on after the restart"
 
 
 @pytest.mark.parametrize("setting", ["server.port", "server.ui_port"])

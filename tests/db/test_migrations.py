@@ -12,9 +12,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from db.old_directory import DOCUMENTS, THREAD, unpack
+from patience import PATIENCE_S
 from sqlalchemy import Engine, event
+from whole_product import running
 
-import devops_chatbot.bootstrap  # noqa: F401 every table
+import devops_chatbot.bootstrap
+from devops_chatbot.api.app import create_app
+from devops_chatbot.client.client import Client
+from devops_chatbot.config.data_directory import open_data_directory
+from devops_chatbot.config.settings import load
 from devops_chatbot.conversations import CodeRuns
 from devops_chatbot.conversations.threads import SqlThreads
 from devops_chatbot.db import migrate
@@ -22,6 +28,7 @@ from devops_chatbot.db.engine import open_database
 from devops_chatbot.db.metadata import METADATA
 from devops_chatbot.errors import ConfigError
 from devops_chatbot.llm import RoleAssignments
+from devops_chatbot.runs.records import RunRecords, run_of
 from knowledge.catalog.catalog import Catalogue
 
 
@@ -51,6 +58,13 @@ def assert_nothing_is_lost(database: Path) -> None:
         (run,) = CodeRuns(engine, database.parent / "conversations").list(THREAD)
         assert (run.code, run.stdout, run.artifacts[0].name) == ("print(6 * 7)", "42\n", "plot.txt")
         assert RoleAssignments(engine).load() == {"answer": ("extractive",)}
+        rows = RunRecords(engine).newest(None)
+        waiting, attached, upload, folder = map(run_of, rows)
+        assert [each.state for each in (waiting, attached, upload, folder)] == ["queued", "done", "done", "done"]
+        assert folder.progress.counts == {"added": 2}
+        assert upload.progress.counts == {"added": 1, "failed": 1}
+        assert [error.what for error in upload.progress.errors] == ["empty.md"]
+        assert rows[0].payload == '{"upload": "7d857fe43fff2a67"}'
     finally:
         engine.dispose()
 
@@ -84,6 +98,33 @@ def test_a_database_of_a_newer_version_is_refused_and_untouched(old: Path) -> No
     assert old.read_bytes() == before
 
 
+@pytest.mark.service  # the whole product
+def test_the_whole_product_goes_on_with_an_older_data_directory(
+    tmp_path: Path, embedding_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = unpack(tmp_path / "old")
+    (folder / "embeddings").symlink_to(embedding_cache)
+    monkeypatch.setenv("CHATBOT_DATA_DIR", str(folder))
+    data = open_data_directory(folder)
+    product = devops_chatbot.bootstrap.build(load(), data)
+    with running(create_app(product)) as url, Client(url) as client:
+        ended = {run.id: list(client.run_events(run.id))[-1] for run in client.runs()}
+        assert {run.state for run in ended.values()} == {"done"}
+        assert ended["j18ebeb0c61660aa1ade4f3"].progress.counts == {"added": 2}, "it had not begun"
+        assert client.search("Who does the late shift hand over to?").hits[0].source_uri == "late.md"
+        assert client.search("The disk is full").hits[0].source_uri == "docs/disk.md"
+        assert product.ingest.check(product.catalogue.list()[0].id) == []
+        (attached,) = client.bench.attachments(THREAD)
+        assert (attached.name, attached.state) == ("notes.md", "ready")
+        assert client.bench.attachment(THREAD, attached.id).data.startswith(b"# Notes")
+        (run,) = client.bench.runs(THREAD)
+        assert client.bench.artifact(THREAD, run.id, 0).data == b"plot\n"
+        assert client.bench.sandbox(THREAD).auto_run
+    data.close()
+    assert not list((folder / "runs" / "staging").iterdir())
+    assert not (folder / "jobs").exists()
+
+
 @pytest.mark.service  # a process for each statement
 def test_a_migration_that_is_killed_anywhere_is_done_by_the_next_start(tmp_path: Path) -> None:
     processes = multiprocessing.get_context("forkserver")
@@ -93,13 +134,13 @@ def test_a_migration_that_is_killed_anywhere_is_done_by_the_next_start(tmp_path:
         database = unpack(tmp_path / str(killed)) / "records.sqlite"
         process = processes.Process(target=migrate_and_die, args=(database, killed))
         process.start()
-        process.join(60)
+        process.join(PATIENCE_S)
         assert_nothing_is_lost(database)
         if process.exitcode == 0:
             break
         assert process.exitcode == -signal.SIGKILL
         killed += 1
-    assert killed > 2
+    assert killed > 10
 
 
 def migrate_and_die(database: Path, statements: int) -> None:

@@ -6,31 +6,29 @@ import signal
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from ingest.library import Library
-from patience import PATIENCE_S
-
-from devops_chatbot.runs import Jobs
+from ingest.library import Library, Working
 
 
-def sync(data: Path, docs: Path, started: Event, *, jobs_wanted: int, result: Path | None = None) -> None:
+def sync(data: Path, docs: Path, started: Event, *, runs_wanted: int, result: Path | None = None) -> None:
     """Go on with what a killed process left, follow `docs` if that was not asked for yet, and write down the end."""
     library = Library(data, real=True)
     library.embedder.pause_s = 0.01
-    jobs = Jobs(library.engine, library.ingest, folder=data / "jobs")
+    working = Working(library)
+    runs, learning = working.runs, working.learning
     (base,) = library.catalogue.list() or (library.catalogue.create("Runbooks", embedding="hashed"),)
     started.set()
-    jobs.resume()
-    if len(jobs.list()) < jobs_wanted:
-        jobs.ingest_folder(base.id, docs)
-    (last, *_) = jobs.list()
-    last = jobs.wait(last.id, timeout_s=PATIENCE_S)
+    learning.resume()
+    if len(runs.list()) < runs_wanted:
+        learning.follow(base.id, docs)
+    (last, *_) = runs.list()
+    last = working.ended(last)
     if result is not None:
         contents = library.stores.contents(base.id)
         result.write_text(
             json.dumps(
                 {
-                    "job": [last.state, last.added, last.changed, last.unchanged, last.removed, last.failed],
-                    "errors": [[error.source_uri, str(error.reason)] for error in last.errors],
+                    "run": [last.state, dict(last.progress.counts)],
+                    "errors": [[error.what, str(error.reason)] for error in last.progress.errors],
                     "check": library.ingest.check(base.id),
                     "vectors": sorted(contents.vectors),
                     "lexical": sorted(contents.lexical),
@@ -46,7 +44,7 @@ def sync(data: Path, docs: Path, started: Event, *, jobs_wanted: int, result: Pa
 
 
 def step(data: Path, staged: Path, point: str, result: Path) -> None:
-    """Take an upload in without jobs around it, and die at `point` (`vectors.add before`, …) when there is one."""
+    """Take an upload in without a run around it, and die at `point` (`vectors.add before`, …) when there is one."""
     library = Library(data, real=True)
     library.ingest.repair()
     base = library.catalogue.get("Runbooks").id

@@ -10,8 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from patience import wait_until
+
 from devops_chatbot.db.engine import open_database
+from devops_chatbot.db.reserve import Reserve
 from devops_chatbot.errors import StoreUnavailable
+from devops_chatbot.learning import Learning
+from devops_chatbot.runs import Runs
+from devops_chatbot.work import Run
 from knowledge import loaders
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue, Document
@@ -225,10 +231,8 @@ class Library:
         return job
 
     def outcomes(self, job: str) -> dict[str, int]:
-        """What became of the files, zeros left out."""
-        progress = self.ingest.progress(job)
-        names = ("added", "changed", "unchanged", "removed", "failed")
-        return {name: count for name in names if (count := getattr(progress, name))}
+        """What became of the files."""
+        return dict(self.ingest.progress(job).counts)
 
     def documents(self, base: str) -> dict[str, Document]:
         return {document.source_uri: document for document in self.catalogue.documents(base, limit=10_000).items}
@@ -242,6 +246,41 @@ class Library:
     def close(self) -> None:
         self.stores.close()
         self.engine.dispose()
+
+
+class Working:
+    """The runs of a library, on the real DBOS."""
+
+    def __init__(self, library: Library, *, patience_s: Sequence[float] = (0.1, 0.1)) -> None:
+        self.uploads = library.folder / "runs" / "staging"
+        self.uploads.mkdir(parents=True, exist_ok=True)
+        self.runs = Runs(
+            library.engine,
+            database=library.folder / "runs" / "dbos.sqlite",
+            reserve=Reserve(library.folder / "reserve"),
+            patience_s=patience_s,
+        )
+        self.learning = Learning(self.runs, library.ingest, uploads=self.uploads)
+
+    def upload(self, base: str, files: dict[str, bytes | str]) -> Run:
+        folder = self.learning.new_upload()
+        write_files(folder, files)
+        return self.learning.upload(base, folder)
+
+    def ended(self, run: Run) -> Run:
+        """That run once it has ended."""
+        return wait_until(lambda: found if (found := self.runs.get(run.id)).ended else None)
+
+    def staged(self) -> list[str]:
+        return [path.name for path in self.uploads.iterdir()]
+
+    def close(self) -> None:
+        self.runs.close(timeout_s=5)
+
+
+def counts(run: Run) -> dict[str, int]:
+    """What became of its files."""
+    return dict(run.progress.counts)
 
 
 def write_files(folder: Path, files: dict[str, bytes | str]) -> None:

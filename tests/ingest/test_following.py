@@ -89,8 +89,8 @@ def test_what_cannot_be_read_for_a_while_is_not_taken_for_deleted(library: Libra
     finally:
         (folder / "team").chmod(0o755)
     assert library.outcomes(job) == {"unchanged": 1, "removed": 1, "failed": 1}
-    ((uri, reason),) = library.ingest.progress(job).errors
-    assert (uri, "Permission denied" in str(reason)) == ("docs/team/", True)
+    (error,) = library.ingest.progress(job).errors
+    assert (error.what, "Permission denied" in str(error.reason)) == ("docs/team/", True)
     assert set(library.documents(base)) - {"docs/team/"} == {"docs/team/b.md", "docs/team/deep/c.md", "docs/teams.md"}
     library.sync(base, folder)
     assert set(library.documents(base)) == {"docs/team/b.md", "docs/team/deep/c.md", "docs/teams.md"}
@@ -112,5 +112,5 @@ def test_a_file_deleted_between_listing_and_reading_fails_alone(library: Library
     (folder / "a.md").unlink()
     assert not library.ingest.step("job", base)
     assert library.outcomes("job") == {"added": 1, "failed": 1}
-    assert "deleted before" in library.ingest.progress("job").errors[0][1].text("en")
+    assert "deleted before" in str(library.ingest.progress("job").errors[0].reason)
     assert library.outcomes(library.sync(base, folder)) == {"unchanged": 1, "removed": 1}

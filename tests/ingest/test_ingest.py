@@ -151,7 +151,7 @@ def test_a_bad_file_is_one_failed_row(library: Library) -> None:
     base = library.new_base()
     job = library.upload(base, {"a.md": page("a"), "empty.md": b"", "noise.bin": bytes(range(256)) * 50})
     assert library.outcomes(job) == {"added": 1, "failed": 2}
-    assert {uri for uri, _ in library.ingest.progress(job).errors} == {"empty.md", "noise.bin"}
+    assert {error.what for error in library.ingest.progress(job).errors} == {"empty.md", "noise.bin"}
     documents = library.documents(base)
     assert {uri: document.state for uri, document in documents.items()} == {
         "a.md": "ready",
@@ -181,7 +181,7 @@ def test_a_file_over_the_limit_names_the_setting(tmp_path: Path) -> None:
     base = library.new_base()
     job = library.upload(base, {"large.txt": "word " * 300_000})
     assert library.outcomes(job) == {"failed": 1}
-    assert "knowledge.max_file_mb" in library.ingest.progress(job).errors[0][1].text("en")
+    assert "knowledge.max_file_mb" in str(library.ingest.progress(job).errors[0].reason)
     library.close()
 
 

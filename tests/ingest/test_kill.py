@@ -29,7 +29,7 @@ def processes() -> Any:
 def test_killed_at_any_moment_it_ends_like_an_undisturbed_run(tmp_path: Path, processes: Any) -> None:
     docs, template = tmp_path / "docs", tmp_path / "template"
     write_files(docs, {f"{number:02}.md": page(f"topic{number}", paragraphs=6) for number in range(16)})
-    run(processes, template, docs, jobs_wanted=1)
+    run(processes, template, docs, runs_wanted=1)
     for number in (0, 1, 2):
         (docs / f"{number:02}.md").unlink()
     changed = {f"{number:02}.md": page(f"topic{number}", paragraphs=8) for number in (3, 4, 5, 6, 7)}
@@ -39,7 +39,7 @@ def test_killed_at_any_moment_it_ends_like_an_undisturbed_run(tmp_path: Path, pr
     )
 
     expected, seconds = finish(processes, shutil.copytree(template, tmp_path / "undisturbed"), docs)
-    assert expected["job"] == ["done", 11, 5, 7, 3, 2]
+    assert expected["run"] == ["done", {"added": 11, "changed": 5, "unchanged": 7, "removed": 3, "failed": 2}]
     assert expected["check"] == []
 
     chance = random.Random(SEED)  # noqa: S311
@@ -58,14 +58,14 @@ def run(
     data: Path,
     docs: Path,
     *,
-    jobs_wanted: int = 2,
+    runs_wanted: int = 2,
     kill_after_s: float | None = None,
     result: Path | None = None,
 ) -> float:
     """Gives the seconds that it ran."""
     started = processes.Event()
     process = processes.Process(
-        target=sync, args=(data, docs, started), kwargs={"jobs_wanted": jobs_wanted, "result": result}
+        target=sync, args=(data, docs, started), kwargs={"runs_wanted": runs_wanted, "result": result}
     )
     process.start()
     assert started.wait(PATIENCE_S)
@@ -88,7 +88,7 @@ def finish(processes: Any, data: Path, docs: Path) -> tuple[Any, float]:
 def test_killed_between_any_two_stores_it_ends_like_an_undisturbed_run(tmp_path: Path, processes: Any) -> None:
     docs, template = tmp_path / "docs", tmp_path / "template"
     write_files(docs, {name: page(name) for name in ("a.md", "b.md", "c.md")})
-    run(processes, template, docs, jobs_wanted=1)
+    run(processes, template, docs, runs_wanted=1)
     staged = tmp_path / "staged"
     write_files(staged, {"docs/a.md": page("changed"), "docs/b.md": page("other"), "d.md": page("d")})
 

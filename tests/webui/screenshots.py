@@ -133,10 +133,10 @@ def main(folder: Path, parts: set[str]) -> None:
             product(Path(home), cache, model=model) as running,
         ):
             job = running.client.build_samples()
-            list(running.client.job_events(job.id))
+            list(running.client.run_events(job.id))
             base = running.client.create_knowledge_base("支付团队 runbooks", description="Alerts of the payment team")
             files = [(f"runbooks/{name}.md", RUNBOOK.encode()) for name in ("EtcdSlowDisk", "PaymentQueueFull")]
-            list(running.client.job_events(running.client.upload(base.id, [*files, ("scan.pdf", b"%PDF-1.4")]).id))
+            list(running.client.run_events(running.client.upload(base.id, [*files, ("scan.pdf", b"%PDF-1.4")]).id))
             spoken(browser, running.ui, shot)
         browser.close()
 

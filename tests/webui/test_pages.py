@@ -145,7 +145,7 @@ def test_a_conversation_that_is_gone_leads_to_a_new_one(client: Client) -> None:
 
 def test_the_knowledge_page_shows_files_with_state_and_reason(client: Client, base: KnowledgeBase) -> None:
     job = client.upload(base.id, [("empty.md", b""), ("<b>odd</b>.md", RUNBOOK.encode())])
-    while not client.job(job.id).ended:
+    while not client.run(job.id).ended:
         time.sleep(0.05)
     test = page("knowledge", kb=base.id)
     assert not test.exception
@@ -164,7 +164,7 @@ def test_the_knowledge_page_shows_files_with_state_and_reason(client: Client, ba
 
 def test_several_documents_are_downloaded_as_one_zip(client: Client, base: KnowledgeBase) -> None:
     job = client.upload(base.id, [("more/other.md", RUNBOOK.encode())])
-    while not client.job(job.id).ended:
+    while not client.run(job.id).ended:
         time.sleep(0.05)
     test = page("knowledge", kb=base.id)
     for document in client.documents(base.id).items:
@@ -178,7 +178,7 @@ def test_several_documents_are_downloaded_as_one_zip(client: Client, base: Knowl
 def test_a_followed_folder_can_be_let_go(client: Client, folder: Path) -> None:
     base = client.create_knowledge_base("Followed")
     job = client.add_folder(base.id, str(folder))
-    while not client.job(job.id).ended:
+    while not client.run(job.id).ended:
         time.sleep(0.05)
     test = page("knowledge", kb=base.id)
     test.session_state[f"tab_{base.id}"] = "add"

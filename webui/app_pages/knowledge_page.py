@@ -101,11 +101,11 @@ def _show_running(base: KnowledgeBase) -> None:
     """Work on this knowledge base: followed to its end, which then stays until the page is left."""
     jobs: dict[str, str] = st.session_state.setdefault("jobs", {})
     if base.id not in jobs:
-        running = [job for job in client().jobs(knowledge_base=base.id) if not job.ended]
+        running = [job for job in client().runs(knowledge_base=base.id) if not job.ended]
         if not running:
             return
         jobs[base.id] = running[0].id
-    job = client().job(jobs[base.id])
+    job = client().run(jobs[base.id])
     if job.ended:
         show_result(job)
         return

@@ -10,7 +10,7 @@ SECTIONS = {
     "health": health.show,
     "models": models.show,
     "sandbox": sandbox.show,
-    "jobs": lambda: show_jobs(client().jobs()[:50], {base.id: base.name for base in client().knowledge_bases()}),
+    "jobs": lambda: show_jobs(client().runs()[:50], {base.id: base.name for base in client().knowledge_bases()}),
     "settings": settings.show,
 }
 

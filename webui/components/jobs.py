@@ -5,7 +5,7 @@ from html import escape
 
 import streamlit as st
 
-from devops_chatbot.work import Job
+from devops_chatbot.work import Run
 from webui.components.blocks import quiet, quietly, state_badge, table
 from webui.components.session import client, has_text, plain, shown_errors, t, told
 from webui.components.words import ago
@@ -15,39 +15,35 @@ HIDDEN = "h"
 """What the ids of knowledge bases begin with that belong to one conversation."""
 
 
-def follow_job(job_id: str, *, key: str) -> Job | None:
+def follow_job(job_id: str, *, key: str) -> Run | None:
     """Draw a job until it has ended, with a button to cancel it; returns it ended."""
     spot = st.empty()
     cancel = st.empty()
     if cancel.button(t("job.cancel"), key=f"cancel_{key}", type="tertiary", icon=":material/close:"):
         with shown_errors():
-            client().cancel_job(job_id)
+            client().cancel_run(job_id)
     while True:
-        job = client().job(job_id)
+        job = client().run(job_id)
         if job.ended:
             spot.empty()
             cancel.empty()
             return job
-        spot.progress(min(1.0, job.done / job.total) if job.total else 0.0, text=_progress_text(job))
+        share = job.progress.done / job.progress.total if job.progress.total else 0.0
+        spot.progress(min(1.0, share), text=_progress_text(job))
         time.sleep(EVERY_S)
 
 
-def summary(job: Job) -> str:
+def summary(job: Run) -> str:
     """What became of the documents, in words."""
-    counts = {
-        "added": job.added,
-        "changed": job.changed,
-        "unchanged": job.unchanged,
-        "removed": job.removed,
-        "not_read": job.failed,
-    }
-    return " · ".join(t(f"job.{name}", count=count) for name, count in counts.items() if count) or t("job.nothing")
+    counts = job.progress.counts.items()
+    words = (t(f"job.{'not_read' if name == 'failed' else name}", count=count) for name, count in counts)
+    return " · ".join(words) or t("job.nothing")
 
 
-def show_result(job: Job) -> None:
+def show_result(job: Run) -> None:
     """How a job ended, and which files could not be read and why."""
     words = f"**{t(f'job.{job.state}')}** · {summary(job)}"
-    if job.state == "done" and job.failed:
+    if job.state == "done" and job.progress.errors:
         st.warning(words, icon=":material/warning:")
     elif job.state == "done":
         st.success(words, icon=":material/check_circle:")
@@ -55,24 +51,25 @@ def show_result(job: Job) -> None:
         st.warning(words, icon=":material/cancel:")
     else:
         st.error(f"{words}  \n{plain(told(job.error))}", icon=":material/error:")
-    if job.errors:
-        with st.expander(f"{t('job.errors')} ({job.failed or len(job.errors)})", expanded=len(job.errors) <= 5):
+    if job.progress.errors:
+        failed = job.progress.counts.get("failed", len(job.progress.errors))
+        with st.expander(f"{t('job.errors')} ({failed})", expanded=failed <= 5):
             rows = "".join(
-                f"<li><b>{escape(error.source_uri)}</b><span>{escape(told(error.reason))}</span></li>"
-                for error in job.errors
+                f"<li><b>{escape(error.what)}</b><span>{escape(told(error.reason))}</span></li>"
+                for error in job.progress.errors
             )
             st.html(f'<ul class="cb-errors">{rows}</ul>')
 
 
-def show_jobs(jobs: list[Job], names: dict[str, str]) -> None:
+def show_jobs(jobs: list[Run], names: dict[str, str]) -> None:
     """A table of jobs; `names` are those of the knowledge bases."""
     rows = []
     for job in jobs:
-        name = f"job.kind_{'attach' if job.knowledge_base.startswith(HIDDEN) else job.kind}"
+        name = f"job.kind_{'attach' if job.subject.startswith(HIDDEN) else job.kind}"
         kind = t(name) if has_text(name) else job.kind
         error = f'<div class="cb-bad">{escape(told(job.error))}</div>' if job.error else ""
         rows.append((
-            f"<b>{escape(kind)}</b> <span>{escape(names.get(job.knowledge_base, ''))}</span>"
+            f"<b>{escape(kind)}</b> <span>{escape(names.get(job.subject, ''))}</span>"
             f"{quietly(summary(job) if job.ended else _progress_text(job))}{error}",
             state_badge(job.state, t(f"job.state_{job.state}")),
             quietly(ago(job.created_at)),
@@ -83,7 +80,9 @@ def show_jobs(jobs: list[Job], names: dict[str, str]) -> None:
         quiet(t("job.none"))
 
 
-def _progress_text(job: Job) -> str:
+def _progress_text(job: Run) -> str:
     if job.state == "queued":
         return t("job.queued")
-    return t("job.running", done=job.done, total=job.total) if job.total else t("job.counting")
+    if not job.progress.total:
+        return t("job.counting")
+    return t("job.running", done=job.progress.done, total=job.progress.total)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from devops_chatbot.work import Job
+from devops_chatbot.work import Run
 from knowledge.model import KnowledgeBase
 from webui.components.session import client, shown_errors, t
 
@@ -66,7 +66,7 @@ def _show_folders(base: KnowledgeBase) -> None:
             _started(base, client().add_folder(base.id, location.strip()))
 
 
-def _started(base: KnowledgeBase, job: Job) -> None:
+def _started(base: KnowledgeBase, job: Run) -> None:
     st.session_state.setdefault("jobs", {})[base.id] = job.id
     st.session_state["upload_round"] = int(st.session_state.get("upload_round", 0)) + 1
     st.session_state["go_to_files"] = base.id

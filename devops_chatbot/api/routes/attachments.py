@@ -35,7 +35,7 @@ async def attach_files(thread_id: str, request: Request, context: ContextDep) ->
     """
     product = context.product
     await run_in_threadpool(product.threads.load, thread_id)
-    folder = await run_in_threadpool(product.jobs.new_staging)
+    folder = await run_in_threadpool(product.learning.new_upload)
     try:
         await receive_files(
             request.stream(),

@@ -14,7 +14,7 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from devops_chatbot.api.context import ContextDep, Named, Offset, ProductDep
-from devops_chatbot.api.routes.jobs import started
+from devops_chatbot.api.routes.runs import started
 from devops_chatbot.api.uploads import receive_files
 from devops_chatbot.bootstrap import DOWNLOADS, Product
 from devops_chatbot.config.data_directory import free_bytes
@@ -22,7 +22,7 @@ from devops_chatbot.errors import StoreUnavailable
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.knowledge_bases import Selection
 from devops_chatbot.values import Page
-from devops_chatbot.work import StartedJob
+from devops_chatbot.work import StartedRun
 from knowledge.model import Document, DocumentState, PassageSummary
 
 router = APIRouter(prefix=NATIVE + "/knowledge-bases/{kb}/documents", tags=["documents"])
@@ -46,7 +46,7 @@ _ZIP: dict[int | str, dict[str, Any]] = {200: {"description": "A zip", "content"
 
 
 @router.post("", status_code=202, openapi_extra=UPLOAD)
-async def upload_documents(kb: Named, request: Request, context: ContextDep) -> StartedJob:
+async def upload_documents(kb: Named, request: Request, context: ContextDep) -> StartedRun:
     """Send one or many files in the field `files`; zip and tar archives are unpacked.
 
     A file name may be a relative path, which becomes the document's address. A file of the same address replaces the
@@ -65,7 +65,7 @@ async def upload_documents(kb: Named, request: Request, context: ContextDep) -> 
     except BaseException:  # the client may have left, which is a cancellation
         shutil.rmtree(staged, ignore_errors=True)
         raise
-    return started(await run_in_threadpool(product.jobs.ingest_upload, found.id, staged))
+    return started(await run_in_threadpool(product.learning.upload, found.id, staged))
 
 
 @router.get("")
@@ -88,9 +88,9 @@ def delete_documents(kb: Named, body: Selection, product: ProductDep) -> None:
 
 
 @router.post("/reindex", status_code=202)
-def reindex_documents(kb: Named, body: Selection, product: ProductDep) -> StartedJob:
+def reindex_documents(kb: Named, body: Selection, product: ProductDep) -> StartedRun:
     """Read documents anew from the originals that the server keeps."""
-    return started(product.jobs.reindex(product.catalogue.get(kb).id, body.ids))
+    return started(product.learning.reindex(product.catalogue.get(kb).id, body.ids))
 
 
 @router.post("/download", response_class=FileResponse, responses=_ZIP)
@@ -158,4 +158,4 @@ def _staged(product: Product, announced_bytes: int) -> Path:
         raise StoreUnavailable("upload.no_room", mb=announced_bytes // MEGABYTE, free_mb=free // MEGABYTE) from OSError(
             errno.ENOSPC, os.strerror(errno.ENOSPC)
         )
-    return product.jobs.new_staging()
+    return product.learning.new_upload()

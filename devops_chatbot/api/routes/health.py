@@ -17,14 +17,14 @@ from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable
 from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.status import Check, Readiness, State, Trial
-from devops_chatbot.work import JobState
+from devops_chatbot.work import RunState
 
 router = APIRouter(prefix=NATIVE + "/checks", tags=["health"])
 machines = APIRouter(tags=["health"])
 """Routes for machines, which stand beside the native API."""
 
 LEAST_FREE_BYTES = 50 * 1024 * 1024
-_ENGINES = {"jobs": "dbos", "vector index": "chromadb", "word index": "tantivy", "graph": "ladybug"}
+_ENGINES = {"runs": "dbos", "vector index": "chromadb", "word index": "tantivy", "graph": "ladybug"}
 
 
 @machines.get("/healthz")
@@ -63,12 +63,12 @@ def test_check(name: str, product: ProductDep) -> Trial:
 def metrics(context: ContextDep) -> Response:
     """Prometheus text."""
     numbers, product = context.metrics, context.product
-    bases, jobs = product.catalogue.list(), product.jobs.list()
+    bases, runs = product.catalogue.list(), product.runs.list()
     numbers.knowledge.labels("knowledge_bases").set(len(bases))
     for what in ("documents", "chunks", "bytes"):
         numbers.knowledge.labels(what).set(sum(getattr(base, what) for base in bases))
-    for state in get_args(JobState):
-        numbers.jobs.labels(state).set(sum(job.state == state for job in jobs))
+    for state in get_args(RunState):
+        numbers.runs.labels(state).set(sum(run.state == state for run in runs))
     return Response(numbers.text(), media_type=numbers.content_type)
 
 
@@ -77,7 +77,7 @@ def _tests(product: Product) -> dict[str, Callable[[], Reason]]:
     return {
         "data directory": lambda: _written(product),
         "records": lambda: _counted(product.catalogue.list()),
-        "jobs": lambda: Reason("check.jobs", count=len(product.jobs.list())),
+        "runs": lambda: Reason("check.runs", count=len(product.runs.list())),
         "vector index": lambda: _held(product, stores.vectors.ids),
         "word index": lambda: _held(product, stores.lexical.ids),
         "graph": lambda: _held(product, stores.graph.versions),

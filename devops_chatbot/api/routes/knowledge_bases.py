@@ -39,5 +39,5 @@ def change_knowledge_base(kb: Named, body: KnowledgeBaseChange, product: Product
 
 @router.delete("/{kb}", status_code=204)
 def delete_knowledge_base(kb: Named, product: ProductDep) -> None:
-    """Removes it from every index; a job that works on it ends."""
+    """Removes it from every index; a run that works on it ends."""
     product.ingest.drop_knowledge_base(product.catalogue.get(kb).id)

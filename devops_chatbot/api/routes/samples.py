@@ -6,12 +6,12 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from devops_chatbot.api.context import ProductDep
-from devops_chatbot.api.routes.jobs import started
+from devops_chatbot.api.routes.runs import started
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.errors import Conflict
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.knowledge_bases import NewSamples
-from devops_chatbot.work import StartedJob
+from devops_chatbot.work import StartedRun
 from knowledge import samples
 from knowledge.model import KnowledgeBase, Samples
 
@@ -31,7 +31,7 @@ def get_samples(product: ProductDep) -> Samples:
 
 
 @router.post("", status_code=202)
-def build_samples(product: ProductDep, body: NewSamples | None = None) -> StartedJob:
+def build_samples(product: ProductDep, body: NewSamples | None = None) -> StartedRun:
     """Build the sample knowledge base; again: bring it up to date, which costs next to nothing."""
     base = _built(product)
     if base is None:
@@ -40,10 +40,10 @@ def build_samples(product: ProductDep, body: NewSamples | None = None) -> Starte
             base = product.catalogue.create(samples.NAME[language], embedding=product.embeddings.known(None))
         except Conflict:  # somebody else clicked at the same moment
             base = product.catalogue.get(samples.NAME[language])
-    staged = product.jobs.new_staging()
+    staged = product.learning.new_upload()
     for folder in FOLDERS:
         shutil.copytree(samples.folder() / folder, staged / folder, ignore=_no_documents)
-    return started(product.jobs.ingest_upload(base.id, staged))
+    return started(product.learning.upload(base.id, staged))
 
 
 def _built(product: Product) -> KnowledgeBase | None:

@@ -3,12 +3,12 @@
 from fastapi import APIRouter
 
 from devops_chatbot.api.context import Named, ProductDep
-from devops_chatbot.api.routes.jobs import started
+from devops_chatbot.api.routes.runs import started
 from devops_chatbot.errors import NotFound
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.knowledge_bases import NewSource
 from devops_chatbot.values import Page
-from devops_chatbot.work import StartedJob
+from devops_chatbot.work import StartedRun
 from knowledge.model import Source
 from knowledge.sources.folder import allowed_folder
 
@@ -22,14 +22,14 @@ def list_sources(kb: Named, product: ProductDep) -> Page[Source]:
 
 
 @router.post("", status_code=202)
-def sync_source(kb: Named, body: NewSource, product: ProductDep) -> StartedJob:
+def sync_source(kb: Named, body: NewSource, product: ProductDep) -> StartedRun:
     """Follow a folder, or sync it again: only what changed is read, and what is gone is removed.
 
     The folder has to be below one that the setting `knowledge.folders` names.
     """
     found = product.catalogue.get(kb)
     folder = allowed_folder(body.location, product.settings.knowledge.folders)
-    return started(product.jobs.ingest_folder(found.id, folder))
+    return started(product.learning.follow(found.id, folder))
 
 
 @router.delete("", status_code=204)

@@ -84,7 +84,7 @@ def get_artifact(thread_id: str, run_id: str, number: int, product: ProductDep) 
 def export_thread(thread_id: str, product: ProductDep) -> FileResponse:
     """The conversation as a zip archive: its words, and what its code gave, as Markdown; figures, files, attachments."""
     thread = product.threads.load(thread_id)
-    folder = product.jobs.new_staging()
+    folder = product.learning.new_upload()
     try:
         write_archive(thread, product.workbench, folder / "archive")
     except BaseException:

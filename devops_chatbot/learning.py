@@ -1,0 +1,132 @@
+"""Runs that change what a knowledge base holds: uploads, followed folders, documents read anew."""
+
+import json
+import logging
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from devops_chatbot.errors import NotFound
+from devops_chatbot.i18n import Reason
+from devops_chatbot.runs import ActiveRun, Cancelled, Runs
+from devops_chatbot.work import Progress, Run, RunState
+from knowledge.ingest.ingest import Ingest
+
+EVERY_S = 0.5
+"""How often a step says how far it is."""
+
+_log = logging.getLogger(__name__)
+
+
+class Learning:
+    """Starts those runs, whose subject is the id of a knowledge base, and is their `RunHandler`.
+
+    Raises `StoreUnavailable`.
+    """
+
+    def __init__(self, runs: Runs, ingest: Ingest, *, uploads: Path) -> None:
+        self._runs = runs
+        self._ingest = ingest
+        self._uploads = uploads
+        for kind in ("upload", "folder", "reindex"):
+            runs.register(kind, self)
+
+    def new_upload(self) -> Path:
+        """An empty folder for the files of one upload; it belongs to the run that gets it."""
+        path = self._uploads / secrets.token_hex(8)
+        path.mkdir(parents=True)
+        return path
+
+    def upload(self, knowledge_base: str, folder: Path) -> Run:
+        """Take in the files below a `new_upload` (archives are unpacked), which is removed when the run ends."""
+        try:
+            return self._runs.start("upload", knowledge_base, {"upload": folder.name})
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def follow(self, knowledge_base: str, folder: Path) -> Run:
+        """Follow a folder: take in what is new or changed, remove documents whose file is gone."""
+        return self._runs.start("folder", knowledge_base, {"folder": str(folder)})
+
+    def reindex(self, knowledge_base: str, documents: Sequence[str]) -> Run:
+        """Read documents anew from their originals."""
+        return self._runs.start("reindex", knowledge_base, {"documents": list(documents)})
+
+    def resume(self) -> None:
+        """At the start of the process: put right what a crash left behind, read anew what is damaged, and go on with
+        unfinished runs of every kind.
+        """
+        for knowledge_base, documents in self._ingest.damaged().items():
+            _log.warning(
+                "the vectors of %s are damaged; its %d documents are read anew", knowledge_base, len(documents)
+            )
+            if documents:  # written down before the repair: a crash between the two must not lose it
+                self._runs.add("reindex", knowledge_base, {"documents": documents})
+        self._ingest.repair()
+        used = {run.payload["upload"] for run in self._runs.unfinished("upload")}
+        for path in self._uploads.iterdir() if self._uploads.is_dir() else ():
+            if path.name not in used:  # the process was killed while it came in
+                shutil.rmtree(path, ignore_errors=True)
+        self._runs.resume()
+
+    # --- the handler
+
+    def plan(self, run: ActiveRun) -> None:
+        with self._unless_deleted(run):
+            self._ingest.plan(run.id, run.subject, kind=run.kind, argument=self._argument(run))
+        run.report(self._ingest.progress(run.id))
+
+    def step(self, run: ActiveRun) -> bool:
+        with self._unless_deleted(run):
+            more = self._ingest.step(run.id, run.subject, stop=self._reporting(run))
+        run.report(self._ingest.progress(run.id))
+        return more
+
+    def finish(self, run: ActiveRun) -> None:
+        with self._unless_deleted(run):
+            self._ingest.finish(run.id, run.subject, kind=run.kind, argument=self._argument(run), stop=run.stopping)
+
+    def close(self, run: ActiveRun, state: RunState, reason: Reason | None) -> None:
+        if run.kind == "upload":
+            shutil.rmtree(self._argument(run), ignore_errors=True)
+        progress = self._ingest.progress(run.id)
+        if progress != Progress(total=0):  # one that never began, or was cleared up already, left nothing
+            if state != "done":
+                self._ingest.abandon(run.id, run.subject, reason=reason)
+            run.report(progress)
+            self._ingest.forget(run.id)
+
+    def _argument(self, run: ActiveRun) -> str:
+        match run.kind:
+            case "upload":
+                return str(self._uploads / run.payload["upload"])
+            case "folder":
+                return str(run.payload["folder"])
+            case _:
+                return json.dumps(run.payload["documents"])
+
+    def _reporting(self, run: ActiveRun) -> Callable[[], bool]:
+        """Whether the run is to stop; who asks often sees to it that its progress is known."""
+        due = time.monotonic() + EVERY_S
+
+        def stopping() -> bool:
+            nonlocal due
+            if time.monotonic() > due:
+                due = time.monotonic() + EVERY_S
+                run.report(self._ingest.progress(run.id))
+            return run.stopping()
+
+        return stopping
+
+    @contextmanager
+    def _unless_deleted(self, run: ActiveRun) -> Iterator[None]:
+        try:
+            yield
+        except NotFound:
+            if self._ingest.deleted(run.subject):
+                raise Cancelled(Reason("knowledge_base.deleted")) from None
+            raise
