@@ -307,7 +307,8 @@ class Supervisor:
 
     def _interrupt(self, run: Run, grace: float) -> None:
         worker = self.workers.get(run.language)
-        run.kill_at = time.monotonic() + grace
+        now = time.monotonic()
+        run.kill_at, run.again_at = now + grace, now + grace / 2
         if worker is not None and run.sent:
             worker.signal(signal.SIGINT)
 
@@ -317,6 +318,11 @@ class Supervisor:
             self._interrupt(run, DEADLINE_GRACE)
             return
         worker = self.workers.get(run.language)
+        if run.again_at is not None:
+            run.again_at = None
+            if worker is not None and run.sent:
+                worker.signal(signal.SIGINT)
+            return
         if not run.sent:
             why = "the interpreter did not start in time"
         else:

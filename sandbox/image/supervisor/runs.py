@@ -24,6 +24,8 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     sent: bool = False
     kill_at: "float | None" = None
+    again_at: "float | None" = None
+    """When an interrupt is sent once more: a shell loses one that comes while it starts a program."""
     timed_out: bool = False
     interrupted: bool = False
     truncated: bool = False
@@ -34,7 +36,7 @@ class Run:
     def due(self) -> float:
         """When something has to be done about it, on the monotonic clock."""
         if self.kill_at is not None:
-            return self.kill_at
+            return self.kill_at if self.again_at is None else self.again_at
         return self.started + (self.seconds if self.sent else START_SECONDS)
 
     def take(self, piece: bytes) -> bytes:
