@@ -6,7 +6,7 @@ from typing import Protocol
 
 from devops_chatbot.chat import Evidence, Progress, Task
 from devops_chatbot.i18n import Reason
-from knowledge.model import Hit, Passage, Retriever, Scope
+from knowledge.model import ChunkInContext, Hit, Retriever, Scope
 
 SHORT_DOCUMENT = 8000
 """Characters up to which a document is read whole when it is the first one found: a runbook's diagnosis and its mitigation
@@ -17,7 +17,7 @@ belong to what its first lines were found for.
 class Library(Protocol):
     """Where whole documents are."""
 
-    def short_document(self, document_id: str, *, longest: int) -> Sequence[Passage]: ...
+    def short_document(self, document_id: str, *, longest: int) -> Sequence[ChunkInContext]: ...
 
 
 class DocsAgent:
@@ -44,36 +44,23 @@ class DocsAgent:
         for hit in hits:
             yield _evidence(hit)
         if hits:
-            for passage in await asyncio.to_thread(
+            for chunk in await asyncio.to_thread(
                 self._library.short_document, hits[0].document, longest=SHORT_DOCUMENT
             ):
-                if not any(hit.document == passage.document and passage.text in hit.context for hit in hits):
-                    yield _beside(passage)
+                if not any(hit.document == chunk.document and chunk.text in hit.context for hit in hits):
+                    yield _evidence(chunk)
 
 
-def _evidence(hit: Hit) -> Evidence:
+def _evidence(found: Hit | ChunkInContext) -> Evidence:
     return Evidence(
-        ref=hit.ref,
-        title=hit.title,
-        text=hit.text,
-        context=hit.context,
-        source_uri=hit.source_uri,
-        heading_path=hit.heading_path,
-        location=hit.location,
-        collection=hit.collection,
-        score=hit.score,
-        found_by=hit.found_by,
-    )
-
-
-def _beside(passage: Passage) -> Evidence:
-    return Evidence(
-        ref=passage.ref,
-        title=passage.title,
-        text=passage.text,
-        context=passage.context,
-        source_uri=passage.source_uri,
-        heading_path=passage.heading_path,
-        location=passage.location,
-        collection=passage.knowledge_base,
+        ref=found.ref,
+        title=found.title,
+        text=found.text,
+        context=found.context,
+        source_uri=found.source_uri,
+        heading_path=found.heading_path,
+        location=found.location,
+        collection=found.collection,
+        score=found.score if isinstance(found, Hit) else 0.0,
+        found_by=found.found_by if isinstance(found, Hit) else (),
     )

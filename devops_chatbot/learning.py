@@ -62,7 +62,9 @@ class Learning:
         """
         for knowledge_base, documents in self._ingest.damaged().items():
             _log.warning(
-                "the vectors of %s are damaged; its %d documents are read anew", knowledge_base, len(documents)
+                "an index of %s is damaged or of an older release; its %d documents are read anew",
+                knowledge_base,
+                len(documents),
             )
             if documents:  # written down before the repair: a crash between the two must not lose it
                 self._runs.add("reindex", knowledge_base, {"documents": documents})

@@ -244,12 +244,12 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PassageSummary:
+class StoredChunk:
     """A chunk with its text as it stands in a list; offsets count characters of the document."""
 
     ref: str
     document: str
-    knowledge_base: str
+    collection: str
     source_uri: str
     title: str
     heading_path: tuple[str, ...] = ()
@@ -260,7 +260,7 @@ class PassageSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passage(PassageSummary):
+class ChunkInContext(StoredChunk):
     """A chunk with its section's text as `context`, which begins at `context_start` of the document."""
 
     context: str
@@ -268,8 +268,8 @@ class Passage(PassageSummary):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedPassage:
-    """A citation opened: `text` is the passage's surroundings, `text[start:end]` the passage or the quote in it.
+class OpenedChunk:
+    """A citation opened: `text` is the chunk's surroundings, `text[start:end]` the chunk or the quote in it.
 
     `changed` says that the cited version is gone; then the words stand where they were found in the current text
     (`start == end` when they were not).

@@ -39,11 +39,11 @@ from knowledge.model import (
     Document,
     DocumentState,
     KnowledgeBase,
-    OpenedPassage,
-    PassageSummary,
+    OpenedChunk,
     Samples,
     SearchResult,
     Source,
+    StoredChunk,
 )
 
 __all__ = ["Client", "Download", "Upload"]
@@ -185,8 +185,8 @@ class Client:
     def document(self, kb: str, document: str) -> Document:
         return self.get(Document, f"{self._kb(kb)}/documents/{_quoted(document)}")
 
-    def chunks(self, kb: str, document: str) -> list[PassageSummary]:
-        return self.rows(PassageSummary, f"{self._kb(kb)}/documents/{_quoted(document)}/chunks")
+    def chunks(self, kb: str, document: str) -> list[StoredChunk]:
+        return self.rows(StoredChunk, f"{self._kb(kb)}/documents/{_quoted(document)}/chunks")
 
     def delete_document(self, kb: str, document: str) -> None:
         self.send("DELETE", f"{self._kb(kb)}/documents/{_quoted(document)}")
@@ -253,7 +253,7 @@ class Client:
                 elif name == "failure":
                     raise failed(data)
 
-    # --- search and passages
+    # --- search and chunks
 
     def search(
         self,
@@ -274,9 +274,9 @@ class Client:
         )
         return self.got(SearchResult, self.send("POST", "/search", body=body))
 
-    def passage(self, ref: str, quote: str = "") -> OpenedPassage:
-        """Open a citation: the passage in its surroundings."""
-        return self.get(OpenedPassage, "/passages", ref=ref, quote=quote)
+    def chunk(self, ref: str, quote: str = "") -> OpenedChunk:
+        """Open a citation: the chunk in its surroundings."""
+        return self.get(OpenedChunk, "/chunks", ref=ref, quote=quote)
 
     # --- conversations
 

@@ -17,14 +17,14 @@ from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, Conflict, NotFound
 from devops_chatbot.values import Page
 from knowledge.catalog import chunks, tables
-from knowledge.model import HIDDEN, Document, DocumentState, KnowledgeBase, OpenedPassage, Passage, Source
+from knowledge.model import HIDDEN, ChunkInContext, Document, DocumentState, KnowledgeBase, OpenedChunk, Source
 
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 2000
 
 
 class Catalogue:
-    """Knowledge bases, documents and passages on the records' engine. Safe for concurrent use.
+    """Knowledge bases, documents and chunks on the records' engine. Safe for concurrent use.
 
     Everything raises `StoreUnavailable` when the records cannot be used, and `NotFound` for what is not there.
     """
@@ -196,31 +196,31 @@ class Catalogue:
             raise NotFound("document.not_found")
         return _document(row)
 
-    # --- passages
+    # --- chunks
 
     def document_text(self, document_id: str) -> str:
         """The whole text of the active version (empty when there is none yet)."""
         return chunks.read_text(self.engine, document_id, 0, None)
 
-    def chunks(self, document_id: str) -> Sequence[Passage]:
+    def chunks(self, document_id: str) -> Sequence[ChunkInContext]:
         """Every chunk of the active version, in reading order."""
         return chunks.chunks_of(self.engine, document_id)
 
-    def short_document(self, document_id: str, *, longest: int) -> Sequence[Passage]:
+    def short_document(self, document_id: str, *, longest: int) -> Sequence[ChunkInContext]:
         """Every chunk of a document of at most `longest` characters, in reading order; nothing of a longer one."""
         return chunks.short_document(self.engine, document_id, longest)
 
-    def passages(self, refs: Sequence[str]) -> dict[str, Passage]:
+    def chunks_by_ref(self, refs: Sequence[str]) -> dict[str, ChunkInContext]:
         """Those refs that are chunks of an active version; the others are left out."""
-        return chunks.passages(self.engine, refs)
+        return chunks.chunks_by_ref(self.engine, refs)
 
-    def open_passage(self, ref: str, quote: str = "") -> OpenedPassage:
-        """A citation opened: the passage, or the quote inside it, in its surroundings.
+    def open_chunk(self, ref: str, quote: str = "") -> OpenedChunk:
+        """A citation opened: the chunk, or the quote inside it, in its surroundings.
 
         When the cited version is gone, the quote is looked up in the current text and `changed` is true. Raises
         `NotFound` when the document is gone.
         """
-        return chunks.open_passage(self.engine, ref, quote)
+        return chunks.open_chunk(self.engine, ref, quote)
 
 
 def _document(row: Row[tuple[object, ...]]) -> Document:

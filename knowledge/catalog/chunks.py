@@ -11,14 +11,14 @@ from devops_chatbot.db.transactions import reading
 from devops_chatbot.errors import NotFound
 from knowledge.catalog import tables
 from knowledge.catalog.tables import BLOCK
-from knowledge.model import OpenedPassage, Passage, document_of
+from knowledge.model import ChunkInContext, OpenedChunk, document_of
 
 WINDOW = 2000
-"""Characters shown on each side of a passage that has no section of a readable size."""
+"""Characters shown on each side of a chunk that has no section of a readable size."""
 LONGEST_SECTION = 8000
 
 
-def passages(engine: Engine, refs: Sequence[str]) -> dict[str, Passage]:
+def chunks_by_ref(engine: Engine, refs: Sequence[str]) -> dict[str, ChunkInContext]:
     """Those refs that are chunks of an active version, in one query."""
     if not refs:
         return {}
@@ -38,19 +38,19 @@ def passages(engine: Engine, refs: Sequence[str]) -> dict[str, Passage]:
         for row in connection.execute(statement):
             _, _, parts = found.setdefault(row.id, (row, row.block * BLOCK, []))
             parts.append(row.text)
-    return {ref: _passage(row, "".join(parts), offset) for ref, (row, offset, parts) in found.items()}
+    return {ref: _chunk(row, "".join(parts), offset) for ref, (row, offset, parts) in found.items()}
 
 
-def chunks_of(engine: Engine, document: str) -> list[Passage]:
+def chunks_of(engine: Engine, document: str) -> list[ChunkInContext]:
     """Every chunk of a document's active version, in reading order."""
     chunk = tables.chunks.c
     with reading(engine) as connection:
         rows = connection.execute(_chunk_rows().where(chunk.document == document).order_by(chunk.ordinal)).all()
     text = read_text(engine, document, 0, None)
-    return [_passage(row, text, 0) for row in rows]
+    return [_chunk(row, text, 0) for row in rows]
 
 
-def short_document(engine: Engine, document: str, longest: int) -> list[Passage]:
+def short_document(engine: Engine, document: str, longest: int) -> list[ChunkInContext]:
     """See `Catalogue.short_document`."""
     chunk = tables.chunks.c
     with reading(engine) as connection:
@@ -70,9 +70,9 @@ def read_text(engine: Engine, document: str, start: int, end: int | None) -> str
     return text[start - first * BLOCK : None if end is None else end - first * BLOCK]
 
 
-def open_passage(engine: Engine, ref: str, quote: str) -> OpenedPassage:
-    """See `Catalogue.open_passage`."""
-    cited = passages(engine, [ref]).get(ref)
+def open_chunk(engine: Engine, ref: str, quote: str) -> OpenedChunk:
+    """See `Catalogue.open_chunk`."""
+    cited = chunks_by_ref(engine, [ref]).get(ref)
     if cited is not None:
         start, end = _cited_words(cited, quote)
         beside = not cited.start <= start < cited.end
@@ -107,9 +107,9 @@ def _whole_quote(text: str, quote: str) -> tuple[int, int] | None:
     return found.span() if found else None
 
 
-def _cited_words(cited: Passage, quote: str) -> tuple[int, int]:
-    """Where the quote stands in the document: in the passage, else in the section around it (the writer has read both),
-    else the passage itself.
+def _cited_words(cited: ChunkInContext, quote: str) -> tuple[int, int]:
+    """Where the quote stands in the document: in the chunk, else in the section around it (the writer has read both),
+    else the chunk itself.
     """
     places = ((cited.text, cited.start), (cited.context, cited.context_start))
     for find in (_whole_quote, find_quote):
@@ -120,19 +120,19 @@ def _cited_words(cited: Passage, quote: str) -> tuple[int, int]:
     return cited.start, cited.end
 
 
-def _opened(engine: Engine, passage: Passage, start: int, end: int, *, changed: bool) -> OpenedPassage:
-    """The surroundings of `[start, end)`, which stands in `passage`: its section when that is of a readable size and
+def _opened(engine: Engine, chunk: ChunkInContext, start: int, end: int, *, changed: bool) -> OpenedChunk:
+    """The surroundings of `[start, end)`, which stands in `chunk`: its section when that is of a readable size and
     holds all of it, else a window cut at line ends.
     """
-    first, text = passage.context_start, passage.context
+    first, text = chunk.context_start, chunk.context
     if len(text) > LONGEST_SECTION or start < first or end > first + len(text):
-        first, text = _window(engine, passage.document, start, end)
-    return OpenedPassage(
-        document=passage.document,
-        title=passage.title,
-        source_uri=passage.source_uri,
-        heading_path=passage.heading_path,
-        location=passage.location,
+        first, text = _window(engine, chunk.document, start, end)
+    return OpenedChunk(
+        document=chunk.document,
+        title=chunk.title,
+        source_uri=chunk.source_uri,
+        heading_path=chunk.heading_path,
+        location=chunk.location,
         text=text,
         start=start - first,
         end=end - first,
@@ -150,14 +150,14 @@ def _window(engine: Engine, document: str, start: int, end: int) -> tuple[int, s
     return low + first, text[first : len(text) if complete or behind < 0 else behind]
 
 
-def _chunk_at(engine: Engine, document: str, offset: int) -> Passage | None:
+def _chunk_at(engine: Engine, document: str, offset: int) -> ChunkInContext | None:
     """The last chunk that begins at or before `offset`, else the first one."""
     chunk = tables.chunks.c
     of_document = select(chunk.id).where(chunk.document == document)
     before = of_document.where(chunk.char_start <= offset).order_by(chunk.ordinal.desc()).limit(1)
     with reading(engine) as connection:
         ref = connection.execute(before).scalar() or connection.execute(of_document.order_by(chunk.ordinal)).scalar()
-    return passages(engine, [ref]).get(ref) if ref else None
+    return chunks_by_ref(engine, [ref]).get(ref) if ref else None
 
 
 def _chunk_rows() -> Select[tuple[object, ...]]:
@@ -179,14 +179,14 @@ def _chunk_rows() -> Select[tuple[object, ...]]:
     ).join_from(tables.chunks, tables.documents, chunk.document == document.id)
 
 
-def _passage(row: Row[tuple[object, ...]], text: str, offset: int) -> Passage:
+def _chunk(row: Row[tuple[object, ...]], text: str, offset: int) -> ChunkInContext:
     """From a row of `_chunk_rows` and a part of the document's text that begins at `offset` and covers the section."""
     start, end = row.char_start - offset, row.char_end - offset
     first, last = min(row.section_start - offset, start), max(row.section_end - offset, end)
-    return Passage(
+    return ChunkInContext(
         ref=row.id,
         document=row.document,
-        knowledge_base=row.knowledge_base,
+        collection=row.knowledge_base,
         source_uri=row.source_uri,
         title=row.title,
         heading_path=tuple(json.loads(row.heading_path)),

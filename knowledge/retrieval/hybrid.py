@@ -9,7 +9,7 @@ from devops_chatbot.chat import IndexName, SearchMode
 from devops_chatbot.errors import BadQuestion
 from knowledge.embed.embedding_probe import cosine_scale, foreign_share, understanding
 from knowledge.entities import SPECIFIC, entities_in
-from knowledge.model import Hit, Match, Passage, Scope, document_of
+from knowledge.model import ChunkInContext, Hit, Match, Scope, document_of
 from knowledge.retrieval import fusion, graph_expansion
 from knowledge.retrieval.fusion import Fused
 from knowledge.retrieval.lexical_rerank import LexicalReranker
@@ -32,10 +32,10 @@ LONGEST_QUERY = 4000
 T = TypeVar("T")
 
 
-class PassageSource(Protocol):
+class ChunkSource(Protocol):
     """Where the texts of chunks are; only chunks of active versions are given."""
 
-    def passages(self, refs: Sequence[str]) -> dict[str, Passage]: ...
+    def chunks_by_ref(self, refs: Sequence[str]) -> dict[str, ChunkInContext]: ...
 
 
 class QueryEmbedder(Protocol):
@@ -55,7 +55,7 @@ class HybridRetriever:
     def __init__(
         self,
         *,
-        catalogue: PassageSource,
+        catalogue: ChunkSource,
         vectors: VectorStore,
         lexical: LexicalIndex,
         graph: GraphStore,
@@ -84,7 +84,9 @@ class HybridRetriever:
             _hit(known[one.chunk_id], one) for one in spread(kept, of=lambda one: known[one.chunk_id].document)[:limit]
         ]
 
-    def _single(self, mode: IndexName, text: str, scope: Scope, limit: int) -> tuple[list[Fused], dict[str, Passage]]:
+    def _single(
+        self, mode: IndexName, text: str, scope: Scope, limit: int
+    ) -> tuple[list[Fused], dict[str, ChunkInContext]]:
         """What one index alone finds, in its own order."""
         pool = max(POOL, 2 * limit)
         if mode == "vector":
@@ -96,7 +98,7 @@ class HybridRetriever:
             matches = self._with_neighbours(
                 naming, naming or self._lexical.search(text, scope=scope, limit=SEEDS), scope, pool
             )
-        known = self._catalogue.passages([match.chunk_id for match in matches])
+        known = self._catalogue.chunks_by_ref([match.chunk_id for match in matches])
         legs: dict[IndexName, list[Match]] = {mode: [match for match in matches if match.chunk_id in known]}
         scores = {match.chunk_id: match.score for match in legs[mode]}
         most = max(scores.values(), default=1.0)
@@ -105,7 +107,7 @@ class HybridRetriever:
         scores = {chunk_id: min(1.0, max(0.0, score)) for chunk_id, score in scores.items()}
         return fusion.ranked(scores, legs=legs), known
 
-    def _hybrid(self, text: str, scope: Scope, limit: int) -> tuple[list[Fused], dict[str, Passage]]:
+    def _hybrid(self, text: str, scope: Scope, limit: int) -> tuple[list[Fused], dict[str, ChunkInContext]]:
         """All indexes together; the best candidates compared with the query once more."""
         pool = max(POOL, 3 * limit)
         nearest = self._pool.submit(self._nearest, text, scope, pool)
@@ -121,7 +123,7 @@ class HybridRetriever:
         bonus = fusion.naming_bonus(naming, titled={})
         first = sorted(scores, key=lambda chunk_id: (-scores[chunk_id] - bonus.get(chunk_id, 0.0), chunk_id))
         ordered = spread(first, of=document_of)
-        known = self._passages(ordered, max(COMPARED, 2 * limit))
+        known = self._chunks(ordered, max(COMPARED, 2 * limit))
         scores = {chunk_id: scores[chunk_id] for chunk_id in known}
         bonus = fusion.naming_bonus(
             [match for match in naming if match.chunk_id in known], titled=_titled(_names(text), known)
@@ -172,11 +174,11 @@ class HybridRetriever:
         later = [Match(chunk_id=m.chunk_id, score=floor * m.score / most / 2) for m in near if m.chunk_id not in given]
         return [*naming, *later][:limit]
 
-    def _passages(self, ordered: Sequence[str], wanted: int) -> dict[str, Passage]:
+    def _chunks(self, ordered: Sequence[str], wanted: int) -> dict[str, ChunkInContext]:
         """The first `wanted` chunks that are still active."""
-        known: dict[str, Passage] = {}
+        known: dict[str, ChunkInContext] = {}
         for start in range(0, len(ordered), wanted):
-            known |= self._catalogue.passages(ordered[start : start + wanted])
+            known |= self._catalogue.chunks_by_ref(ordered[start : start + wanted])
             if len(known) >= wanted // 2:
                 break
         return known
@@ -200,12 +202,12 @@ def _names(text: str) -> list[str]:
     return list(dict.fromkeys([*names, *(words if len(words) == 1 else [])]))
 
 
-def _titled(names: Sequence[str], known: Mapping[str, Passage]) -> dict[str, float]:
+def _titled(names: Sequence[str], known: Mapping[str, ChunkInContext]) -> dict[str, float]:
     """The share of the names that are the title of each chunk's document."""
     wanted = {name.lower() for name in names}
     return {
-        chunk_id: sum(passage.title.lower() in (name, name.rsplit("/", 1)[-1]) for name in wanted) / len(wanted)
-        for chunk_id, passage in known.items()
+        chunk_id: sum(chunk.title.lower() in (name, name.rsplit("/", 1)[-1]) for name in wanted) / len(wanted)
+        for chunk_id, chunk in known.items()
         if wanted
     }
 
@@ -222,17 +224,17 @@ def spread(ordered: Sequence[T], *, of: Callable[[T], str]) -> list[T]:
     return first + later
 
 
-def _hit(passage: Passage, fused: Fused) -> Hit:
+def _hit(chunk: ChunkInContext, fused: Fused) -> Hit:
     return Hit(
-        ref=passage.ref,
-        collection=passage.knowledge_base,
-        document=passage.document,
-        source_uri=passage.source_uri,
-        title=passage.title,
-        heading_path=passage.heading_path,
-        text=passage.text,
-        context=passage.context,
-        location=passage.location,
+        ref=chunk.ref,
+        collection=chunk.collection,
+        document=chunk.document,
+        source_uri=chunk.source_uri,
+        title=chunk.title,
+        heading_path=chunk.heading_path,
+        text=chunk.text,
+        context=chunk.context,
+        location=chunk.location,
         score=round(fused.score, 4),
         found_by=fused.found_by,
     )

@@ -146,6 +146,6 @@ def test_odd_files_are_rows_and_not_a_failed_job(client: Client) -> None:
 
 def test_errors_of_the_server_keep_their_class_and_words(client: Client) -> None:
     with pytest.raises(ChatbotError) as caught:
-        client.passage("nothing#0-0")
+        client.chunk("nothing#0-0")
     assert isinstance(caught.value, NotFound)
     assert str(caught.value)

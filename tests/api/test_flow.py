@@ -78,7 +78,7 @@ def test_from_a_file_to_an_opened_citation(runbooks: Client) -> None:
     assert citation.source_uri == "disk.md"
     assert f"[{citation.number}]" in answer.text
 
-    opened = runbooks.passage(citation.ref, citation.quote)
+    opened = runbooks.chunk(citation.ref, citation.quote)
     assert opened.title == citation.title
     assert not opened.changed
     assert " ".join(citation.quote.split()) in " ".join(opened.text[opened.start : opened.end].split())
@@ -116,7 +116,7 @@ def test_the_same_file_again_costs_nothing_and_a_changed_one_is_swapped(runbooks
     assert changed.progress.counts == {"changed": 1}
     assert not runbooks.search("journalctl", mode="lexical").hits
     assert runbooks.search("logrotate", mode="lexical").hits[0].source_uri == "disk.md"
-    opened = runbooks.passage(ref, "Find the largest folders")
+    opened = runbooks.chunk(ref, "Find the largest folders")
     assert opened.changed
     assert "Find the largest folders" in opened.text[opened.start : opened.end]
 

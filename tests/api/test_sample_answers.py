@@ -113,7 +113,7 @@ def test_an_answer_comes_from_the_right_document_whole_and_in_order(samples: Cli
         assert squashed(citation.quote)[:40] in squashed("\n".join(lines)), (
             "the words stand on the lines that are named"
         )
-        opened = samples.passage(citation.ref, citation.quote)
+        opened = samples.chunk(citation.ref, citation.quote)
         assert squashed(opened.text[opened.start : opened.end]) == squashed(citation.quote)
         assert opened.location.line_start is not None
         assert opened.location.line_end is not None

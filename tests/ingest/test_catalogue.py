@@ -56,10 +56,10 @@ def test_a_citation_opens_in_its_section(library: Library) -> None:
     base = library.new_base()
     library.upload(base, {"a.md": page("etcd", paragraphs=5)})
     chunk = next(c for c in library.catalogue.chunks(library.documents(base)["a.md"].id) if "word3x7" in c.text)
-    opened = library.catalogue.open_passage(chunk.ref)
+    opened = library.catalogue.open_chunk(chunk.ref)
     assert opened.text[opened.start : opened.end] == chunk.text
     assert not opened.changed
-    quoted = library.catalogue.open_passage(chunk.ref, "etcd   word3x7\netcd word3x8")
+    quoted = library.catalogue.open_chunk(chunk.ref, "etcd   word3x7\netcd word3x8")
     assert quoted.text[quoted.start : quoted.end] == "etcd word3x7 etcd word3x8"
     assert quoted.text == opened.text
 
@@ -69,11 +69,11 @@ def test_a_citation_of_an_older_version_finds_its_words_again(library: Library) 
     library.upload(base, {"a.md": page("etcd", paragraphs=5)})
     chunk = next(c for c in library.catalogue.chunks(library.documents(base)["a.md"].id) if "word3x7" in c.text)
     library.upload(base, {"a.md": "# New\n\nAnother beginning.\n\n" + page("etcd", paragraphs=400)})
-    opened = library.catalogue.open_passage(chunk.ref, "word3x7 etcd word3x8")
+    opened = library.catalogue.open_chunk(chunk.ref, "word3x7 etcd word3x8")
     assert opened.changed
     assert opened.text[opened.start : opened.end] == "word3x7 etcd word3x8"
     assert len(opened.text) < 10_000
-    lost = library.catalogue.open_passage(chunk.ref, "words that nobody wrote")
+    lost = library.catalogue.open_chunk(chunk.ref, "words that nobody wrote")
     assert (lost.changed, lost.start, lost.end) == (True, 0, 0)
     assert lost.text
 
@@ -84,7 +84,7 @@ def test_a_passage_in_a_section_without_end_gets_a_window(library: Library) -> N
     library.upload(base, {"a.log": lines})
     chunks = library.catalogue.chunks(library.documents(base)["a.log"].id)
     chunk = chunks[len(chunks) // 2]
-    opened = library.catalogue.open_passage(chunk.ref)
+    opened = library.catalogue.open_chunk(chunk.ref)
     assert opened.text[opened.start : opened.end] == chunk.text
     assert opened.text.startswith("line ")
     assert len(opened.text) < 10_000
@@ -104,7 +104,7 @@ def test_many_passages_take_few_statements_that_find_their_rows_by_an_index(libr
     refs = [library.catalogue.chunks(each.id)[7].ref for each in library.documents(base).values()][:20]
     ran: list[tuple[str, Any]] = []
     event.listen(library.engine, "before_cursor_execute", lambda *call: ran.append(call[2:4]))
-    assert len(library.catalogue.passages(refs)) == 20
+    assert len(library.catalogue.chunks_by_ref(refs)) == 20
     assert 0 < len(ran) <= 2
     for statement, values in ran.copy():
         with library.engine.connect() as connection:

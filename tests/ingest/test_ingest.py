@@ -42,14 +42,14 @@ def test_passages_carry_their_text_and_section(library: Library) -> None:
     chunks = library.catalogue.chunks(document.id)
     text = library.catalogue.document_text(document.id)
     assert len(text) > 3 * tables.BLOCK  # passages of many blocks, and across their borders
-    by_ref = library.catalogue.passages([chunk.ref for chunk in chunks] + ["d0#0-0"])
+    by_ref = library.catalogue.chunks_by_ref([chunk.ref for chunk in chunks] + ["d0#0-0"])
     assert list(by_ref.values()) == chunks or set(by_ref) == {chunk.ref for chunk in chunks}
     for chunk in chunks:
         assert by_ref[chunk.ref] == chunk
         assert chunk.text == text[chunk.start : chunk.end]
         assert chunk.text in chunk.context
         assert chunk.context == text[chunk.context_start : chunk.context_start + len(chunk.context)]
-        assert (chunk.source_uri, chunk.title, chunk.knowledge_base) == ("etcd.md", "etcd", base)
+        assert (chunk.source_uri, chunk.title, chunk.collection) == ("etcd.md", "etcd", base)
 
 
 def test_a_changed_loader_reads_its_documents_anew_and_only_those(
@@ -105,13 +105,13 @@ def test_a_reader_never_sees_a_gap(library: Library) -> None:
             matches = library.stores.lexical.search(
                 "needle", scope=Scope(principal="test", collections=(base,)), limit=100
             )
-            found = library.catalogue.passages([match.chunk_id for match in matches])
+            found = library.catalogue.chunks_by_ref([match.chunk_id for match in matches])
             if not found:
                 # Between the two calls a version may have gone; the next search must find the other one.
                 again = library.stores.lexical.search(
                     "needle", scope=Scope(principal="test", collections=(base,)), limit=100
                 )
-                if not library.catalogue.passages([match.chunk_id for match in again]):
+                if not library.catalogue.chunks_by_ref([match.chunk_id for match in again]):
                     empty.append(len(again))
             texts = {passage.text for passage in found.values()}
             for marker in ("first", "second", "third"):
@@ -137,12 +137,12 @@ def test_a_removed_document_leaves_nothing(library: Library) -> None:
     refs = [chunk.ref for chunk in library.catalogue.chunks(document.id)]
     library.ingest.remove_document(base, document.id)
     assert set(library.documents(base)) == {"b.md"}
-    assert library.catalogue.passages(refs) == {}
+    assert library.catalogue.chunks_by_ref(refs) == {}
     assert library.catalogue.document_text(document.id) == ""
     assert library.originals_kept() == 1
     assert library.ingest.check(base) == []
     with pytest.raises(NotFound, match="deleted"):
-        library.catalogue.open_passage(refs[0])
+        library.catalogue.open_chunk(refs[0])
     with pytest.raises(NotFound):
         library.ingest.remove_document(base, document.id)
 

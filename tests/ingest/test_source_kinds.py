@@ -137,7 +137,7 @@ def test_nodes_that_are_not_registered_fail_the_document_and_not_the_job(tmp_pat
     library.catalogue.follow(base, str(table), name="inventory", kind="inventory")
     job = library.run(base, "folder", str(table))
     assert library.outcomes(job) == {"failed": 1}
-    assert "cores (int)" in library.ingest.progress(job).errors[0][1]
+    assert "cores (int)" in str(library.ingest.progress(job).errors[0].reason)
     library.close()
 
 

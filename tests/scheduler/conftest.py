@@ -21,8 +21,7 @@ from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.routing.router import Router
 from devops_chatbot.scheduler.scenarios import load_scenarios
 from devops_chatbot.scheduler.scheduler import Scheduler
-from knowledge.catalog.chunks import Passage
-from knowledge.model import Hit, Scope
+from knowledge.model import ChunkInContext, Hit, Scope
 from knowledge.text.language import terms
 
 ROLES = ("answer", "route", "tools", "graph")
@@ -54,16 +53,16 @@ class Library:
         wanted = set(terms(query))
         shared = {name: len(wanted & set(terms(f"{name} {text}"))) for name, text in self.pages.items()}
         best = sorted((name for name in self.pages if shared[name]), key=lambda name: -shared[name])
-        return [self._hit(name, rank) for rank, name in enumerate(best[:limit], 1)] if scope.knowledge_bases else []
+        return [self._hit(name, rank) for rank, name in enumerate(best[:limit], 1)] if scope.collections else []
 
-    def short_document(self, document_id: str, *, longest: int) -> Sequence[Passage]:
+    def short_document(self, document_id: str, *, longest: int) -> Sequence[ChunkInContext]:
         return ()  # each page is one passage, so nothing stands beside it
 
     def _hit(self, name: str, rank: int) -> Hit:
         title, text = name.removesuffix(".md"), self.pages[name]
         return Hit(
             ref=f"d{name}#v-0",
-            knowledge_base="kb1",
+            collection="kb1",
             document=f"d{name}",
             source_uri=name,
             title=title,

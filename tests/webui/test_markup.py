@@ -7,13 +7,13 @@ import pytest
 
 import webui
 from devops_chatbot.chat import Location
-from knowledge.model import OpenedPassage
+from knowledge.model import OpenedChunk
 from webui.components.markup import answer_markdown, passage_html, snippet_html
 
 
-def passage(text: str, hit: str, uri: str = "a.md", location: Location = Location()) -> OpenedPassage:
+def passage(text: str, hit: str, uri: str = "a.md", location: Location = Location()) -> OpenedChunk:
     start = text.index(hit)
-    return OpenedPassage(
+    return OpenedChunk(
         document="d1",
         title="A",
         source_uri=uri,

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from knowledge.model import OpenedPassage
+from knowledge.model import OpenedChunk
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -44,7 +44,7 @@ def answer_markdown(text: str, cited: Collection[int], token: str) -> str:
     return _outside_code(text, lambda part: _prose(part, cited, token))
 
 
-def passage_html(passage: OpenedPassage) -> str:
+def passage_html(passage: OpenedChunk) -> str:
     """A passage in its surroundings; what was cited carries the class `hit`."""
     suffix = PurePosixPath(passage.source_uri).suffix.lower()
     if suffix in _MARKED_UP:
@@ -126,7 +126,7 @@ def _paged(text: str, start: int, end: int) -> str:
     return "".join(shown)
 
 
-def _numbered(passage: OpenedPassage) -> str:
+def _numbered(passage: OpenedChunk) -> str:
     """Lines with their numbers in the file, where those are known."""
     first_hit, last_hit = _lines(passage.text, passage.start, passage.end)
     first = (passage.location.line_start or 1) - first_hit

@@ -82,7 +82,7 @@ def show_panel() -> None:
             st.button(t("passage.close"), icon=":material/close:", type="tertiary", key="passage_close", on_click=close)
         with st.container(key="passage_body", gap="small"):
             try:
-                passage = client().passage(shown.ref, shown.quote)
+                passage = client().chunk(shown.ref, shown.quote)
             except NotFound:
                 st.info(t("error.NotFound"), icon=":material/info:")
                 return

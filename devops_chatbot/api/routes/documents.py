@@ -23,7 +23,7 @@ from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.knowledge_bases import Selection
 from devops_chatbot.values import Page
 from devops_chatbot.work import StartedRun
-from knowledge.model import Document, DocumentState, PassageSummary
+from knowledge.model import Document, DocumentState, StoredChunk
 
 router = APIRouter(prefix=NATIVE + "/knowledge-bases/{kb}/documents", tags=["documents"])
 
@@ -128,7 +128,7 @@ def delete_document(kb: Named, document_id: str, product: ProductDep) -> None:
 
 
 @router.get("/{document_id}/chunks")
-def list_chunks(kb: Named, document_id: str, product: ProductDep) -> Page[PassageSummary]:
+def list_chunks(kb: Named, document_id: str, product: ProductDep) -> Page[StoredChunk]:
     """The pieces that the document was split into, in reading order."""
     document = product.catalogue.document(product.catalogue.get(kb).id, document_id)
     return Page.of(product.catalogue.chunks(document.id))

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from devops_chatbot.api.context import ProductDep, refuse_repositories
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.search import SearchRequest
-from knowledge.model import OpenedPassage, Scope, SearchResult
+from knowledge.model import OpenedChunk, Scope, SearchResult
 
 router = APIRouter(prefix=NATIVE, tags=["search"])
 
@@ -27,7 +27,7 @@ def search(body: SearchRequest, product: ProductDep) -> SearchResult:
     return SearchResult(hits=tuple(hits), seconds=time.perf_counter() - begun)
 
 
-@router.get("/passages")
-def open_passage(ref: str, product: ProductDep, quote: str = "") -> OpenedPassage:
-    """The passage of a citation in its surroundings; `text[start:end]` is what to highlight."""
-    return product.catalogue.open_passage(ref, quote)
+@router.get("/chunks")
+def open_chunk(ref: str, product: ProductDep, quote: str = "") -> OpenedChunk:
+    """The chunk of a citation in its surroundings; `text[start:end]` is what to highlight."""
+    return product.catalogue.open_chunk(ref, quote)
