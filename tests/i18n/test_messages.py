@@ -82,6 +82,14 @@ def test_every_code_exists_with_exactly_the_parameters_that_are_passed() -> None
             assert isinstance(given, ast.Name | ast.Attribute) or named(given.func) == "parse", where
 
 
+def test_every_error_says_what_happened_and_what_to_do_next() -> None:
+    english = MESSAGES.texts["en"]
+    for where, call in told():
+        if named(call.func) != "Reason" and isinstance(given := call.args[0], ast.Constant):
+            text = english[str(given.value)]
+            assert text.endswith("}") or len(re.findall(r"[.;:](?:\s|$)", bare(text))) >= 2, f"{where}: {text}"
+
+
 def test_every_message_is_used() -> None:
     used = {
         node.value
