@@ -116,7 +116,7 @@ class Reached:
     host: str
     port: int
     allowed: bool
-    why: str
+    why: Reason | None
     count: int
     bytes_out: int
     bytes_in: int

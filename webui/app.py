@@ -28,7 +28,7 @@ def main() -> None:
     try:
         client().threads(limit=1)
     except NotAllowed as error:
-        if "Authorization" not in str(error):
+        if error.reason.code != "request.no_key":
             show_error(error)
             return
         with st.container(key="gate"), st.form("key_form"):

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-NAME = {"en": "Sample: guide and runbooks", "zh": "示例：使用指南与运行手册"}
+from devops_chatbot.i18n import Reason
+
+NAME = Reason("samples.name")
 
 
 def folder() -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from devops_chatbot.i18n import Reason
 from sandbox.egress.authority import Authority
 from sandbox.egress.rules import Credential, Network, Rule, addresses, host_name
 from sandbox.model import Reached
@@ -27,19 +28,23 @@ _ECHOING = ("TRACE", "TRACK")
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
+_Key = tuple[str, int, bool, Reason | None, bool]
+"""Host, port, whether it was let through, why not, whether a credential was added."""
+
+
 class Tally:
     """Counts what was reached and what was refused. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rows: dict[tuple[str, int, bool, str, bool], list[int]] = {}
+        self._rows: dict[_Key, list[int]] = {}
 
     def add(
         self,
         host: str,
         port: int,
         *,
-        why: str = "",
+        why: Reason | None = None,
         credentials: bool = False,
         out: int = 0,
         into: int = 0,
@@ -50,7 +55,7 @@ class Tally:
         with self._lock:
             if key not in self._rows and len(self._rows) >= MAX_ROWS:
                 # Code that tries every name there is gets no memory for it.
-                key = ("(others)", 0, not why, why and "there are too many to name", credentials)
+                key = ("(others)", 0, not why, Reason("egress.too_many") if why else None, credentials)
             row = self._rows.setdefault(key, [0, 0, 0])
             for place, value in enumerate((count, out, into)):
                 row[place] += value
@@ -69,7 +74,9 @@ class Tally:
                     bytes_out=out,
                     bytes_in=into,
                 )
-                for (host, port, allowed, why, credentials), (count, out, into) in sorted(self._rows.items())
+                for (host, port, allowed, why, credentials), (count, out, into) in sorted(
+                    self._rows.items(), key=lambda row: (row[0][:3], str(row[0][3]))
+                )
             )
 
 
@@ -90,14 +97,17 @@ class _Place:
     credential: Credential | None
     tally: Tally
 
-    def note(self, *, why: str = "", credentials: bool = False, out: int = 0, into: int = 0, count: int = 1) -> None:
+    def note(
+        self, *, why: Reason | None = None, credentials: bool = False, out: int = 0, into: int = 0, count: int = 1
+    ) -> None:
         self.tally.add(self.host, self.port, why=why, credentials=credentials, out=out, into=into, count=count)
 
 
 class _Refused(Exception):
-    def __init__(self, status: str, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, status: str, reason: Reason) -> None:
+        super().__init__(str(reason))
         self.status = status
+        self.reason = reason
 
 
 def serve(
@@ -112,8 +122,8 @@ def serve(
             return
         host, port = _address(head)
         if not any(rule.covers(host, port) for rule in rules):
-            allowed = ", ".join(rule.host for rule in rules)
-            raise _Refused("403 Forbidden", f"this session may reach {allowed}; {host}:{port} is not among them")
+            allowed = [rule.host for rule in rules]
+            raise _Refused("403 Forbidden", Reason("egress.not_allowed", allowed=allowed, host=host, port=port))
         place = _Place(host, port, network.credential(host), tally)
         with contextlib.closing(_connected(host, port)) as server:
             if head.method != "CONNECT":
@@ -127,7 +137,7 @@ def serve(
                 client.sendall(_ESTABLISHED)
                 _decrypt(client, server, place, trusted_file=network.trusted, authority=authority)
     except _Refused as refusal:
-        tally.add(host, port, why=str(refusal))
+        tally.add(host, port, why=refusal.reason)
         _say_refused(client, refusal)
 
 
@@ -150,13 +160,13 @@ def _decrypt(
     try:
         trusted = context.wrap_socket(server, server_hostname=place.host)
     except ssl.SSLError as error:
-        place.note(why=f"its certificate is not trusted: {error.reason}")
+        place.note(why=Reason("egress.not_trusted", error=error.reason))
         return
     with contextlib.closing(trusted):
         try:
             inside = authority.context(place.host).wrap_socket(client, server_side=True)
         except OSError:
-            place.note(why="the session broke off before it asked for anything")
+            place.note(why=Reason("egress.broke_off"))
             raise
         with contextlib.closing(inside):
             try:
@@ -164,7 +174,7 @@ def _decrypt(
                 if head is not None:
                     _pass_on(head, inside, trusted, place)
             except _Refused as refusal:
-                place.note(why=str(refusal))
+                place.note(why=refusal.reason)
                 _say_refused(inside, refusal)
             with contextlib.suppress(OSError):
                 inside.unwrap()
@@ -190,7 +200,7 @@ def _connected(host: str, port: int) -> socket.socket:
             return server
     except OSError as error:
         problem = error
-    raise _Refused("502 Bad Gateway", f"{host}:{port} cannot be reached: {problem}") from problem
+    raise _Refused("502 Bad Gateway", Reason("egress.unreachable", host=host, port=port, error=problem)) from problem
 
 
 def _read_head(client: socket.socket) -> _Head | None:
@@ -201,20 +211,20 @@ def _read_head(client: socket.socket) -> _Head | None:
             return None
         buffer += piece
         if len(buffer) > MAX_HEAD:
-            raise _Refused("431 Request Header Fields Too Large", "the request's head is too large")
+            raise _Refused("431 Request Header Fields Too Large", Reason("egress.head_too_large"))
     head, _, rest = buffer.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     asked = _REQUEST_LINE.fullmatch(first)
     if asked is None:
-        raise _Refused("400 Bad Request", "this is not HTTP")
+        raise _Refused("400 Bad Request", Reason("egress.not_http"))
     method, target = (word.decode("ascii") for word in asked.groups())
     if method.upper() in _ECHOING:
-        raise _Refused("405 Method Not Allowed", f"{method} would show what this proxy adds to requests")
+        raise _Refused("405 Method Not Allowed", Reason("egress.echo", method=method))
     headers: list[tuple[bytes, bytes]] = []
     for line in lines:
         header = _HEADER.fullmatch(line)
         if header is None:
-            raise _Refused("400 Bad Request", "a header is malformed")
+            raise _Refused("400 Bad Request", Reason("egress.bad_header"))
         headers.append((header[1], header[2]))
     return _Head(method, target, tuple(headers), rest)
 
@@ -225,12 +235,12 @@ def _address(head: _Head) -> tuple[str, int]:
         parts = urlsplit(f"//{head.target}" if head.method == "CONNECT" else head.target)
         named, port = parts.hostname, parts.port
     except ValueError as error:
-        raise _Refused("400 Bad Request", "the address is malformed") from error
+        raise _Refused("400 Bad Request", Reason("egress.bad_address")) from error
     if not named or (head.method != "CONNECT" and parts.scheme != "http"):
-        raise _Refused("400 Bad Request", "this is a proxy: ask with a whole address")
+        raise _Refused("400 Bad Request", Reason("egress.no_address"))
     host = host_name(named)
     if host is None:
-        raise _Refused("400 Bad Request", "the address names no host")
+        raise _Refused("400 Bad Request", Reason("egress.no_host"))
     return host, port or (443 if head.method == "CONNECT" else 80)
 
 
@@ -241,7 +251,7 @@ def _forwarded(head: _Head, place: _Place) -> bytes:
     if not target.startswith("/") and target != "*":
         parts = urlsplit(target)
         if not parts.scheme or not parts.netloc:
-            raise _Refused("400 Bad Request", "the address is malformed")
+            raise _Refused("400 Bad Request", Reason("egress.bad_address"))
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     replaced = {name.lower().encode() for name in extra} | {b"host", *_HOP_BY_HOP}
     shown = f"[{place.host}]" if ":" in place.host else place.host

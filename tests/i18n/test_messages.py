@@ -5,6 +5,7 @@ import pickle
 import re
 import string
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,12 @@ MAKERS = {"Reason"} | {
 }
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for package in PACKAGES:
-        for path in (ROOT / package).rglob("*.py"):
-            if not path.is_relative_to(ROOT / "sandbox" / "image"):
-                yield path, ast.parse(path.read_text("utf-8"))
+@cache
+def trees() -> list[tuple[Path, ast.Module]]:
+    paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    return [
+        (path, ast.parse(path.read_text("utf-8"))) for path in paths if "image" not in path.relative_to(ROOT).parts[:2]
+    ]
 
 
 def named(node: ast.expr) -> str:
@@ -36,7 +38,7 @@ def named(node: ast.expr) -> str:
 
 def told() -> Iterator[tuple[str, ast.Call]]:
     """Every place of the source that makes an error or a reason."""
-    found = list(trees())
+    found = trees()
     own = {
         node.name
         for _, tree in found

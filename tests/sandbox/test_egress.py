@@ -15,6 +15,7 @@ import pytest
 from patience import PATIENCE_S
 
 from devops_chatbot.errors import BadRequest, ConfigError, NotAllowed
+from devops_chatbot.i18n import Reason
 from sandbox.docker.engine import Engine
 from sandbox.docker.image_build import Image
 from sandbox.docker.local import LocalSandbox, SessionPolicy
@@ -197,7 +198,9 @@ def test_code_that_tries_every_name_gets_no_memory_for_it() -> None:
     tally = Tally()
     tally.add("known.example", 443, out=1)
     for number in range(3 * MAX_ROWS):
-        tally.add(f"h{number}.example", number, why=f"h{number}.example is not among them")
+        tally.add(
+            f"h{number}.example", number, why=Reason("egress.unreachable", host=f"h{number}", port=number, error="down")
+        )
     tally.add("known.example", 443, out=1, count=0)
     rows = tally.all()
     assert len(rows) <= MAX_ROWS + 2

@@ -9,6 +9,7 @@ from devops_chatbot.api.context import ProductDep
 from devops_chatbot.api.routes.runs import started
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.errors import Conflict
+from devops_chatbot.i18n import LANGUAGES
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.knowledge_bases import NewSamples
 from devops_chatbot.work import StartedRun
@@ -26,7 +27,7 @@ def get_samples(product: ProductDep) -> Samples:
     built = _built(product)
     return Samples(
         knowledge_base=built.id if built else None,
-        questions={language: tuple(samples.questions(language)) for language in samples.NAME},
+        questions={language: tuple(samples.questions(language)) for language in LANGUAGES},
     )
 
 
@@ -37,9 +38,9 @@ def build_samples(product: ProductDep, body: NewSamples | None = None) -> Starte
     if base is None:
         language = body.language if body else "en"
         try:
-            base = product.catalogue.create(samples.NAME[language], embedding=product.embeddings.known(None))
+            base = product.catalogue.create(samples.NAME.text(language), embedding=product.embeddings.known(None))
         except Conflict:  # somebody else clicked at the same moment
-            base = product.catalogue.get(samples.NAME[language])
+            base = product.catalogue.get(samples.NAME.text(language))
     staged = product.learning.new_upload()
     for folder in FOLDERS:
         shutil.copytree(samples.folder() / folder, staged / folder, ignore=_no_documents)
@@ -47,7 +48,7 @@ def build_samples(product: ProductDep, body: NewSamples | None = None) -> Starte
 
 
 def _built(product: Product) -> KnowledgeBase | None:
-    names = set(samples.NAME.values())
+    names = {samples.NAME.text(language) for language in LANGUAGES}
     return next((base for base in product.catalogue.list() if base.name in names), None)
 
 
