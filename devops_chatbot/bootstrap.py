@@ -1,5 +1,6 @@
 """Puts the product together: the only place that names concrete classes."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from agents.docs import DocsAgent
 from agents.scenarios import SCENARIOS
+from devops_chatbot.access.principals import Principal
 from devops_chatbot.answer.writer import Writer
 from devops_chatbot.chat import Agent
 from devops_chatbot.config.data_directory import DataDirectory
@@ -51,7 +53,10 @@ DOWNLOADS = "downloads"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """Every part of a running product. `start` and `close` are called once each."""
+    """Every part of a running product. `start` and `close` are called once each.
+
+    It sees the records of everybody; `of` gives it as one principal sees it.
+    """
 
     version: str
     settings: Settings
@@ -71,6 +76,15 @@ class Product:
     sandbox: Sandbox
     workbench: Workbench
     closing: tuple[Callable[[], None], ...]
+
+    def of(self, principal: Principal) -> "Product":
+        """The same, with the records that this principal sees."""
+        return dataclasses.replace(
+            self,
+            catalogue=self.catalogue.of(principal),
+            threads=self.threads.of(principal),
+            runs=self.runs.of(principal),
+        )
 
     def start(self) -> None:
         """Put right what a crash left behind, and go on with unfinished runs."""
@@ -126,7 +140,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     )
     folder = data.folder("runs")
     runs = Runs(engine, database=folder / "dbos.sqlite", reserve=Reserve(data.path / "reserve"))
-    learning = Learning(runs, ingest, uploads=folder / "staging")
+    learning = Learning(runs, ingest, catalogue, uploads=folder / "staging")
     resync = Resync(catalogue, runs, learning, allowed=knowledge.folders, every_s=knowledge.resync_minutes * 60)
     retriever = HybridRetriever(
         catalogue=catalogue,
@@ -142,7 +156,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     scenarios = load_scenarios([SCENARIOS, *plugin_folders(), own], agents=agents)
     router = Router(
         scenarios.usable,
-        knowledge_bases=partial(catalogue.list, hidden=True),
+        knowledge_bases=lambda principal: catalogue.of(principal).list(hidden=True),
         embed=lambda text: embeddings.of(BUNDLED).embed_query(text),
     )
     scheduler = Scheduler(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Protocol, TypeVar
 
 from annotated_types import Interval
 
+from devops_chatbot.access.principals import Principal
 from devops_chatbot.i18n import Reason
 
 T = TypeVar("T")
@@ -98,8 +99,8 @@ class Question:
     """
 
     text: str
+    principal: Principal
     thread_id: str | None = None
-    asker: str = "local"
     history: tuple[Turn, ...] = ()
     knowledge_bases: tuple[str, ...] = ()
     scenario: str | None = None

@@ -5,14 +5,16 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from devops_chatbot.errors import NotFound
 from devops_chatbot.i18n import Reason
 from devops_chatbot.runs import ActiveRun, Cancelled, Runs
 from devops_chatbot.work import Progress, Run, RunState
+from knowledge.catalog.catalog import Catalogue
 from knowledge.ingest.ingest import Ingest
 
 EVERY_S = 0.5
@@ -24,12 +26,13 @@ _log = logging.getLogger(__name__)
 class Learning:
     """Starts those runs, whose subject is the id of a knowledge base, and is their `RunHandler`.
 
-    Raises `StoreUnavailable`.
+    A run belongs to the owner of its knowledge base. Raises `NotFound` without one, and `StoreUnavailable`.
     """
 
-    def __init__(self, runs: Runs, ingest: Ingest, *, uploads: Path) -> None:
+    def __init__(self, runs: Runs, ingest: Ingest, catalogue: Catalogue, *, uploads: Path) -> None:
         self._runs = runs
         self._ingest = ingest
+        self._catalogue = catalogue
         self._uploads = uploads
         for kind in ("upload", "folder", "reindex"):
             runs.register(kind, self)
@@ -43,18 +46,18 @@ class Learning:
     def upload(self, knowledge_base: str, folder: Path) -> Run:
         """Take in the files below a `new_upload` (archives are unpacked), which is removed when the run ends."""
         try:
-            return self._runs.start("upload", knowledge_base, {"upload": folder.name})
+            return self._start("upload", knowledge_base, {"upload": folder.name})
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
     def follow(self, knowledge_base: str, folder: Path) -> Run:
         """Follow a folder: take in what is new or changed, remove documents whose file is gone."""
-        return self._runs.start("folder", knowledge_base, {"folder": str(folder)})
+        return self._start("folder", knowledge_base, {"folder": str(folder)})
 
     def reindex(self, knowledge_base: str, documents: Sequence[str]) -> Run:
         """Read documents anew from their originals."""
-        return self._runs.start("reindex", knowledge_base, {"documents": list(documents)})
+        return self._start("reindex", knowledge_base, {"documents": list(documents)})
 
     def resume(self) -> None:
         """At the start of the process: put right what a crash left behind, read anew what is damaged, and go on with
@@ -67,13 +70,18 @@ class Learning:
                 len(documents),
             )
             if documents:  # written down before the repair: a crash between the two must not lose it
-                self._runs.add("reindex", knowledge_base, {"documents": documents})
+                self._runs.add(
+                    "reindex", knowledge_base, {"documents": documents}, owner=self._catalogue.owner(knowledge_base)
+                )
         self._ingest.repair()
         used = {run.payload["upload"] for run in self._runs.unfinished("upload")}
         for path in self._uploads.iterdir() if self._uploads.is_dir() else ():
             if path.name not in used:  # the process was killed while it came in
                 shutil.rmtree(path, ignore_errors=True)
         self._runs.resume()
+
+    def _start(self, kind: str, knowledge_base: str, payload: Mapping[str, Any]) -> Run:
+        return self._runs.start(kind, knowledge_base, payload, owner=self._catalogue.owner(knowledge_base))
 
     # --- the handler
 

@@ -1,13 +1,14 @@
 """Puts the HTTP door together over a product."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from devops_chatbot.access.principals import LOCAL, Principal
 from devops_chatbot.api.context import PROBLEMS, Context
 from devops_chatbot.api.examples import describe
 from devops_chatbot.api.metrics import Metrics
@@ -57,8 +58,11 @@ ROUTES = (
 )
 
 
-def create_app(product: Product) -> FastAPI:
-    """The app that serves `product`; it starts the product's runs and closes the product when it ends."""
+def create_app(product: Product, *, principal_of: Callable[[Request], Principal] = lambda _: LOCAL) -> FastAPI:
+    """The app that serves `product`; it starts the product's runs and closes the product when it ends.
+
+    `principal_of` says who makes a request.
+    """
     context = Context(product=product, streams=Streams(), metrics=Metrics())
 
     @asynccontextmanager
@@ -85,11 +89,12 @@ def create_app(product: Product) -> FastAPI:
         },
     )
     app.state.context = context
+    app.state.principal_of = principal_of
     app.state.sandbox = sandboxes.SandboxContext(
         sandbox=product.sandbox,
         usual=usual_limits(product.settings.sandbox),
         streams=context.streams,
-        caller=lambda _: "local",
+        caller=lambda request: principal_of(request).id,
     )
     for module in ROUTES:
         app.include_router(module.router)

@@ -1,12 +1,13 @@
 """What a route is given: the product, the open streams and the metrics of its server."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator
 
+from devops_chatbot.access.principals import Principal
 from devops_chatbot.api.metrics import Metrics
 from devops_chatbot.api.middleware import KEPT_SLASH
 from devops_chatbot.api.sse import Streams
@@ -23,17 +24,40 @@ class Context:
     metrics: Metrics
 
 
-def _context(request: Request) -> Context:
+def _host(request: Request) -> Context:
     context: Context = request.app.state.context
     return context
 
 
-def _product(request: Request) -> Product:
-    return _context(request).product
+def _principal(request: Request) -> Principal:
+    principal: Principal = request.app.state.principal_of(request)
+    return principal
+
+
+PrincipalDep = Annotated[Principal, Depends(_principal)]
+HostDep = Annotated[Context, Depends(_host)]
+"""With the records of everybody: for routes that speak of the instance, not of somebody's records."""
+
+
+def _context(host: HostDep, principal: PrincipalDep) -> Context:
+    return replace(host, product=host.product.of(principal))
 
 
 ContextDep = Annotated[Context, Depends(_context)]
+"""With the records that the one who asks may see."""
+
+
+def _product(context: ContextDep) -> Product:
+    return context.product
+
+
 ProductDep = Annotated[Product, Depends(_product)]
+
+
+def own_thread(thread_id: str, product: ProductDep) -> None:
+    """Stands before every route below a conversation. Raises `NotFound` for one that is somebody else's."""
+    product.threads.summary(thread_id)
+
 
 Named = Annotated[
     str,

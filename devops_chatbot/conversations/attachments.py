@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy import delete as delete_from
 
 from devops_chatbot.code import Attachment, AttachmentState
-from devops_chatbot.conversations.tables import attachments, knowledge_of
+from devops_chatbot.conversations.tables import attachments, knowledge_of, threads_table
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, NotFound, TooLarge
 from devops_chatbot.i18n import Reason
@@ -168,7 +168,9 @@ class Attachments:
             )
 
     def _new_knowledge_base(self, thread: str) -> str:
-        base = self._catalogue.create(thread, embedding=self._embedding, hidden=True)
+        with reading(self._engine) as connection:
+            owner = connection.execute(select(threads_table.c.owner).where(threads_table.c.id == thread)).scalar_one()
+        base = self._catalogue.create(thread, embedding=self._embedding, hidden=True, owner=owner)
         with writing(self._engine) as connection:
             connection.execute(insert(knowledge_of).values(thread=thread, knowledge_base=base.id))
         return base.id

@@ -22,7 +22,6 @@ from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.threads import RunRequest
 from sandbox.model import Execution, Limits, Sandbox, Session, Watch
 
-CALLER = "local"
 PIECE = 1 << 18
 
 log = logging.getLogger("devops_chatbot.conversations")
@@ -125,7 +124,7 @@ class Workbench:
 
     def set_auto_run(self, thread: str, wanted: bool) -> None:
         """Whether whoever shows this conversation should run the code of new answers by itself. Raises `NotFound`."""
-        self._threads.load(thread)
+        self._threads.summary(thread)
         with writing(self._engine) as connection:
             connection.execute(delete_from(options).where(options.c.thread == thread))
             connection.execute(insert(options).values(thread=thread, auto_run=wanted))
@@ -145,7 +144,7 @@ class Workbench:
         folders = {path.name for path in self._folder.iterdir()}
         for thread in folders | self.attachments.threads():
             try:
-                self._threads.load(thread)
+                self._threads.summary(thread)
             except NotFound:
                 self.forget(thread)
 
@@ -154,7 +153,7 @@ class Workbench:
         if known is None:
             return None
         try:
-            return self._sandbox.get(known, caller=CALLER)
+            return self._sandbox.get(known)
         except NotFound:
             return None
 
@@ -165,16 +164,17 @@ class Workbench:
             if session is None:
                 if self._gone(thread) or thread in self._ousted:
                     news = Reason("run.new_session")
-                session = self._open(language)
+                session = self._open(thread, language)
                 self._ousted.discard(thread)
             self._sessions[thread] = self._sessions.pop(thread, session.info().id)
             return session, news
 
-    def _open(self, language: str) -> Session:
+    def _open(self, thread: str, language: str) -> Session:
         """A new session; when there are too many, the conversation used longest ago gives its up."""
+        caller = self._threads.owner(thread)
         while True:
             try:
-                return self._sandbox.open(self._limits, language=language, caller=CALLER)
+                return self._sandbox.open(self._limits, language=language, caller=caller)
             except LimitReached:
                 if not self._close_oldest():
                     raise

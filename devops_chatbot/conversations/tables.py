@@ -2,12 +2,14 @@
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Table, Text, UniqueConstraint
 
+from devops_chatbot.access.ownership import owner_column
 from devops_chatbot.db.metadata import METADATA, ReasonText
 
 threads_table = Table(
     "threads",
     METADATA,
     Column("id", String, primary_key=True),
+    owner_column(),
     Column("title", Text, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False, index=True),

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
+    ColumnElement,
     Engine,
     Row,
     func,
@@ -18,6 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy import delete as delete_from
 
+from devops_chatbot.access.ownership import owner_of_new, seen_by
+from devops_chatbot.access.principals import Principal
 from devops_chatbot.chat import Citation, Message, MessageContent, Route, Thread, ThreadSummary, Usage
 from devops_chatbot.conversations.tables import messages_table, threads_table
 from devops_chatbot.db.transactions import reading, writing
@@ -31,9 +34,16 @@ LONGEST_AUTOMATIC_TITLE = 60
 class Threads(Protocol):
     """Keeps conversations. Safe for concurrent use. Raises `StoreUnavailable`.
 
+    What belongs to somebody else is not there.
     Every method that takes an id raises `NotFound` when there is no such thread; deleting twice is no error. A title
     is stripped and has at most 200 characters, else `BadRequest`.
     """
+
+    def of(self, principal: Principal) -> "Threads":
+        """The same, as this principal sees them; what is created there is theirs."""
+
+    def owner(self, thread_id: str) -> str:
+        """The id of the principal whose it is."""
 
     def create(self, title: str = "") -> ThreadSummary:
         """A thread without a title gets one from its first question."""
@@ -41,9 +51,12 @@ class Threads(Protocol):
     def list(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> Page[ThreadSummary]:
         """Last used first; `text` is looked for in titles and messages, in any case of ASCII letters."""
 
+    def summary(self, thread_id: str) -> ThreadSummary:
+        """A thread without its messages."""
+
     def load(self, thread_id: str) -> Thread: ...
 
-    def rename(self, thread_id: str, title: str) -> None:
+    def rename(self, thread_id: str, title: str) -> ThreadSummary:
         """An empty title is refused."""
 
     def delete(self, thread_id: str) -> None: ...
@@ -53,21 +66,34 @@ class Threads(Protocol):
 
 
 class SqlThreads:
-    """`Threads` in the records."""
+    """`Threads` in the database; of a principal, or without one all of them."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, principal: Principal | None = None) -> None:
         self._engine = engine
+        self._principal = principal
+
+    def of(self, principal: Principal) -> "SqlThreads":
+        return SqlThreads(self._engine, principal)
+
+    def owner(self, thread_id: str) -> str:
+        return str(self._row(thread_id).owner)
 
     def create(self, title: str = "") -> ThreadSummary:
         now = time.time()
         thread, named = f"t{uuid.uuid4().hex}", _title(title)
-        row = {"id": thread, "title": named, "created_at": now, "updated_at": now}
+        row = {
+            "id": thread,
+            "owner": owner_of_new(self._principal),
+            "title": named,
+            "created_at": now,
+            "updated_at": now,
+        }
         with writing(self._engine) as connection:
             connection.execute(insert(threads_table).values(row))
         return ThreadSummary(id=thread, title=named, created_at=_time(now), updated_at=_time(now))
 
     def list(self, *, offset: int = 0, limit: int = 50, text: str | None = None) -> Page[ThreadSummary]:
-        statement = select(threads_table)
+        statement = select(threads_table).where(self._seen())
         if text and text.strip():
             wanted = text.strip()
             said = select(messages_table.c.thread).where(messages_table.c.text.icontains(wanted, autoescape=True))
@@ -80,32 +106,31 @@ class SqlThreads:
             rows = connection.execute(newest).all()
         return Page(items=tuple(ThreadSummary(**_summary(row)) for row in rows), total=total)
 
+    def summary(self, thread_id: str) -> ThreadSummary:
+        return ThreadSummary(**_summary(self._row(thread_id)))
+
     def load(self, thread_id: str) -> Thread:
+        row = self._row(thread_id)
         of_thread = (
             select(messages_table).where(messages_table.c.thread == thread_id).order_by(messages_table.c.position)
         )
         with reading(self._engine) as connection:
-            row = connection.execute(select(threads_table).where(threads_table.c.id == thread_id)).first()
             messages = connection.execute(of_thread).all()
-        if row is None:
-            raise _missing(thread_id)
         return Thread(**_summary(row), messages=tuple(_message(one) for one in messages))
 
-    def rename(self, thread_id: str, title: str) -> None:
+    def rename(self, thread_id: str, title: str) -> ThreadSummary:
         named = _title(title)
         if not named:
             raise BadRequest("thread.no_title")
         with writing(self._engine) as connection:
-            changed = connection.execute(
-                update(threads_table).where(threads_table.c.id == thread_id).values(title=named)
-            )
-        if not changed.rowcount:
-            raise _missing(thread_id)
+            connection.execute(update(threads_table).where(self._seen(thread_id)).values(title=named))
+        return self.summary(thread_id)
 
     def delete(self, thread_id: str) -> None:
+        theirs = select(threads_table.c.id).where(self._seen(thread_id)).scalar_subquery()
         with writing(self._engine) as connection:
-            connection.execute(delete_from(messages_table).where(messages_table.c.thread == thread_id))
-            connection.execute(delete_from(threads_table).where(threads_table.c.id == thread_id))
+            connection.execute(delete_from(messages_table).where(messages_table.c.thread == theirs))
+            connection.execute(delete_from(threads_table).where(self._seen(thread_id)))
 
     def append(self, thread_id: str, message: MessageContent, *, instead_of: str | None = None) -> Message:
         now = time.time()
@@ -122,7 +147,7 @@ class SqlThreads:
             "created_at": now,
         } | ({"error": message.error} if message.error else {})
         with writing(self._engine) as connection:
-            thread = connection.execute(select(threads_table).where(threads_table.c.id == thread_id)).first()
+            thread = connection.execute(select(threads_table).where(self._seen(thread_id))).first()
             if thread is None:
                 raise _missing(thread_id)
             if instead_of is not None:
@@ -135,6 +160,17 @@ class SqlThreads:
             connection.execute(change)
             kept = connection.execute(select(messages_table).where(messages_table.c.id == row["id"])).one()
         return _message(kept)
+
+    def _row(self, thread_id: str) -> Row[Any]:
+        with reading(self._engine) as connection:
+            row = connection.execute(select(threads_table).where(self._seen(thread_id))).first()
+        if row is None:
+            raise _missing(thread_id)
+        return row
+
+    def _seen(self, thread_id: str | None = None) -> ColumnElement[bool]:
+        seen = seen_by(self._principal, threads_table.c.owner)
+        return seen if thread_id is None else seen & (threads_table.c.id == thread_id)
 
 
 def automatic_title(question: str) -> str:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from devops_chatbot.access.principals import Principal
 from devops_chatbot.chat import Choice, Need, Question, Route, Scenario, ScenarioState, Signal
 from devops_chatbot.errors import BadQuestion, Unavailable
 from devops_chatbot.i18n import Reason
@@ -58,7 +59,7 @@ class Circumstances:
 class Router:
     """Chooses a scenario. Safe for concurrent use.
 
-    `knowledge_bases` gives every one with its counts; `embed` turns a text into a vector of unit length, and is
+    `knowledge_bases` gives those of a principal with their counts; `embed` turns a text into a vector of unit length, and is
     called only when no rule decides (it loads a model on first use).
     """
 
@@ -66,7 +67,7 @@ class Router:
         self,
         scenarios: Sequence[Scenario],
         *,
-        knowledge_bases: Callable[[], Sequence[KnowledgeBase]],
+        knowledge_bases: Callable[[Principal], Sequence[KnowledgeBase]],
         embed: Callable[[str], Sequence[float]] | None = None,
     ) -> None:
         self._scenarios = {scenario.name: scenario for scenario in scenarios}
@@ -75,9 +76,11 @@ class Router:
         self._examples: list[tuple[str, Sequence[float]]] = []
         self._lock = threading.Lock()
 
-    def sources(self, asked: Sequence[str] = ()) -> tuple[str, ...]:
-        """Ids of those knowledge bases that have something to find, among the asked ones (empty: all that are listed)."""
-        bases = [base for base in self._knowledge_bases() if base.chunks]
+    def sources(self, principal: Principal, asked: Sequence[str] = ()) -> tuple[str, ...]:
+        """Ids of the principal's knowledge bases that have something to find, among the asked ones (empty: all that are
+        listed).
+        """
+        bases = [base for base in self._knowledge_bases(principal) if base.chunks]
         return tuple(base.id for base in bases if (base.id in asked if asked else not base.id.startswith(HIDDEN)))
 
     def scenario(self, name: str) -> Scenario:
@@ -86,9 +89,9 @@ class Router:
             raise BadQuestion("route.not_found", name=name, known=list(self._scenarios))
         return self._scenarios[name]
 
-    def states(self, *, language_model: bool) -> list[ScenarioState]:
+    def states(self, principal: Principal, *, language_model: bool) -> list[ScenarioState]:
         """Every scenario, and what it lacks now."""
-        sources = bool(self.sources())
+        sources = bool(self.sources(principal))
         found = []
         for one in self._scenarios.values():
             missing = _missing(one, sources=sources, model=language_model)
@@ -107,7 +110,7 @@ class Router:
         """The route for a question; `query` is the question as it stands on its own. Raises `BadQuestion` when it
         asks for a scenario that does not exist.
         """
-        sources = self.sources(question.knowledge_bases)
+        sources = self.sources(question.principal, question.knowledge_bases)
         if question.scenario is not None:
             return self._route(self.scenario(question.scenario), 1.0, Reason("route.chosen"), sources)
         return self._route(*self._decide(question.text, query, sources, circumstances), sources)

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Column, Engine, Float, Row, String, Table, Text, delete, insert, select, update
 
+from devops_chatbot.access.ownership import owner_column, seen_by
+from devops_chatbot.access.principals import Principal
 from devops_chatbot.db.metadata import METADATA, ReasonText
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import NotFound
@@ -23,6 +25,7 @@ runs = Table(
     "runs",
     METADATA,
     Column("id", String, primary_key=True),
+    owner_column(),
     Column("kind", String, nullable=False),
     Column("subject", String, nullable=False, index=True),
     Column("payload", Text, nullable=False),  # JSON
@@ -35,15 +38,26 @@ runs = Table(
 
 
 class RunRecords:
-    """The table of runs. Safe for concurrent use. Raises `StoreUnavailable`."""
+    """The table of runs, of a principal or of all. Safe for concurrent use. Raises `StoreUnavailable`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, principal: Principal | None = None) -> None:
         self._engine = engine
+        self._principal = principal
 
-    def add(self, kind: str, subject: str, payload: Mapping[str, Any]) -> str:
+    def of(self, principal: Principal) -> "RunRecords":
+        return RunRecords(self._engine, principal)
+
+    def add(self, kind: str, subject: str, payload: Mapping[str, Any], *, owner: str) -> str:
         """A new run; gives its id."""
         run = f"r{time.time_ns():016x}{secrets.token_hex(3)}"  # in order of time: DBOS breaks ties by id
-        row = {"id": run, "kind": kind, "subject": subject, "payload": json.dumps(payload), "created_at": time.time()}
+        row = {
+            "id": run,
+            "owner": owner,
+            "kind": kind,
+            "subject": subject,
+            "payload": json.dumps(payload),
+            "created_at": time.time(),
+        }
         with writing(self._engine) as connection:
             connection.execute(insert(runs).values(row))
         return run
@@ -63,14 +77,17 @@ class RunRecords:
     def row(self, run: str) -> Row[Any]:
         """Raises `NotFound`."""
         with reading(self._engine) as connection:
-            row = connection.execute(select(runs).where(runs.c.id == run)).first()
+            row = connection.execute(
+                select(runs).where(runs.c.id == run, seen_by(self._principal, runs.c.owner))
+            ).first()
         if row is None:
             raise NotFound("work.not_found", id=run)
         return row
 
     def newest(self, subject: str | None) -> Sequence[Row[Any]]:
         """Newest first."""
-        statement = select(runs).order_by(runs.c.created_at.desc()).limit(KEPT)
+        seen = seen_by(self._principal, runs.c.owner)
+        statement = select(runs).where(seen).order_by(runs.c.created_at.desc()).limit(KEPT)
         if subject is not None:
             statement = statement.where(runs.c.subject == subject)
         with reading(self._engine) as connection:

@@ -1,6 +1,7 @@
 """Starts, follows and stops runs."""
 
 import asyncio
+import copy
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row
 
+from devops_chatbot.access.principals import Principal
 from devops_chatbot.db.reserve import Reserve
 from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable
 from devops_chatbot.i18n import Reason
@@ -40,7 +42,7 @@ class Runs:
     def __init__(
         self, engine: Engine, *, database: Path, reserve: Reserve, patience_s: Sequence[float] = PATIENCE_S
     ) -> None:
-        self._records = RunRecords(engine)
+        self._records = self._seen = RunRecords(engine)
         self._reserve = reserve
         self._patience_s = patience_s
         self._handlers: dict[str, RunHandler] = {}
@@ -50,11 +52,17 @@ class Runs:
         """From now on this does the runs of that kind; before `resume`."""
         self._handlers[kind] = handler
 
+    def of(self, principal: Principal) -> "Runs":
+        """The same, as this principal sees them: those of others are not there."""
+        theirs = copy.copy(self)
+        theirs._seen = self._records.of(principal)
+        return theirs
+
     # --- starting
 
-    def start(self, kind: str, subject: str, payload: Mapping[str, Any]) -> Run:
-        """Have it worked on as soon as it is its turn."""
-        run = self.add(kind, subject, payload)
+    def start(self, kind: str, subject: str, payload: Mapping[str, Any], *, owner: str) -> Run:
+        """Have it worked on as soon as it is its turn; `owner` is the id of a principal."""
+        run = self.add(kind, subject, payload, owner=owner)
         try:
             self._free_turns()
             self._durable.start(run, subject)
@@ -64,12 +72,12 @@ class Runs:
             raise
         return self.get(run)
 
-    def add(self, kind: str, subject: str, payload: Mapping[str, Any]) -> str:
+    def add(self, kind: str, subject: str, payload: Mapping[str, Any], *, owner: str) -> str:
         """Only write down a new run; `resume` starts it. Gives its id."""
         self._reserve.keep()
         if old := self._records.prune():
             self._durable.forget(old)
-        return self._records.add(kind, subject, payload)
+        return self._records.add(kind, subject, payload, owner=owner)
 
     def resume(self) -> None:
         """At the start of the process: go on with unfinished runs."""
@@ -89,11 +97,11 @@ class Runs:
 
     def get(self, run: str) -> Run:
         """Raises `NotFound`."""
-        return run_of(self._records.row(run))
+        return run_of(self._seen.row(run))
 
     def list(self, subject: str | None = None) -> Sequence[Run]:
         """Newest first."""
-        return [run_of(row) for row in self._records.newest(subject)]
+        return [run_of(row) for row in self._seen.newest(subject)]
 
     def unfinished(self, kind: str) -> Sequence[ActiveRun]:
         """Oldest first."""
@@ -198,5 +206,5 @@ class Runs:
         """Where the disk was full, DBOS may still take a run that has ended for running: the others would wait for it."""
         for run in self._durable.states(None):
             with suppress(NotFound):
-                if self.get(run).ended:
+                if run_of(self._records.row(run)).ended:
                     self._durable.cancel(run)

@@ -7,6 +7,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+from devops_chatbot.access.principals import Principal
 from devops_chatbot.answer.writer import Brief, Cited, Writer, Written
 from devops_chatbot.chat import (
     Agent,
@@ -61,9 +62,9 @@ class Scheduler:
         self._agents = agents
         self._broken = broken
 
-    def scenarios(self) -> list[ScenarioState]:
-        """What a question can name as its route."""
-        return [*self._router.states(language_model=self._has_model(None)), *self._broken]
+    def scenarios(self, principal: Principal) -> list[ScenarioState]:
+        """What a question of this principal can name as its route."""
+        return [*self._router.states(principal, language_model=self._has_model(None)), *self._broken]
 
     def check(self, question: Question) -> None:
         """Refuse what cannot be asked, before anything begins. Raises `BadQuestion`."""
@@ -142,7 +143,7 @@ class Scheduler:
         self.check(question)
         if question.thread_id is None:
             return
-        thread = await asyncio.to_thread(self._threads.load, question.thread_id)
+        thread = await asyncio.to_thread(self._threads.of(question.principal).load, question.thread_id)
         if question.regenerate:
             asked = _last_question(thread)
             turn.instead_of = next((one.id for one in thread.messages[asked + 1 :]), None)
@@ -153,7 +154,9 @@ class Scheduler:
         turn.opened = True
         if not question.regenerate:
             message = MessageContent(role="user", text=text)
-            await asyncio.shield(asyncio.to_thread(self._threads.append, question.thread_id, message))
+            await asyncio.shield(
+                asyncio.to_thread(self._threads.of(question.principal).append, question.thread_id, message)
+            )
 
     async def _answered(self, turn: "_Turn", route: Route, written: Written) -> Answer:
         message = await self._remember(turn, "complete", written)
@@ -190,7 +193,8 @@ class Scheduler:
             error=error,
         )
         try:
-            return await asyncio.to_thread(self._threads.append, thread_id, message, instead_of=turn.instead_of)
+            theirs = self._threads.of(turn.question.principal)
+            return await asyncio.to_thread(theirs.append, thread_id, message, instead_of=turn.instead_of)
         except BadRequest:
             return None
 

@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, Engine, Row, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from devops_chatbot.access.ownership import owner_of_new, seen_by
+from devops_chatbot.access.principals import Principal
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, Conflict, NotFound
 from devops_chatbot.values import Page
 from knowledge.catalog import chunks, tables
-from knowledge.model import HIDDEN, ChunkInContext, Document, DocumentState, KnowledgeBase, OpenedChunk, Source
+from knowledge.model import HIDDEN, ChunkInContext, Document, DocumentState, KnowledgeBase, OpenedChunk, Source, document_of
 
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 2000
@@ -26,20 +28,33 @@ LONGEST_DESCRIPTION = 2000
 class Catalogue:
     """Knowledge bases, documents and chunks on the records' engine. Safe for concurrent use.
 
-    Everything raises `StoreUnavailable` when the records cannot be used, and `NotFound` for what is not there.
+    Of a principal, or without one all of them: what belongs to somebody else is not there. Everything raises
+    `StoreUnavailable` when the records cannot be used, and `NotFound` for what is not there.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, principal: Principal | None = None) -> None:
         self.engine = engine
+        self._principal = principal
+
+    def of(self, principal: Principal) -> "Catalogue":
+        """The same, as this principal sees it; what is created there is theirs."""
+        return Catalogue(self.engine, principal)
 
     # --- knowledge bases
 
-    def create(self, name: str, *, description: str = "", embedding: str, hidden: bool = False) -> KnowledgeBase:
-        """A new, empty knowledge base. Raises `Conflict` for a taken name (case does not count), `BadRequest`."""
+    def create(
+        self, name: str, *, description: str = "", embedding: str, hidden: bool = False, owner: str | None = None
+    ) -> KnowledgeBase:
+        """A new, empty knowledge base, the principal's unless the product makes it for another `owner`.
+
+        Raises `Conflict` for a name that its owner has given already (case does not count), and `BadRequest`.
+        """
+        owner = owner or owner_of_new(self._principal)
         row = {
+            "owner": owner,
             "id": (HIDDEN if hidden else "k") + secrets.token_hex(6),
             "name": _checked_name(name),
-            "name_key": _name_key(name),
+            "name_key": _name_key(owner, name),
             "description": _checked_description(description),
             "embedding": embedding,
             "created_at": time.time(),
@@ -54,7 +69,9 @@ class Catalogue:
     def get(self, id_or_name: str) -> KnowledgeBase:
         """By id, else by name (case does not count)."""
         named = tables.knowledge_bases.c
-        found = self._knowledge_bases(or_(named.id == id_or_name, named.name_key == _name_key(id_or_name)))
+        found = self._knowledge_bases(
+            or_(named.id == id_or_name, named.name_key == _name_key(owner_of_new(self._principal), id_or_name))
+        )
         if not found:
             raise NotFound("knowledge_base.not_found", name=id_or_name)
         return next((base for base in found if base.id == id_or_name), found[0])
@@ -65,12 +82,11 @@ class Catalogue:
 
     def change(self, id: str, *, name: str | None = None, description: str | None = None) -> KnowledgeBase:  # noqa: A002
         """Rename or describe anew. Raises `Conflict` for a taken name."""
-        values: dict[str, str] = {}
+        base, values = self.get(id), dict[str, str]()
         if name is not None:
-            values |= {"name": _checked_name(name), "name_key": _name_key(name)}
+            values |= {"name": _checked_name(name), "name_key": _name_key(self.owner(base.id), name)}
         if description is not None:
             values["description"] = _checked_description(description)
-        base = self.get(id)
         if values:
             try:
                 with writing(self.engine) as connection:
@@ -86,6 +102,15 @@ class Catalogue:
         with reading(self.engine) as connection:
             return connection.execute(select(known).where(known == knowledge_base)).first() is not None
 
+    def owner(self, knowledge_base: str) -> str:
+        """The id of the principal whose it is."""
+        base = tables.knowledge_bases.c
+        with reading(self.engine) as connection:
+            found = connection.execute(select(base.owner).where(base.id == knowledge_base)).scalar()
+        if found is None:
+            raise NotFound("knowledge_base.not_found", name=knowledge_base)
+        return str(found)
+
     def _knowledge_bases(self, condition: ColumnElement[bool] | None) -> Sequence[KnowledgeBase]:
         base, document = tables.knowledge_bases.c, tables.documents.c
         statement = (
@@ -100,6 +125,7 @@ class Catalogue:
                 func.coalesce(func.sum(document.bytes), 0),
             )
             .join_from(tables.knowledge_bases, tables.documents, isouter=True)
+            .where(seen_by(self._principal, base.owner))
             .group_by(base.id)
             .order_by(base.created_at, base.id)
         )
@@ -220,6 +246,15 @@ class Catalogue:
         When the cited version is gone, the quote is looked up in the current text and `changed` is true. Raises
         `NotFound` when the document is gone.
         """
+        base, document = tables.knowledge_bases.c, tables.documents.c
+        theirs = (
+            select(document.id)
+            .join_from(tables.documents, tables.knowledge_bases)
+            .where(document.id == document_of(ref), seen_by(self._principal, base.owner))
+        )
+        with reading(self.engine) as connection:
+            if connection.execute(theirs).first() is None:
+                raise NotFound("document.cited_deleted")
         return chunks.open_chunk(self.engine, ref, quote)
 
 
@@ -244,8 +279,8 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, tz=UTC)
 
 
-def _name_key(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).strip().casefold()
+def _name_key(owner: str, name: str) -> str:
+    return f"{owner}/{unicodedata.normalize('NFKC', name).strip().casefold()}"
 
 
 def _checked_name(name: str) -> str:

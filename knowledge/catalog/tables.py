@@ -15,14 +15,18 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from devops_chatbot.access.ownership import owner_column
 from devops_chatbot.db.metadata import METADATA, ReasonText
 
 knowledge_bases = Table(
     "knowledge_bases",
     METADATA,
     Column("id", String, primary_key=True),
+    owner_column(),
     Column("name", String, nullable=False),
-    Column("name_key", String, nullable=False, unique=True),  # the name as compared: composed, without case
+    Column(
+        "name_key", String, nullable=False, unique=True
+    ),  # the owner and the name as compared: composed, without case
     Column("description", Text, nullable=False),
     Column("embedding", String, nullable=False),
     Column("created_at", Float, nullable=False),

@@ -232,7 +232,9 @@ def test_no_server_at_the_named_address_is_unavailable(capsys) -> None:
 @pytest.mark.parametrize("address", ["nonsense", "ftp://127.0.0.1", "http://a:b"])
 def test_an_address_that_is_none_is_said_plainly(address: str, capsys) -> None:
     assert run(["--url", address, "kb", "list"]) == 1
-    assert capsys.readouterr().err.startswith(f"Error: The address {address!r}")
+    said = capsys.readouterr().err
+    assert said.startswith("Error: ")
+    assert repr(address) in said
 
 
 @pytest.mark.service

@@ -260,7 +260,7 @@ class Working:
             reserve=Reserve(library.folder / "reserve"),
             patience_s=patience_s,
         )
-        self.learning = Learning(self.runs, library.ingest, uploads=self.uploads)
+        self.learning = Learning(self.runs, library.ingest, library.catalogue, uploads=self.uploads)
 
     def upload(self, base: str, files: dict[str, bytes | str]) -> Run:
         folder = self.learning.new_upload()

@@ -80,7 +80,7 @@ def ended(runs: Runs, run: Run) -> Run:
 
 
 def test_a_run_is_planned_stepped_and_finished(runs: Runs, counting: Counting) -> None:
-    started = runs.start("count", "sheep", {"to": 3})
+    started = runs.start("count", "sheep", {"to": 3}, owner="me")
     run = ended(runs, started)
     assert (run.kind, run.subject, run.state, run.error) == ("count", "sheep", "done", None)
     assert run.progress == Progress(done=3, total=3, counts={"counted": 3})
@@ -92,8 +92,8 @@ def test_a_run_is_planned_stepped_and_finished(runs: Runs, counting: Counting) -
 def test_runs_of_one_subject_wait_for_each_other_and_a_waiting_one_is_cancelled(runs: Runs, counting: Counting) -> None:
     gate = threading.Event()
     counting.before_step = lambda _: gate.wait(PATIENCE_S) and None
-    first, second, third = (runs.start("count", "sheep", {"to": 1}) for _ in range(3))
-    other = runs.start("count", "goats", {"to": 1})
+    first, second, third = (runs.start("count", "sheep", {"to": 1}, owner="me") for _ in range(3))
+    other = runs.start("count", "goats", {"to": 1}, owner="me")
     wait_until(lambda: counting.said(first.id) and counting.said(other.id))
     assert [runs.get(each.id).state for each in (second, third)] == ["queued", "queued"]
     assert runs.cancel(second.id).state == "cancelled"
@@ -104,7 +104,7 @@ def test_runs_of_one_subject_wait_for_each_other_and_a_waiting_one_is_cancelled(
 
 def test_a_running_run_is_cancelled_between_steps(runs: Runs, counting: Counting) -> None:
     counting.before_step = lambda _: time.sleep(0.1)
-    run = runs.start("count", "sheep", {"to": 1000})
+    run = runs.start("count", "sheep", {"to": 1000}, owner="me")
     wait_until(lambda: runs.get(run.id).progress.done)
     runs.cancel(run.id)
     stopped = ended(runs, run)
@@ -112,7 +112,7 @@ def test_a_running_run_is_cancelled_between_steps(runs: Runs, counting: Counting
     assert counting.said(run.id)[-1] == "close cancelled"
     assert "finish" not in counting.said(run.id)
     assert runs.cancel(run.id) == stopped
-    assert ended(runs, runs.start("count", "sheep", {"to": 1})).state == "done"
+    assert ended(runs, runs.start("count", "sheep", {"to": 1}, owner="me")).state == "done"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_what_a_step_raises_ends_the_run(
         raise error
 
     counting.before_step = fail
-    run = ended(runs, runs.start("count", "sheep", {"to": 1}))
+    run = ended(runs, runs.start("count", "sheep", {"to": 1}, owner="me"))
     assert (run.state, run.error) == (state, reason)
     assert counting.said(run.id) == ["plan", f"close {state}"]
 
@@ -144,7 +144,7 @@ def test_what_was_unavailable_is_tried_again(runs: Runs, counting: Counting) -> 
             raise error
 
     counting.before_step = fail_twice
-    assert ended(runs, runs.start("count", "sheep", {"to": 2})).state == "done"
+    assert ended(runs, runs.start("count", "sheep", {"to": 2}, owner="me")).state == "done"
 
 
 def test_unknown_runs_and_kinds(tmp_path: Path, runs: Runs) -> None:
@@ -152,14 +152,17 @@ def test_unknown_runs_and_kinds(tmp_path: Path, runs: Runs) -> None:
         runs.get("nothing")
     with pytest.raises(NotFound):
         runs.cancel("nothing")
-    run = ended(runs, runs.start("knit", "sheep", {}))
+    run = ended(runs, runs.start("knit", "sheep", {}, owner="me"))
     assert (run.state, run.error) == ("failed", Reason("work.unknown_kind", kind="knit"))
 
 
 def test_a_closed_process_goes_on_at_its_next_start(tmp_path: Path, counting: Counting) -> None:
     counting.before_step = lambda _: time.sleep(0.1)
     runs = opened(tmp_path, counting)
-    run, waiting = runs.start("count", "sheep", {"to": 20}), runs.start("count", "sheep", {"to": 1})
+    run, waiting = (
+        runs.start("count", "sheep", {"to": 20}, owner="me"),
+        runs.start("count", "sheep", {"to": 1}, owner="me"),
+    )
     wait_until(lambda: runs.get(run.id).progress.done)
     runs.close()
     done = runs.get(run.id).progress.done
@@ -201,7 +204,7 @@ def count_and_die(folder: Path, point: str) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     runs = opened(folder, Dying(folder / "diary"))
-    ended(runs, runs.start("count", "sheep", {"to": 3}))
+    ended(runs, runs.start("count", "sheep", {"to": 3}, owner="me"))
 
 
 @pytest.mark.service  # a process
@@ -225,7 +228,7 @@ def cancel_and_die(folder: Path) -> None:
     counting = Counting(folder / "diary")
     runs = opened(folder, counting)
     counting.before_step = lambda _: time.sleep(PATIENCE_S)
-    run = runs.start("count", "sheep", {"to": 3})
+    run = runs.start("count", "sheep", {"to": 3}, owner="me")
     wait_until(lambda: counting.said(run.id))
     runs.cancel(run.id)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -238,13 +241,13 @@ def test_without_unfinished_runs_dbos_is_not_started(tmp_path: Path, runs: Runs)
 
 
 def test_old_runs_are_forgotten(tmp_path: Path, runs: Runs) -> None:
-    run = ended(runs, runs.start("count", "sheep", {"to": 1}))
+    run = ended(runs, runs.start("count", "sheep", {"to": 1}, owner="me"))
     with sqlite3.connect(tmp_path / "records.sqlite") as records:
         row: list[Any] = list(records.execute("select * from runs").fetchone())
         marks = ", ".join("?" * len(row))
         for number in range(250):
             records.execute(f"insert into runs values ({marks})", [f"copy{number}", *row[1:]])  # noqa: S608
         records.execute("update runs set created_at = 1 where id = ?", [run.id])
-    ended(runs, runs.start("count", "sheep", {"to": 1}))
+    ended(runs, runs.start("count", "sheep", {"to": 1}, owner="me"))
     with pytest.raises(NotFound):
         runs.get(run.id)

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from agents.docs import DocsAgent
 from agents.scenarios import SCENARIOS
+from devops_chatbot.access.principals import LOCAL
 from devops_chatbot.answer.writer import Writer
 from devops_chatbot.chat import Event, FoundBy, Location, Question, SearchMode
 from devops_chatbot.config.settings import ModelSettings
@@ -91,7 +92,7 @@ class House:
         """All events of one question."""
 
         async def listen() -> list[Event]:
-            return [event async for event in self.scheduler.ask(Question(text=text, **options))]
+            return [event async for event in self.scheduler.ask(Question(principal=LOCAL, text=text, **options))]
 
         events: list[Event] = self.run(listen())
         return events
@@ -131,7 +132,7 @@ def house(engine: Engine, runner: asyncio.Runner) -> Callable[..., House]:
         scheduler = Scheduler(
             threads=threads,
             models=chosen,
-            router=Router(SHIPPED, knowledge_bases=lambda: bases, embed=embed),  # type: ignore[arg-type, return-value]
+            router=Router(SHIPPED, knowledge_bases=lambda _: bases, embed=embed),  # type: ignore[arg-type, return-value]
             writer=Writer(),
             agents={"docs": DocsAgent(library, library)},
         )

@@ -8,6 +8,7 @@ import pytest
 from patience import PATIENCE_S
 from scripted_model import Reply, ScriptedModel
 
+from devops_chatbot.access.principals import LOCAL
 from devops_chatbot.chat import Answer, Event, Failure, Progress, Question, Token
 from devops_chatbot.config.settings import ModelSettings
 from devops_chatbot.errors import ConfigError
@@ -187,7 +188,7 @@ def test_leaving_closes_the_connection_and_keeps_what_was_said(house: Callable, 
         thread = here.threads.create()
 
         async def leave() -> None:
-            asking = here.scheduler.ask(Question(text=QUESTION, thread_id=thread.id))
+            asking = here.scheduler.ask(Question(principal=LOCAL, text=QUESTION, thread_id=thread.id))
             async with aclosing(asking) as events:
                 async for event in events:
                     if isinstance(event, Token):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.scenarios import SCENARIOS
+from devops_chatbot.access.principals import LOCAL, Principal
 from devops_chatbot.chat import Citation, Question, Turn
 from devops_chatbot.errors import BadQuestion, ModelUnavailable
 from devops_chatbot.routing.query_rewriting import standalone
@@ -25,14 +26,14 @@ class Base:
 
 
 def router(*bases: Base, embed=None) -> Router:
-    def listed() -> list[KnowledgeBase]:
+    def listed(_: Principal) -> list[KnowledgeBase]:
         return list(bases)  # type: ignore[arg-type]
 
     return Router(SHIPPED, knowledge_bases=listed, embed=embed)
 
 
 def chosen(router: Router, text: str, circumstances: Circumstances = WITH, **options: object) -> tuple[str, float]:
-    route = router.choose(Question(text=text, **options), text, circumstances)  # type: ignore[arg-type]
+    route = router.choose(Question(principal=LOCAL, text=text, **options), text, circumstances)  # type: ignore[arg-type]
     assert route.why
     assert route.confidence + sum(other.confidence for other in route.alternatives) == pytest.approx(1)
     return route.scenario, route.confidence
@@ -134,7 +135,7 @@ def test_examples_decide_where_rules_are_silent(embedding_cache: Path) -> None:
 )
 def test_people_s_questions_go_where_they_belong(text: str, scenario: str, embedding_cache: Path) -> None:
     embedder = open_bundled(embedding_cache)
-    route = router(Base("kb1", 5), embed=embedder.embed_query).choose(Question(text=text), text, WITH)
+    route = router(Base("kb1", 5), embed=embedder.embed_query).choose(Question(principal=LOCAL, text=text), text, WITH)
     embedder.close()
     assert route.scenario == scenario
     assert 0.5 < route.confidence < 1
@@ -151,18 +152,18 @@ def test_routing_goes_on_when_the_embedder_is_not_there() -> None:
 def test_the_asker_decides_and_only_filled_sources_are_asked() -> None:
     full = router(Base("kb1", 5), Base("kb2", 0), Base("kb3", 1))
     assert chosen(full, "hello", scenario="docs") == ("docs", 1.0)
-    assert full.choose(Question(text="EtcdSlow"), "EtcdSlow", WITH).sources == ("kb1", "kb3")
-    one = Question(text="EtcdSlow", knowledge_bases=("kb3", "kb2"))
+    assert full.choose(Question(principal=LOCAL, text="EtcdSlow"), "EtcdSlow", WITH).sources == ("kb1", "kb3")
+    one = Question(principal=LOCAL, text="EtcdSlow", knowledge_bases=("kb3", "kb2"))
     assert full.choose(one, "EtcdSlow", WITH).sources == ("kb3",)
     with pytest.raises(BadQuestion, match="chat, docs"):
-        full.choose(Question(text="x", scenario="cook"), "x", WITH)
+        full.choose(Question(principal=LOCAL, text="x", scenario="cook"), "x", WITH)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_reason_has_a_text_in_each_language(language: Language) -> None:
     text = "etcdHighFsyncDurations 告警是什么意思？"
-    named = router(Base("kb1", 5)).choose(Question(text=text), text, WITH).why
-    only = router().choose(Question(text="What is etcd?"), "What is etcd?", WITH).why
+    named = router(Base("kb1", 5)).choose(Question(principal=LOCAL, text=text), text, WITH).why
+    only = router().choose(Question(principal=LOCAL, text="What is etcd?"), "What is etcd?", WITH).why
     assert named
     assert only
     assert "etcdHighFsyncDurations" in named.text(language)

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from patience import PATIENCE_S
 from scripted_model import Reply, ScriptedModel, nobody_there
 
+from devops_chatbot.access.principals import LOCAL
 from devops_chatbot.chat import Answer, Event, Evidence, Failure, Progress, Question, Route, Token
 
 PAGES = {
@@ -137,7 +138,7 @@ def test_leaving_stops_the_model_and_keeps_what_was_said(house: Callable) -> Non
         async def leave() -> str:
             heard = ""
             async with aclosing(
-                here.scheduler.ask(Question(text="What about EtcdSlow?", thread_id=thread.id))
+                here.scheduler.ask(Question(principal=LOCAL, text="What about EtcdSlow?", thread_id=thread.id))
             ) as events:
                 async for event in events:
                     heard += event.text if isinstance(event, Token) else ""
@@ -160,7 +161,7 @@ def test_what_an_answer_cited_before_it_ended_too_early_is_kept(house: Callable)
 
         async def leave() -> None:
             async with aclosing(
-                here.scheduler.ask(Question(text="What about EtcdSlow?", thread_id=thread.id))
+                here.scheduler.ask(Question(principal=LOCAL, text="What about EtcdSlow?", thread_id=thread.id))
             ) as events:
                 async for event in events:
                     if isinstance(event, Token) and "[1]" in event.text:
@@ -187,7 +188,9 @@ def test_a_cancelled_task_keeps_what_was_said(house: Callable) -> None:
             begun = asyncio.Event()
 
             async def listen() -> None:
-                async for event in here.scheduler.ask(Question(text="What about EtcdSlow?", thread_id=thread.id)):
+                async for event in here.scheduler.ask(
+                    Question(principal=LOCAL, text="What about EtcdSlow?", thread_id=thread.id)
+                ):
                     if isinstance(event, Token):
                         begun.set()
 
@@ -305,7 +308,9 @@ def test_a_thread_deleted_meanwhile_stays_deleted(house: Callable) -> None:
         thread = here.threads.create()
 
         async def run() -> Event:
-            async for event in here.scheduler.ask(Question(text="What about EtcdSlow?", thread_id=thread.id)):
+            async for event in here.scheduler.ask(
+                Question(principal=LOCAL, text="What about EtcdSlow?", thread_id=thread.id)
+            ):
                 if isinstance(event, Route):
                     here.threads.delete(thread.id)
             return event
@@ -321,7 +326,9 @@ def test_a_hundred_questions_at_once(house: Callable) -> None:
         here = house(pages=PAGES, models={"local": model.settings()}, answer=["local"])
 
         async def one() -> Event:
-            events = [event async for event in here.scheduler.ask(Question(text="What about EtcdSlow?"))]
+            events = [
+                event async for event in here.scheduler.ask(Question(principal=LOCAL, text="What about EtcdSlow?"))
+            ]
             return events[-1]
 
         async def run() -> list[Event]:
@@ -333,10 +340,10 @@ def test_a_hundred_questions_at_once(house: Callable) -> None:
 
 def test_scenarios_say_what_they_need(house: Callable) -> None:
     here = house()
-    states = {scenario.name: scenario.state for scenario in here.scheduler.scenarios()}
+    states = {scenario.name: scenario.state for scenario in here.scheduler.scenarios(LOCAL)}
     assert states == {"docs": "ready", "chat": "disabled"}
     here.bases.clear()
-    docs = here.scheduler.scenarios()[0]
+    docs = here.scheduler.scenarios(LOCAL)[0]
     assert docs.state == "disabled"
     assert docs.why
     assert set(docs.purpose) == {"en", "zh"}

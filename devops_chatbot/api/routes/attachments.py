@@ -4,11 +4,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import ContextDep, ProductDep
+from devops_chatbot.api.context import ContextDep, ProductDep, own_thread
 from devops_chatbot.api.routes.documents import UPLOAD
 from devops_chatbot.api.routes.thread_code import download
 from devops_chatbot.api.uploads import receive_files
@@ -17,13 +17,14 @@ from devops_chatbot.code import Attachment
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.values import Page
 
-router = APIRouter(prefix=NATIVE + "/threads/{thread_id}/attachments", tags=["conversations"])
+router = APIRouter(
+    prefix=NATIVE + "/threads/{thread_id}/attachments", tags=["conversations"], dependencies=[Depends(own_thread)]
+)
 
 
 @router.get("")
 def list_attachments(thread_id: str, product: ProductDep) -> Page[Attachment]:
     """The files of the conversation, oldest first, and what can be done with each."""
-    product.threads.load(thread_id)
     return Page.of(product.workbench.attachments.list(thread_id))
 
 
@@ -34,7 +35,6 @@ async def attach_files(thread_id: str, request: Request, context: ContextDep) ->
     document is attached for code only, and says so. A file of the same name replaces the earlier one.
     """
     product = context.product
-    await run_in_threadpool(product.threads.load, thread_id)
     folder = await run_in_threadpool(product.learning.new_upload)
     try:
         await receive_files(

@@ -10,7 +10,7 @@ from typing import get_args
 from fastapi import APIRouter, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from devops_chatbot.api.context import ContextDep, ProductDep
+from devops_chatbot.api.context import HostDep
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.config.data_directory import free_bytes
 from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable
@@ -34,8 +34,9 @@ async def healthz() -> dict[str, str]:
 
 
 @machines.get("/readyz", responses={503: {"model": Readiness, "description": "Something necessary has failed"}})
-def readyz(product: ProductDep, response: Response) -> Readiness:
+def readyz(host: HostDep, response: Response) -> Readiness:
     """Each thing the product needs: ready, disabled or failed and why. 503 when a necessary one has failed."""
+    product = host.product
     necessary, others = tuple(_necessary(product)), tuple(_others(product))
     ready = all(check.state == "ready" for check in necessary)
     response.status_code = 200 if ready else 503
@@ -43,12 +44,12 @@ def readyz(product: ProductDep, response: Response) -> Readiness:
 
 
 @router.post("/{name}/test")
-def test_check(name: str, product: ProductDep) -> Trial:
+def test_check(name: str, host: HostDep) -> Trial:
     """Really use a thing that `/readyz` names: write to the data directory, open a store and look into it.
 
     Models and embedding models have test routes of their own.
     """
-    tests = _tests(product)
+    tests = _tests(host.product)
     if name not in tests:
         raise NotFound("check.not_found", name=name, known=list(tests))
     begun = time.perf_counter()
@@ -60,9 +61,9 @@ def test_check(name: str, product: ProductDep) -> Trial:
 
 
 @machines.get("/metrics", response_class=Response)
-def metrics(context: ContextDep) -> Response:
+def metrics(host: HostDep) -> Response:
     """Prometheus text."""
-    numbers, product = context.metrics, context.product
+    numbers, product = host.metrics, host.product
     bases, runs = product.catalogue.list(), product.runs.list()
     numbers.knowledge.labels("knowledge_bases").set(len(bases))
     for what in ("documents", "chunks", "bytes"):

@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import Context, ContextDep, refuse_repositories
+from devops_chatbot.access.principals import Principal
+from devops_chatbot.api.context import Context, ContextDep, PrincipalDep, own_thread, refuse_repositories
 from devops_chatbot.api.problems import status_of_name
 from devops_chatbot.api.sse import EventStream, encode
 from devops_chatbot.bootstrap import Product
@@ -46,23 +47,24 @@ class Stopped(BaseModel):
 
 
 @router.post("/{thread_id}/messages", response_class=EventStream, responses=_EVENTS)
-async def ask(thread_id: str, body: NewMessage, context: ContextDep) -> EventStream:
+async def ask(thread_id: str, body: NewMessage, context: ContextDep, principal: PrincipalDep) -> EventStream:
     """Ask a question and read the answer while it is written."""
-    question = await run_in_threadpool(_question, context.product, thread_id, body)
+    question = await run_in_threadpool(_question, context.product, principal, thread_id, body)
     return EventStream(_events(context, question), streams=context.streams, name=thread_id)
 
 
-@router.post("/{thread_id}/stop")
+@router.post("/{thread_id}/stop", dependencies=[Depends(own_thread)])
 async def stop(thread_id: str, context: ContextDep) -> Stopped:
     """Stop what is being answered in this conversation, from anywhere; what was said is kept."""
     return Stopped(stopped=context.streams.stop(thread_id))
 
 
-def _question(product: Product, thread_id: str, body: NewMessage) -> Question:
-    product.threads.load(thread_id)
+def _question(product: Product, principal: Principal, thread_id: str, body: NewMessage) -> Question:
+    product.threads.summary(thread_id)
     refuse_repositories(body.repositories)
     question = Question(
         text=body.text,
+        principal=principal,
         thread_id=thread_id,
         knowledge_bases=(*product.ids_of(body.knowledge_bases), *_attached(product, thread_id)),
         scenario=body.route,

@@ -4,7 +4,7 @@ import time
 
 from fastapi import APIRouter
 
-from devops_chatbot.api.context import ProductDep
+from devops_chatbot.api.context import PrincipalDep, ProductDep
 from devops_chatbot.bootstrap import Product
 from devops_chatbot.chat import ScenarioState
 from devops_chatbot.config.settings import RoleSettings
@@ -68,9 +68,9 @@ def test_embedding(name: str, product: ProductDep) -> Trial:
 
 
 @router.get("/scenarios", tags=["scenarios"])
-def list_scenarios(product: ProductDep) -> Page[ScenarioState]:
+def list_scenarios(product: ProductDep, principal: PrincipalDep) -> Page[ScenarioState]:
     """The ways that a question can take, each ready, disabled or failed and why."""
-    return Page.of(product.scheduler.scenarios())
+    return Page.of(product.scheduler.scenarios(principal))
 
 
 def _models(product: Product) -> ModelList:

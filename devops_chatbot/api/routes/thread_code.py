@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import FileResponse, Response
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 
-from devops_chatbot.api.context import ContextDep, ProductDep
+from devops_chatbot.api.context import ContextDep, ProductDep, own_thread
 from devops_chatbot.api.routes.sandboxes import EVENT_STREAM, limiter, while_working
 from devops_chatbot.api.sse import EventStream, frame
 from devops_chatbot.bootstrap import Product
@@ -23,7 +22,7 @@ from devops_chatbot.schemas.threads import RunRequest, ThreadSandboxChange
 from devops_chatbot.values import Page, to_json
 from sandbox.model import Artifact, OutputChunk
 
-router = APIRouter(prefix=NATIVE + "/threads/{thread_id}", tags=["conversations"])
+router = APIRouter(prefix=NATIVE + "/threads/{thread_id}", tags=["conversations"], dependencies=[Depends(own_thread)])
 
 _RUN: dict[int | str, dict[str, Any]] = {
     200: {
@@ -43,7 +42,6 @@ _RUN: dict[int | str, dict[str, Any]] = {
 @router.get("/runs")
 def list_runs(thread_id: str, product: ProductDep) -> Page[CodeRun]:
     """The newest run of each code block of the conversation's answers, oldest first."""
-    product.threads.load(thread_id)
     return Page.of(product.workbench.runs.list(thread_id))
 
 
@@ -97,7 +95,6 @@ def export_thread(thread_id: str, product: ProductDep) -> FileResponse:
 @router.get("/sandbox")
 def get_sandbox(thread_id: str, product: ProductDep) -> ThreadSandbox:
     """The conversation's session, when it has one, and the auto-run switch."""
-    product.threads.load(thread_id)
     return product.workbench.state(thread_id)
 
 
@@ -154,7 +151,6 @@ async def _events(
         if isinstance(piece, OutputChunk):
             loop.call_soon_threadsafe(said.put_nowait, piece)
 
-    await run_in_threadpool(product.threads.load, thread_id)
     async for event in while_working(
         lambda: product.workbench.run(thread_id, body, watch=watch),
         said,

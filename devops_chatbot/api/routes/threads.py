@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from devops_chatbot.api.context import ContextDep, Offset, ProductDep
 from devops_chatbot.chat import Thread, ThreadSummary
+from devops_chatbot.errors import NotFound
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.threads import NewThread, ThreadChange
 from devops_chatbot.values import Page
@@ -40,13 +41,16 @@ def get_thread(thread_id: str, product: ProductDep) -> Thread:
 @router.patch("/{thread_id}")
 def rename_thread(thread_id: str, body: ThreadChange, product: ProductDep) -> ThreadSummary:
     """Give a conversation another title."""
-    product.threads.rename(thread_id, body.title)
-    return product.threads.load(thread_id)
+    return product.threads.rename(thread_id, body.title)
 
 
 @router.delete("/{thread_id}", status_code=204)
 async def delete_thread(thread_id: str, context: ContextDep) -> None:
     """Stops what is being answered in it and what runs in it, and removes its runs and attached files, too."""
+    try:
+        await run_in_threadpool(context.product.threads.summary, thread_id)
+    except NotFound:
+        return
     context.streams.stop(thread_id)
     await run_in_threadpool(context.product.threads.delete, thread_id)
     await run_in_threadpool(context.product.workbench.forget, thread_id)
