@@ -36,7 +36,7 @@ class DocsAgent:
         hits = await asyncio.to_thread(
             self._retriever.search,
             task.query,
-            scope=Scope(principal=task.question.asker, collections=task.route.sources),
+            scope=Scope(principal=task.question.principal.id, collections=task.route.sources),
             limit=task.question.limit,
             mode=task.question.mode,
             score_threshold=task.question.score_threshold,

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from devops_chatbot.errors import NotFound, SandboxUnavailable
 from devops_chatbot.i18n import Reason
-from sandbox.model import DEFAULT_LANGUAGE, AttackResult, Limits, SessionInfo
+from sandbox.model import DEFAULT_LANGUAGE, UNNAMED, AttackResult, Limits, SessionInfo
 
 
 class DisabledSandbox:
@@ -21,7 +21,7 @@ class DisabledSandbox:
         raise SandboxUnavailable(self._why)
 
     def open(
-        self, limits: Limits | None = None, *, language: str = DEFAULT_LANGUAGE, caller: str = "local"
+        self, limits: Limits | None = None, *, language: str = DEFAULT_LANGUAGE, caller: str = UNNAMED
     ) -> NoReturn:
         """See `Sandbox`."""
         raise SandboxUnavailable(self._why)

@@ -16,6 +16,8 @@ Stream = Literal["stdout", "stderr"]
 ArtifactKind = Literal["figure", "table", "file"]
 SessionState = Literal["idle", "running", "closed"]
 DEFAULT_LANGUAGE = "python"
+UNNAMED = "unnamed"
+"""The caller of a session that nobody said whom it is for."""
 Base64 = Annotated[
     bytes, PlainSerializer(lambda data: b64encode(data).decode("ascii"), return_type=str, when_used="json")
 ]
@@ -223,7 +225,7 @@ class Sandbox(Protocol):
     def ready(self) -> SandboxReadiness: ...
 
     def open(
-        self, limits: Limits | None = None, *, language: str = DEFAULT_LANGUAGE, caller: str = "local"
+        self, limits: Limits | None = None, *, language: str = DEFAULT_LANGUAGE, caller: str = UNNAMED
     ) -> Session: ...
 
     def get(self, session_id: str, *, caller: str | None = None) -> Session: ...

@@ -19,7 +19,16 @@ from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, Conflict, NotFound
 from devops_chatbot.values import Page
 from knowledge.catalog import chunks, tables
-from knowledge.model import HIDDEN, ChunkInContext, Document, DocumentState, KnowledgeBase, OpenedChunk, Source, document_of
+from knowledge.model import (
+    HIDDEN,
+    ChunkInContext,
+    Document,
+    DocumentState,
+    KnowledgeBase,
+    OpenedChunk,
+    Source,
+    document_of,
+)
 
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 2000

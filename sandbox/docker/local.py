@@ -19,7 +19,7 @@ from sandbox.docker.pool import Pool
 from sandbox.docker.session import LocalSession
 from sandbox.egress import Egress, Network
 from sandbox.limits import Bounds
-from sandbox.model import DEFAULT_LANGUAGE, AttackResult, Limits, SandboxReadiness, SessionInfo
+from sandbox.model import DEFAULT_LANGUAGE, UNNAMED, AttackResult, Limits, SandboxReadiness, SessionInfo
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class LocalSandbox:
         self._pool.warm()
 
     def open(
-        self, limits: Limits | None = None, *, language: str = DEFAULT_LANGUAGE, caller: str = "local"
+        self, limits: Limits | None = None, *, language: str = DEFAULT_LANGUAGE, caller: str = UNNAMED
     ) -> "LocalSession":
         """See `Sandbox`."""
         wanted = self._bounds.checked(limits)

@@ -18,6 +18,7 @@ from devops_chatbot.values import from_json, from_page
 from sandbox.http.client import Server, ServerAddress, ServerGone, failure
 from sandbox.model import (
     DEFAULT_LANGUAGE,
+    UNNAMED,
     Artifact,
     AttackResult,
     Execution,
@@ -65,7 +66,7 @@ class RemoteSandbox:
         )
 
     def open(
-        self, limits: Limits | None = None, *, language: str = DEFAULT_LANGUAGE, caller: str = "local"
+        self, limits: Limits | None = None, *, language: str = DEFAULT_LANGUAGE, caller: str = UNNAMED
     ) -> "RemoteSession":
         """See `Sandbox`."""
         body: dict[str, Any] = {"language": language}

@@ -22,6 +22,7 @@ from devops_chatbot.values import Page, to_json
 from sandbox import languages
 from sandbox.http import CALLER_HEADER
 from sandbox.model import (
+    UNNAMED,
     Artifact,
     AttackResult,
     Execution,
@@ -112,7 +113,7 @@ async def selftest(request: Request, context: SandboxDep) -> EventStream:
 def open_session(body: NewSandbox, request: Request, context: SandboxDep) -> SessionInfo:
     """Open a session: a container of its own, which goes when nobody uses it."""
     limits = body.limits.over(context.usual, network=body.network)
-    return context.sandbox.open(limits, language=body.language, caller=context.caller(request) or "local").info()
+    return context.sandbox.open(limits, language=body.language, caller=context.caller(request) or UNNAMED).info()
 
 
 @router.get("")

@@ -4,7 +4,7 @@ import time
 
 from fastapi import APIRouter
 
-from devops_chatbot.api.context import ProductDep, refuse_repositories
+from devops_chatbot.api.context import PrincipalDep, ProductDep, refuse_repositories
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.search import SearchRequest
 from knowledge.model import OpenedChunk, Scope, SearchResult
@@ -13,13 +13,13 @@ router = APIRouter(prefix=NATIVE, tags=["search"])
 
 
 @router.post("/search")
-def search(body: SearchRequest, product: ProductDep) -> SearchResult:
+def search(body: SearchRequest, product: ProductDep, principal: PrincipalDep) -> SearchResult:
     """Hits, best first; each says which index found it at which rank."""
     begun = time.perf_counter()
     refuse_repositories(body.repositories)
     hits = product.retriever.search(
         body.query,
-        scope=Scope(principal="local", collections=product.ids_of(body.knowledge_bases)),
+        scope=Scope(principal=principal.id, collections=product.ids_of(body.knowledge_bases)),
         limit=body.limit,
         mode=body.mode,
         score_threshold=body.score_threshold,
