@@ -1,8 +1,10 @@
 """Taking documents in while somebody stops it, deletes what it is about, or a store fails."""
 
+import json
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from ingest.library import Library, MemoryGraph, MemoryVectors, MemoryWords, page, threads_alive, write_files
@@ -10,6 +12,7 @@ from patience import PATIENCE_S
 
 from devops_chatbot.errors import NotFound, StoreUnavailable
 from devops_chatbot.i18n import Reason
+from knowledge.stores.graph.ladybug import FILE
 
 
 def test_a_job_that_is_abandoned_leaves_what_another_is_writing_alone(library: Library) -> None:
@@ -148,3 +151,21 @@ def test_a_document_deleted_while_it_is_taken_in_stays_deleted(library: Library)
     assert library.outcomes(job) == {"added": 1, "failed": 1}
     assert set(library.documents(base)) == {"b.md"}
     assert library.ingest.check(base) == []
+
+
+def test_a_graph_of_an_older_release_has_every_document_read_anew(tmp_path: Path) -> None:
+    library = Library(tmp_path, real=True)
+    base = library.new_base()
+    library.upload(base, {"a.md": page("a"), "b.md": page("b")})
+    assert library.ingest.damaged() == {}
+    library.close()
+    (tmp_path / "graph" / FILE).rename(tmp_path / "graph" / "graph.lbug")
+    again = Library(tmp_path, real=True)
+    documents = [document.id for document in again.documents(base).values()]
+    assert {name: sorted(found) for name, found in again.ingest.damaged().items()} == {base: sorted(documents)}
+    again.ingest.repair()
+    assert again.ingest.check(base) == ["the graph index lacks 2 of 2 entries"]
+    again.run(base, "reindex", json.dumps(documents))
+    assert again.ingest.check(base) == []
+    assert again.ingest.damaged() == {}
+    again.close()
