@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -71,7 +71,7 @@ def measure(folder: Path, keep: Path, *, misses: bool = False, linked: bool = Fa
     data = open_data_directory(keep / folder.name)
     product = build(Settings(), data)
     try:
-        uris = _ingest(product, folder, keep / f"{folder.name}-files")
+        uris = ingested(product, folder, keep / f"{folder.name}-files")
         scope = Scope(principal="benchmark", collections=product.ids_of([folder.name]))
         rows: list[dict[str, Cell]] = []
         asked = _queries(folder)
@@ -117,11 +117,15 @@ def reciprocal_ranks(rankings: Iterable[Sequence[str]]) -> list[str]:
     return sorted(scores, key=lambda document: -scores[document])
 
 
-def _ingest(product: Product, folder: Path, files: Path) -> dict[str, str]:
-    """Take the corpus in as a folder of files; gives the set's own id of each document's URI."""
+def ingested(product: Product, folder: Path, files: Path, *, only: Collection[str] = ()) -> dict[str, str]:
+    """Take the corpus in as a folder of files, or `only` some of its documents; gives the set's own id of each document's
+    URI.
+    """
     ids: dict[str, str] = {}
     start = time.perf_counter()
-    for row in _rows(folder, "corpus.jsonl"):
+    for row in rows_of(folder, "corpus.jsonl"):
+        if only and row["_id"] not in only:
+            continue
         name = row["_id"].replace("\\", "/")
         uri = name if loader_for(PurePosixPath(name).name) else f"{name}.md"
         ids[f"{files.name}/{uri}"] = row["_id"]
@@ -176,7 +180,7 @@ def _queries(folder: Path) -> dict[str, list[Query]]:
         query, document, grade = line.split("\t")
         gold[query][document] = int(grade)
     found: dict[str, dict[str, Query]] = defaultdict(dict)
-    for row in _rows(folder, "queries.jsonl"):
+    for row in rows_of(folder, "queries.jsonl"):
         fields = ("text",) if row.get("text") else TEXT_FIELDS
         for field in fields:
             if row["_id"] in gold and row.get(field):
@@ -186,7 +190,7 @@ def _queries(folder: Path) -> dict[str, list[Query]]:
 
 def _linked(folder: Path, asked: Mapping[str, Sequence[Query]]) -> dict[str, list[Query]]:
     """The queries that the set's own links give; none for pages that link nowhere."""
-    texts = {row["_id"]: row["text"] for row in _rows(folder, "corpus.jsonl")}
+    texts = {row["_id"]: row["text"] for row in rows_of(folder, "corpus.jsonl")}
     gold = {document for queries in asked.values() for query in queries for document in query.gold}
     found = [
         Query(text=one.text, gold={one.target: 1}, without=one.pages) for one in linked_sentences(texts, asked=gold)
@@ -194,7 +198,7 @@ def _linked(folder: Path, asked: Mapping[str, Sequence[Query]]) -> dict[str, lis
     return {"linked sentence": found} if found else {}
 
 
-def _rows(folder: Path, name: str) -> Iterator[dict[str, str]]:
+def rows_of(folder: Path, name: str) -> Iterator[dict[str, str]]:
     plain, packed = folder / name, folder / f"{name}.gz"
     with plain.open("rb") if plain.exists() else gzip.open(packed) as lines:
         for line in lines:
