@@ -22,6 +22,7 @@ from pathlib import Path
 
 from benchmarks.retrieval import ingested, rows_of
 from benchmarks.table import Cell, report
+from devops_chatbot.access.principals import LOCAL
 from devops_chatbot.bootstrap import Product, build
 from devops_chatbot.chat import Answer, Evidence, Question
 from devops_chatbot.config.data_directory import open_data_directory
@@ -125,7 +126,9 @@ def _pages(folder: Path) -> frozenset[str]:
 
 async def _ask(product: Product, text: str, knowledge_bases: Sequence[str]) -> tuple[Answer, list[Evidence]]:
     evidence: list[Evidence] = []
-    async for event in product.scheduler.ask(Question(text=text, knowledge_bases=tuple(knowledge_bases))):
+    async for event in product.scheduler.ask(
+        Question(principal=LOCAL, text=text, knowledge_bases=tuple(knowledge_bases))
+    ):
         if isinstance(event, Evidence):
             evidence.append(event)
         if isinstance(event, Answer):

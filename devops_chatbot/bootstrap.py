@@ -13,7 +13,7 @@ from typing import Any
 from agents.docs import DocsAgent
 from agents.scenarios import SCENARIOS
 from devops_chatbot.access.principals import Principal
-from devops_chatbot.answer.writer import Writer
+from devops_chatbot.answer.extractive import ExtractiveWriter
 from devops_chatbot.chat import Agent
 from devops_chatbot.config.data_directory import DataDirectory
 from devops_chatbot.config.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
@@ -157,10 +157,15 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     router = Router(
         scenarios.usable,
         knowledge_bases=lambda principal: catalogue.of(principal).list(hidden=True),
-        embed=lambda text: embeddings.of(BUNDLED).embed_query(text),
+        embedder=lambda: embeddings.of(BUNDLED),
     )
     scheduler = Scheduler(
-        threads=threads, models=models, router=router, writer=Writer(), agents=agents, broken=scenarios.broken
+        threads=threads,
+        models=models,
+        router=router,
+        extracts=ExtractiveWriter(stores.lexical),
+        agents=agents,
+        broken=scenarios.broken,
     )
     sandbox = open_sandbox(settings.sandbox, data_dir=data.path)
     folder, most = data.folder("conversations"), settings.conversations

@@ -114,9 +114,9 @@ class Question:
 
 Confidence = Annotated[float, Interval(ge=0, le=1)]
 Need = Literal["model", "sources"]
-Signal = Literal["small-talk", "about-the-conversation", "names", "make", "operations"]
+Signal = Literal["small-talk", "about-the-conversation", "names", "make"]
 """What the router's rules notice in a question: a greeting; a request about what was said before; names of machines, alerts
-and metrics; something to be written; words of operations."""
+and metrics; something to be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

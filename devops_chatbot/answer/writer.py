@@ -1,19 +1,18 @@
-"""Turns evidence into a streamed answer that cites it, with the first model that speaks."""
+"""Turns evidence into a streamed answer that cites it: with a language model, by the first of several writers that speaks."""
 
 import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from devops_chatbot.answer.brief import Brief, Cited, Writer, WriterEvent, Written
 from devops_chatbot.answer.citations import CitationFilter, citations
 from devops_chatbot.answer.context_window import Budget, fit, tokens_of
-from devops_chatbot.chat import Citation, Evidence, Progress, Scenario, Token, Turn, Usage
+from devops_chatbot.chat import Progress, Token, Usage
 from devops_chatbot.errors import ChatbotError, ModelUnavailable
 from devops_chatbot.i18n import Reason
 from devops_chatbot.llm import NamedModel
-from devops_chatbot.llm.builtin import EVIDENCE, QUERY, citations_of
 from devops_chatbot.llm.finish_reason import Ending
 from devops_chatbot.llm.prompts import fill
 from knowledge.text.language import Language, language_of
@@ -24,84 +23,60 @@ if TYPE_CHECKING:
 LONGEST_REFUSAL = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brief:
-    """What the writer is given: the question as asked, as it stands on its own, and what was found.
-
-    The scenario gives the rules of the answer, and whether it must come from the evidence.
+async def write(brief: Brief, writers: Sequence[Writer]) -> AsyncGenerator[WriterEvent]:
+    """The answer of the first writer that speaks. One that fails before its first token gives way to the next one, with a
+    word about it. Raises `ModelUnavailable` when none is left, or when one breaks off.
     """
-
-    question: str
-    query: str
-    history: tuple[Turn, ...]
-    evidence: tuple[Evidence, ...]
-    scenario: Scenario
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A whole answer; `citations` exist in the evidence, and `text` equals the tokens joined."""
-
-    text: str
-    citations: tuple[Citation, ...]
-    model: str
-    usage: Usage
-    extractive: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cited:
-    """What an answer on its way has cited so far."""
-
-    citations: tuple[Citation, ...]
+    failed: list[Reason] = []
+    for position, writer in enumerate(writers):
+        begun = False
+        try:
+            async with aclosing(cast("AsyncGenerator[WriterEvent]", writer.write(brief))) as events:
+                async for event in events:
+                    begun = begun or (isinstance(event, Token) and bool(event.text.strip()))
+                    yield event
+            return
+        except ChatbotError as error:
+            if begun or len(writers) == 1:
+                raise
+            failed.append(error.reason)
+            if position + 1 < len(writers):
+                what = Reason("model.gives_way", reason=error, following=writers[position + 1].name)
+                yield Progress(stage="fallback", what=what)
+    raise ModelUnavailable("model.none_answers", reasons=failed)
 
 
-class Writer:
-    """Writes answers. One instance serves many questions at once."""
+class ModelWriter:
+    """A `Writer` that lets a language model write and checks its citations."""
 
-    async def write(
-        self, brief: Brief, models: Sequence[NamedModel]
-    ) -> AsyncGenerator[Token | Progress | Cited | Written]:
-        """Tokens as they come, what they cite before them, last the whole. A model that fails before its first token
-        gives way to the next one, with a word about it. Raises `ModelUnavailable` when none is left, or when one breaks
-        off.
-        """
-        language = language_of(brief.question)
-        failed: list[Reason] = []
-        for position, model in enumerate(models):
-            answer = _Answer(brief, model, language)
-            try:
-                async with aclosing(answer.write()) as pieces:
-                    async for piece in pieces:
-                        yield piece
-                return
-            except ChatbotError as error:
-                if answer.begun or len(models) == 1:
-                    raise
-                failed.append(error.reason)
-                if position + 1 < len(models):
-                    following = models[position + 1].name
-                    what = Reason("model.gives_way", reason=error, following=following)
-                    yield Progress(stage="fallback", what=what)
-        raise ModelUnavailable("model.none_answers", reasons=failed)
+    def __init__(self, model: NamedModel) -> None:
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    async def write(self, brief: Brief) -> AsyncGenerator[WriterEvent]:
+        async with aclosing(_Answer(brief, self._model).write()) as events:
+            async for event in events:
+                yield event
 
 
 class _Answer:
     """One attempt of one model."""
 
-    def __init__(self, brief: Brief, model: NamedModel, language: Language) -> None:
+    def __init__(self, brief: Brief, model: NamedModel) -> None:
         self._brief = brief
         self._model = model
-        self._language = language
+        self._language = language_of(brief.question)
         self._filter = CitationFilter(len(brief.evidence))
         self._said: list[str] = []
-        self._quoted: tuple[Citation, ...] = ()
         self._input = self._output = 0
         self._ending = Ending()
-        self.begun = False
+        self._begun = False
 
-    async def write(self) -> AsyncGenerator[Token | Cited | Written]:
-        begun = time.perf_counter()
+    async def write(self) -> AsyncGenerator[WriterEvent]:
+        started = time.perf_counter()
         messages = _messages(self._brief, self._model, self._language)
         async with aclosing(self._model.stream(messages)) as chunks:
             async for chunk in chunks:
@@ -116,56 +91,47 @@ class _Answer:
             if rest:
                 yield Token(text=rest)
             raise self._refused()
-        if not self.begun and not rest.strip():
+        if not self._begun and not rest.strip():
             raise ModelUnavailable("model.empty_answer", name=self._model.name)
         if self._ending.cut:
             note = Reason("model.cut", limit=self._model.max_output, name=self._model.name)
             rest += self._say(f"\n\n*{note.text(self._language)}*")
         if rest:
             yield Token(text=rest)
-        yield self._whole(messages, time.perf_counter() - begun)
+        yield self._whole(messages, time.perf_counter() - started)
 
     def _take(self, chunk: "AIMessageChunk") -> str:
         if chunk.usage_metadata:
             self._input += chunk.usage_metadata["input_tokens"]
             self._output += chunk.usage_metadata["output_tokens"]
         self._ending.add(chunk)
-        self._quoted = citations_of(chunk.additional_kwargs) or self._quoted
         text = str(chunk.text)
-        if self._model.extractive:  # it cites what it was given, and quotes brackets of documents as they are
-            return self._say(text)
-        return self._say(self._filter.add(text if self.begun else text.lstrip()))
+        return self._say(self._filter.add(text if self._begun else text.lstrip()))
 
     def _refused(self) -> ModelUnavailable:
         words = " ".join(self._ending.refusal.split())[:LONGEST_REFUSAL]
         words = f" (“{words}”)" if words else ""
-        if self.begun:
+        if self._begun:
             return ModelUnavailable("model.refuses_to_go_on", name=self._model.name, words=words)
         return ModelUnavailable("model.refuses", name=self._model.name, words=words)
 
     def _say(self, text: str) -> str:
         self._said.append(text)
-        self.begun = self.begun or bool(text.strip())
+        self._begun = self._begun or bool(text.strip())
         return text
 
     def _whole(self, messages: Sequence["BaseMessage"], seconds: float) -> Written:
         text = "".join(self._said)
-        if not self._model.extractive:
-            self._input = self._input or sum(tokens_of(str(message.text)) for message in messages)
-            self._output = self._output or tokens_of(text)
+        input_tokens = self._input or sum(tokens_of(str(message.text)) for message in messages)
+        output_tokens = self._output or tokens_of(text)
         usage = Usage(
-            input_tokens=self._input,
-            output_tokens=self._output,
-            cost=self._model.cost(self._input, self._output),
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cost=self._model.cost(input_tokens, output_tokens),
             seconds=seconds,
         )
-        return Written(
-            text=text,
-            citations=self._quoted or citations(self._filter.cited, self._brief.evidence),
-            model=self._model.name,
-            usage=usage,
-            extractive=self._model.extractive,
-        )
+        cited = citations(self._filter.cited, self._brief.evidence)
+        return Written(text=text, citations=cited, model=self._model.name, usage=usage, extractive=False)
 
 
 def _messages(brief: Brief, model: NamedModel, language: Language) -> list["BaseMessage"]:
@@ -183,5 +149,4 @@ def _messages(brief: Brief, model: NamedModel, language: Language) -> list["Base
     turns: list[BaseMessage] = [
         HumanMessage(turn.text) if turn.role == "user" else AIMessage(turn.text) for turn in history
     ]
-    beside = {EVIDENCE: brief.evidence, QUERY: brief.query} if brief.scenario.grounded else {}
-    return [SystemMessage(rules), *turns, HumanMessage(question, additional_kwargs=beside)]
+    return [SystemMessage(rules), *turns, HumanMessage(question)]

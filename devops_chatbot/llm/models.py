@@ -10,7 +10,6 @@ from devops_chatbot.config.settings import EXTRACTIVE, ModelSettings
 from devops_chatbot.errors import BadQuestion, ChatbotError, NotFound
 from devops_chatbot.i18n import Reason
 from devops_chatbot.llm.assignments import RoleAssignments
-from devops_chatbot.llm.builtin import BuiltIn
 from devops_chatbot.llm.named import NamedModel
 from devops_chatbot.llm.providers import Remote
 from devops_chatbot.status import ModelInfo, Trial
@@ -156,10 +155,9 @@ def _named(name: str, settings: ModelSettings) -> NamedModel:
 def _extractive() -> NamedModel:
     return NamedModel(
         EXTRACTIVE,
-        connection=BuiltIn(),
+        connection=None,
         provider="built-in",
         model="extracts",
         context=1_000_000,
         max_output=4096,
-        extractive=True,
     )

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
-from devops_chatbot.errors import ChatbotError, ModelUnavailable
+from devops_chatbot.errors import ChatbotError, ConfigError, ModelUnavailable
 from devops_chatbot.i18n import Reason
 
 if TYPE_CHECKING:
@@ -30,13 +30,16 @@ class Connection(Protocol):
 
 
 class NamedModel:
-    """A model that can be asked. Safe for use by many questions at once."""
+    """A model that can be asked. Safe for use by many questions at once.
+
+    The one without a connection stands for answers in the documents' own words, which no language model writes.
+    """
 
     def __init__(
         self,
         name: str,
         *,
-        connection: Connection,
+        connection: Connection | None,
         provider: str,
         model: str,
         context: int,
@@ -44,27 +47,29 @@ class NamedModel:
         timeout_s: float = 60,
         price_input: float = 0,
         price_output: float = 0,
-        extractive: bool = False,
     ) -> None:
         self.name = name
         self.provider = provider
         self.model = model
         self.context = context
         self.max_output = max_output
-        self.extractive = extractive
         self._timeout_s = timeout_s
         self._prices = price_input, price_output
         self._connection = connection
         self._opened: BaseChatModel | None = None
         self._lock = threading.Lock()
-        self.state: ModelState = "ready" if extractive else "unknown"
-        self.why = None if extractive else Reason("model.not_tried")
+        self.state: ModelState = "unknown" if connection else "ready"
+        self.why = Reason("model.not_tried") if connection else None
+
+    @property
+    def extractive(self) -> bool:
+        return self._connection is None
 
     def open(self) -> "BaseChatModel":
         """LangChain's model; the first call imports the provider's package. Raises `ConfigError`."""
         with self._lock:
             if self._opened is None:
-                self._opened = self._connection.open()
+                self._opened = self._connected().open()
             return self._opened
 
     def cost(self, input_tokens: int, output_tokens: int) -> float:
@@ -78,7 +83,7 @@ class NamedModel:
         begun = False
         try:
             opened = await asyncio.to_thread(self.open)
-            foreign = self._connection.foreign()
+            foreign = self._connected().foreign()
             stream = cast("AsyncGenerator[AIMessageChunk]", opened.astream(list(messages)))
             async with aclosing(stream):
                 while True:
@@ -90,13 +95,18 @@ class NamedModel:
                     except TimeoutError:
                         raise ModelUnavailable("model.silent", name=self.name, seconds=self._timeout_s) from None
                     except foreign as error:
-                        raise self._connection.translate(error, begun=begun) from error
+                        raise self._connected().translate(error, begun=begun) from error
                     self._note("ready", None)
                     begun = True
                     yield chunk
         except ChatbotError as error:
             self._note("failed", error.reason)
             raise
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            raise ConfigError("model.only_quotes", name=self.name)
+        return self._connection
 
     def _note(self, state: ModelState, why: Reason | None) -> None:
         self.state, self.why = state, why

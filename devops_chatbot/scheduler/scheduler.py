@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from devops_chatbot.access.principals import Principal
-from devops_chatbot.answer.writer import Brief, Cited, Writer, Written
+from devops_chatbot.answer.brief import Brief, Cited, Writer, Written
+from devops_chatbot.answer.writer import ModelWriter, write
 from devops_chatbot.chat import (
     Agent,
     Answer,
@@ -42,7 +43,8 @@ log = logging.getLogger("devops_chatbot.scheduler")
 class Scheduler:
     """Answers questions. One instance serves many at once.
 
-    `agents` are those that a scenario can name; `broken` are scenarios that could not be read, which are only shown.
+    `extracts` writes where no language model does; `agents` are those that a scenario can name; `broken` are scenarios that
+    could not be read, which are only shown.
     """
 
     def __init__(
@@ -51,14 +53,14 @@ class Scheduler:
         threads: Threads,
         models: Models,
         router: Router,
-        writer: Writer,
+        extracts: Writer,
         agents: Mapping[str, Agent],
         broken: Sequence[ScenarioState] = (),
     ) -> None:
         self._threads = threads
         self._models = models
         self._router = router
-        self._writer = writer
+        self._extracts = extracts
         self._agents = agents
         self._broken = broken
 
@@ -121,11 +123,13 @@ class Scheduler:
         brief = Brief(
             question=question.text,
             query=query,
+            principal=question.principal,
             history=question.history,
             evidence=tuple(evidence),
             scenario=scenario,
         )
-        async with aclosing(self._writer.write(brief, models)) as pieces:
+        writers = [self._extracts if model.extractive else ModelWriter(model) for model in models]
+        async with aclosing(write(brief, writers)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Written):
                     yield await self._answered(turn, turn.route, piece)
@@ -224,6 +228,8 @@ class _Turn:
 
 async def _warm(model: NamedModel) -> None:
     """Import the model's package while the agents search; what goes wrong is said when the model is asked."""
+    if model.extractive:
+        return
     with suppress(ChatbotError):
         await asyncio.to_thread(model.open)
 

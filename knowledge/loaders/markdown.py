@@ -84,7 +84,7 @@ def document(
     has_lines: bool = False,
 ) -> ParsedDocument:
     """A document of clean Markdown that begins at the offset `begin`; `declared` is the title that the file gives itself."""
-    headings = _headings(text[begin:], begin)
+    headings = headings_of(text[begin:], begin)
     if headings and not text[begin : headings[0].start].strip():
         begin = headings[0].start
     return ParsedDocument(
@@ -167,7 +167,8 @@ def _code(text: str) -> list[tuple[int, int]]:
     return ranges
 
 
-def _headings(text: str, offset: int) -> list[Heading]:
+def headings_of(text: str, offset: int = 0) -> list[Heading]:
+    """The headings of Markdown in reading order, outside of lists and quotations; `offset` is added to their places."""
     headings: list[Heading] = []
     starts = line_starts(text)
     tokens = block_tokens(text)

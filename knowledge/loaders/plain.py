@@ -99,6 +99,12 @@ _DEEPEST = 8
 _LONGEST_LEAD = 40
 
 
+def code_language(name: str) -> str | None:
+    """The language of source code, data or settings by the file's name; None for a document."""
+    suffix = _suffix(name)
+    return CODE.get(suffix) or LINES.get(suffix) or NAMED_CODE.get(_base(name).lower())
+
+
 def load_text(text: str, name: str) -> ParsedDocument:
     """Any other text: one section, lines as in the file."""
     suffix = _suffix(name)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scheduler.found import Rarity
 from sqlalchemy import Engine
 
 from agents.docs import DocsAgent
 from agents.scenarios import SCENARIOS
 from devops_chatbot.access.principals import LOCAL
-from devops_chatbot.answer.writer import Writer
+from devops_chatbot.answer.extractive import ExtractiveWriter
 from devops_chatbot.chat import Event, FoundBy, Location, Question, SearchMode
 from devops_chatbot.config.settings import ModelSettings
 from devops_chatbot.conversations.threads import SqlThreads
@@ -22,6 +23,7 @@ from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.routing.router import Router
 from devops_chatbot.scheduler.scenarios import load_scenarios
 from devops_chatbot.scheduler.scheduler import Scheduler
+from knowledge.embed import Embedder
 from knowledge.model import ChunkInContext, Hit, Scope
 from knowledge.text.language import terms
 
@@ -122,7 +124,7 @@ def house(engine: Engine, runner: asyncio.Runner) -> Callable[..., House]:
         *,
         pages: Mapping[str, str] | None = None,
         models: Mapping[str, Mapping[str, object]] | None = None,
-        embed: Callable[[str], Sequence[float]] | None = None,
+        embedder: Callable[[], Embedder] | None = None,
         **roles: Sequence[str],
     ) -> House:
         library, bases = Library(pages=pages or {}), [Base(id="kb1", name="Runbooks")]
@@ -132,8 +134,8 @@ def house(engine: Engine, runner: asyncio.Runner) -> Callable[..., House]:
         scheduler = Scheduler(
             threads=threads,
             models=chosen,
-            router=Router(SHIPPED, knowledge_bases=lambda _: bases, embed=embed),  # type: ignore[arg-type, return-value]
-            writer=Writer(),
+            router=Router(SHIPPED, knowledge_bases=lambda _: bases, embedder=embedder),  # type: ignore[arg-type, return-value]
+            extracts=ExtractiveWriter(Rarity(())),
             agents={"docs": DocsAgent(library, library)},
         )
         return House(scheduler=scheduler, threads=threads, models=chosen, library=library, bases=bases, run=runner.run)

@@ -1,8 +1,18 @@
-"""Pages, and what a search finds of them, for the tests of extracts."""
+"""Pages, what a search finds of them, and the extracts that are made of it, for the tests of extracts."""
 
+import asyncio
+import math
 import re
+from collections.abc import Mapping, Sequence
 
-from devops_chatbot.chat import Evidence, FoundBy
+from agents.scenarios import SCENARIOS
+from devops_chatbot.access.principals import LOCAL
+from devops_chatbot.answer.brief import Brief, Cited, WriterEvent, Written
+from devops_chatbot.answer.extractive import ExtractiveWriter
+from devops_chatbot.chat import Evidence, FoundBy, Token
+from devops_chatbot.scheduler.scenarios import load_scenarios
+from knowledge.model import Scope
+from knowledge.text.tokens import words
 
 RUNBOOK = """# NodeDiskFull
 
@@ -92,3 +102,41 @@ def evidence(*pages: str, passage: int = 0, cosine: float = 0.6) -> tuple[Eviden
             )
         )
     return tuple(found)
+
+
+SHIPPED = {scenario.name: scenario for scenario in load_scenarios([SCENARIOS], agents=["docs"]).usable}
+
+
+class Rarity:
+    """Weighs words by how few of the pages have them."""
+
+    def __init__(self, found: Sequence[Evidence]) -> None:
+        self._texts = [set(words(f"{one.title} {one.context}")) for one in found]
+
+    def rarity(self, text: str, *, scope: Scope) -> Mapping[str, float]:
+        count = len(self._texts)
+        return {
+            word: math.log1p((count + 0.5) / (sum(word in one for one in self._texts) + 0.5)) for word in words(text)
+        }
+
+
+def compose(question: str, found: Sequence[Evidence] | None) -> Written:
+    """The extractive writer's answer, whose pieces are its text; None: nothing was looked for."""
+    brief = Brief(
+        question=question,
+        query=question,
+        principal=LOCAL,
+        history=(),
+        evidence=tuple(found or ()),
+        scenario=SHIPPED["chat" if found is None else "docs"],
+    )
+
+    async def events() -> list[WriterEvent]:
+        return [event async for event in ExtractiveWriter(Rarity(found or ())).write(brief)]
+
+    said = asyncio.run(events())
+    last = said[-1]
+    assert isinstance(last, Written)
+    assert "".join(event.text for event in said if isinstance(event, Token)) == last.text
+    assert all(event.citations == last.citations for event in said if isinstance(event, Cited))
+    return last

@@ -12,7 +12,7 @@ from devops_chatbot.routing.query_rewriting import standalone
 from devops_chatbot.routing.router import Circumstances, Router
 from devops_chatbot.scheduler.scenarios import load_scenarios
 from knowledge.catalog.catalog import KnowledgeBase
-from knowledge.embed import open_bundled
+from knowledge.embed import Embedder, open_bundled
 from knowledge.text.language import Language, identifiers, language_of
 
 SHIPPED = load_scenarios([SCENARIOS], agents=["docs"]).usable
@@ -25,11 +25,11 @@ class Base:
         self.id, self.chunks = identity, chunks
 
 
-def router(*bases: Base, embed=None) -> Router:
+def router(*bases: Base, embedder=None) -> Router:
     def listed(_: Principal) -> list[KnowledgeBase]:
         return list(bases)  # type: ignore[arg-type]
 
-    return Router(SHIPPED, knowledge_bases=listed, embed=embed)
+    return Router(SHIPPED, knowledge_bases=listed, embedder=embedder)
 
 
 def chosen(router: Router, text: str, circumstances: Circumstances = WITH, **options: object) -> tuple[str, float]:
@@ -40,14 +40,13 @@ def chosen(router: Router, text: str, circumstances: Circumstances = WITH, **opt
 
 
 def test_without_documents_nothing_is_looked_up_and_nothing_is_embedded() -> None:
-    def never(text: str) -> list[float]:
+    def never() -> Embedder:
         raise AssertionError("the embedder was used")
 
-    empty = router(Base("kb1", 0), embed=never)
+    empty = router(Base("kb1", 0), embedder=never)
     assert chosen(empty, "What does KubePodCrashLooping mean?")[0] == "chat"
-    full = router(Base("kb1", 5), embed=never)
+    full = router(Base("kb1", 5), embedder=never)
     assert chosen(full, "What does KubePodCrashLooping mean?") == ("docs", 0.95)
-    assert chosen(full, "Why is it slow?", WITHOUT)[0] == "docs"
     for text in ("hello!", "Thank you", "你好", "谢谢！", "who are you?"):
         assert chosen(full, text)[0] == "chat", text
 
@@ -98,7 +97,7 @@ def test_small_talk_is_nothing_else() -> None:
 
 def test_examples_decide_where_rules_are_silent(embedding_cache: Path) -> None:
     embedder = open_bundled(embedding_cache)
-    full = router(Base("kb1", 5), embed=embedder.embed_query)
+    full = router(Base("kb1", 5), embedder=lambda: embedder)
     for text in ("How do we restart the ingest workers?", "Why does the load balancer drop connections?"):
         assert chosen(full, text)[0] == "docs", text
     for text in ("Write a haiku about autumn leaves", "Translate 'good morning' to Spanish", "Tell me something funny"):
@@ -135,7 +134,7 @@ def test_examples_decide_where_rules_are_silent(embedding_cache: Path) -> None:
 )
 def test_people_s_questions_go_where_they_belong(text: str, scenario: str, embedding_cache: Path) -> None:
     embedder = open_bundled(embedding_cache)
-    route = router(Base("kb1", 5), embed=embedder.embed_query).choose(Question(principal=LOCAL, text=text), text, WITH)
+    route = router(Base("kb1", 5), embedder=lambda: embedder).choose(Question(principal=LOCAL, text=text), text, WITH)
     embedder.close()
     assert route.scenario == scenario
     assert 0.5 < route.confidence < 1
@@ -143,10 +142,12 @@ def test_people_s_questions_go_where_they_belong(text: str, scenario: str, embed
 
 
 def test_routing_goes_on_when_the_embedder_is_not_there() -> None:
-    def gone(text: str) -> list[float]:
+    def gone() -> Embedder:
         raise ModelUnavailable("no embedder")
 
-    assert chosen(router(Base("kb1", 5), embed=gone), "Tell me something funny") == ("docs", 0.6)
+    blind = router(Base("kb1", 5), embedder=gone)
+    assert chosen(blind, "Where are the dashboards?")[0] == "docs"
+    assert chosen(blind, "Tell me something funny")[0] == "chat"
 
 
 def test_the_asker_decides_and_only_filled_sources_are_asked() -> None:
@@ -194,12 +195,12 @@ def test_the_reason_has_a_text_in_each_language(language: Language) -> None:
         ("How do I check the lag on MySQL?", "What is the capital of France?", None),
         ("如何在 MySQL 上查看主从延迟？", "那 Postgres 呢？", "如何在 Postgres 上查看主从延迟？"),
         ("如何在 MySQL 上查看主从延迟？", "Postgres 上呢？", "如何在 Postgres 上查看主从延迟？"),
-        ("如何在 MySQL 上查看主从延迟？", "怎么修复？", "MySQL 上主从延迟 怎么修复？"),
+        ("如何在 MySQL 上查看主从延迟？", "怎么修复？", "在 MySQL 上 主从延迟 怎么修复？"),
         ("KubePodCrashLooping 是什么意思？", "用哪个命令看日志？", "KubePodCrashLooping 用哪个命令看日志？"),
-        ("KubePodCrashLooping 是什么意思？", "影响呢？", "KubePodCrashLooping 影响"),
+        ("KubePodCrashLooping 是什么意思？", "影响呢？", "KubePodCrashLooping 影响呢？"),
         ("KubePodCrashLooping 是什么意思？", "如何备份数据库？", None),
         ("NodeRAIDDegraded 怎么处理？", "为什么会这样？", "NodeRAIDDegraded 为什么会这样？"),
-        ("磁盘空间不足怎么排查？", "那内存呢？", "内存 怎么排查"),
+        ("磁盘空间不足怎么排查？", "那内存呢？", "内存怎么排查？"),
         ("磁盘空间不足怎么排查？", "怎么修复？", "磁盘空间不足 怎么修复？"),
         ("支付组值班人是谁？", "订单组呢？", "订单组值班人是谁？"),
         ("赵鹏是谁？", "他在哪个俱乐部踢球？", "赵鹏 他在哪个俱乐部踢球？"),
@@ -207,6 +208,15 @@ def test_the_reason_has_a_text_in_each_language(language: Language) -> None:
         ("what does CephOSDDown mean?", "mitigation?", "CephOSDDown mitigation?"),
         ("who is on call for payments?", "and for platform?", "who is on call for platform?"),
         ("what does 504 mean?", "and 502?", "what does 502 mean?"),
+        ("When does the PostgreSQL backup run?", "and for MySQL?", "When does the MySQL backup run?"),
+        ("When does the PostgreSQL backup run?", "how about mysql", "When does the mysql backup run?"),
+        ("How do I restart the primary?", "what about the standby?", "How do I restart the standby?"),
+        (
+            "How do I restart nginx in the production cluster?",
+            "and in the staging cluster?",
+            "How do I restart nginx in the staging cluster?",
+        ),
+        ("生产环境怎么发布？", "测试环境呢？", "测试环境怎么发布？"),
         ("How do I restart nginx?", "Where are the logs of postgres kept?", "Where are the logs of postgres kept?"),
         ("How do I restart nginx?", "What does etcdSlowDisk mean and does it matter?", None),
     ],
@@ -227,7 +237,7 @@ def test_a_follow_up_of_a_follow_up() -> None:
     [
         (("how do I check the lag on MySQL?", "ok"), "and fix it?", "lag on MySQL fix it?"),
         (("how do I check the lag on MySQL?", "why?", "what next?"), "and Postgres?", "lag on Postgres what next?"),
-        (("磁盘空间不足怎么排查？", "那内存呢？", "怎么修复？", "谢谢"), "那 CPU 呢？", "CPU 怎么修复"),
+        (("磁盘空间不足怎么排查？", "那内存呢？", "怎么修复？", "谢谢"), "那 CPU 呢？", "CPU 怎么修复？"),
         (("thanks",), "and on Postgres?", "and on Postgres?"),
         (("what does CephOSDDown mean?",), "ok, thanks!", "ok, thanks!"),
     ],
