@@ -260,7 +260,7 @@ def test_a_question_that_cannot_be_asked_is_refused(runbooks: Client) -> None:
     for message, why in (
         (NewMessage(text="  "), "empty"),
         (NewMessage(text="x", model="nobody"), "Known: .*extractive"),
-        (NewMessage(text="x", route="nowhere"), "Known: docs, chat"),
+        (NewMessage(text="x", route="nowhere"), "Known: chat, docs"),
         (NewMessage(text="x" * 30_000), "at most 20000"),
     ):
         with pytest.raises(BadRequest, match=why):
