@@ -63,6 +63,8 @@ def create_app(product: Product, *, principal_of: Callable[[Request], Principal]
 
     `principal_of` says who makes a request.
     """
+    from fastapi_swagger import patch_fastapi  # type: ignore[import-untyped]  # has no annotations
+
     context = Context(product=product, streams=Streams(), metrics=Metrics())
 
     @asynccontextmanager
@@ -105,11 +107,5 @@ def create_app(product: Product, *, principal_of: Callable[[Request], Principal]
         Door, entry=entry(host=server.host, allowed_hosts=server.allowed_hosts, key=key), metrics=context.metrics
     )
     describe(app)
-    _serve_documentation(app)
-    return app
-
-
-def _serve_documentation(app: FastAPI) -> None:
-    from fastapi_swagger import patch_fastapi  # type: ignore[import-untyped]  # has no annotations
-
     patch_fastapi(app)
+    return app

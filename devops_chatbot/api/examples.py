@@ -1,7 +1,6 @@
 """Puts an example of every request and answer into the OpenAPI document; they are answers of a real server."""
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ def describe(app: FastAPI) -> None:
 
 def with_examples(document: dict[str, Any]) -> dict[str, Any]:
     """The same document, changed in place."""
-    known = _known()
+    known = json.loads((Path(__file__).parent / "examples.json").read_text("utf-8"))
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             shown = known["operations"].get(f"{method.upper()} {path}", {})
@@ -43,17 +42,9 @@ def with_examples(document: dict[str, Any]) -> dict[str, Any]:
                 operation["requestBody"]["content"][JSON]["example"] = shown["request"]
             for status, response in operation["responses"].items():
                 content = response.get("content", {})
-                if status[0] in "45" and _refers_to_problem(content):
+                kind = str(content.get(JSON, {}).get("schema", {}).get("$ref", ""))
+                if status[0] in "45" and kind.endswith("/Problem"):
                     content[PROBLEM] = content.pop(JSON) | {"example": known["problem"]}
                 elif status[0] == "2" and "response" in shown and JSON in content:
                     content[JSON]["example"] = shown["response"]
     return document
-
-
-def _refers_to_problem(content: dict[str, Any]) -> bool:
-    return str(content.get(JSON, {}).get("schema", {}).get("$ref", "")).endswith("/Problem")
-
-
-@cache
-def _known() -> dict[str, Any]:
-    return dict(json.loads((Path(__file__).parent / "examples.json").read_text("utf-8")))

@@ -3,10 +3,8 @@
 import sys
 from collections.abc import Iterator
 
-from pydantic import TypeAdapter
-
 from devops_chatbot.chat import Answer, Citation, Event, Failure, Progress, Route, Token
-from devops_chatbot.cli.output import error, note, said
+from devops_chatbot.cli.output import error, note, print_json, said
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import BadRequest, ChatbotError, error_of
 from devops_chatbot.schemas.threads import NewMessage
@@ -35,7 +33,7 @@ def _print_events(events: Iterator[Event], thread_id: str, *, new: bool, as_json
             return type(error_of(event.error, event.reason))
         if as_json:
             if isinstance(event, Answer):
-                print(TypeAdapter(Answer).dump_json(event, indent=2).decode())
+                print_json(event)
         elif isinstance(event, Route):
             note(f"→ {event.scenario}: {said(event.why)} ({event.confidence:.0%} sure)\n")
         elif isinstance(event, Progress) and event.what and sys.stderr.isatty():
@@ -44,18 +42,14 @@ def _print_events(events: Iterator[Event], thread_id: str, *, new: bool, as_json
             print(event.text, end="", flush=True)
             spoken = True
         elif isinstance(event, Answer):
-            _print_end(event)
+            print()
+            if event.citations:
+                print()
+            for citation in event.citations:
+                print(f"[{citation.number}] {_place(citation)}")
             if new:
                 note(f"\nGo on with: devops-chatbot ask --thread {thread_id} TEXT")
     return None
-
-
-def _print_end(answer: Answer) -> None:
-    print()
-    if answer.citations:
-        print()
-    for citation in answer.citations:
-        print(f"[{citation.number}] {_place(citation)}")
 
 
 def _place(citation: Citation) -> str:

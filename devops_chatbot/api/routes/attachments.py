@@ -1,8 +1,6 @@
 """Routes of the files attached to a conversation."""
 
 import shutil
-from collections.abc import Sequence
-from pathlib import Path
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse
@@ -12,7 +10,6 @@ from devops_chatbot.api.context import ContextDep, ProductDep, own_thread
 from devops_chatbot.api.routes.documents import UPLOAD
 from devops_chatbot.api.routes.thread_code import download
 from devops_chatbot.api.uploads import receive_files
-from devops_chatbot.bootstrap import Product
 from devops_chatbot.code import Attachment
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.values import Page
@@ -44,7 +41,8 @@ async def attach_files(thread_id: str, request: Request, context: ContextDep) ->
             max_mb=product.settings.conversations.attachments_mb,
             setting="conversations.attachments_mb",
         )
-        return Page.of(await run_in_threadpool(_attach, product, thread_id, folder))
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return Page.of(await run_in_threadpool(product.workbench.attach, thread_id, files))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -60,8 +58,3 @@ def download_attachment(thread_id: str, attachment_id: str, product: ProductDep)
 def remove_attachment(thread_id: str, attachment_id: str, product: ProductDep) -> None:
     """Neither code nor questions see it any more."""
     product.workbench.detach(thread_id, attachment_id)
-
-
-def _attach(product: Product, thread_id: str, folder: Path) -> Sequence[Attachment]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return product.workbench.attach(thread_id, files)

@@ -62,11 +62,12 @@ async def stop(thread_id: str, context: ContextDep) -> Stopped:
 def _question(product: Product, principal: Principal, thread_id: str, body: NewMessage) -> Question:
     product.threads.summary(thread_id)
     refuse_repositories(body.repositories)
+    attached = product.workbench.attachments.knowledge_base(thread_id)
     question = Question(
         text=body.text,
         principal=principal,
         thread_id=thread_id,
-        knowledge_bases=(*product.ids_of(body.knowledge_bases), *_attached(product, thread_id)),
+        knowledge_bases=(*product.ids_of(body.knowledge_bases), *filter(None, (attached,))),
         scenario=body.route,
         model=body.model,
         mode=body.mode,
@@ -77,12 +78,6 @@ def _question(product: Product, principal: Principal, thread_id: str, body: NewM
     )
     product.scheduler.check(question)
     return question
-
-
-def _attached(product: Product, thread_id: str) -> tuple[str, ...]:
-    """The hidden knowledge base of the thread's files, when it has one."""
-    base = product.workbench.attachments.knowledge_base(thread_id)
-    return (base,) if base else ()
 
 
 async def _read_attachments(product: Product, question: Question) -> AsyncGenerator[Progress]:

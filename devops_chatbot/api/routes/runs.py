@@ -1,6 +1,5 @@
 """Routes of runs: long work, its state and its events."""
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 from fastapi import APIRouter
@@ -8,7 +7,6 @@ from starlette.concurrency import run_in_threadpool
 
 from devops_chatbot.api.context import ContextDep, ProductDep
 from devops_chatbot.api.sse import EventStream, frame
-from devops_chatbot.bootstrap import Product
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.values import Page, to_json
 from devops_chatbot.work import Run, StartedRun
@@ -53,10 +51,7 @@ def cancel_run(run_id: str, product: ProductDep) -> Run:
 @router.get("/{run_id}/events", response_class=EventStream, responses=_EVENTS)
 async def run_events(run_id: str, context: ContextDep) -> EventStream:
     """Follow a run; leaving does not stop it."""
-    await run_in_threadpool(context.product.runs.get, run_id)
-    return EventStream(_events(context.product, run_id), streams=context.streams, name=f"run:{run_id}")
-
-
-async def _events(product: Product, run_id: str) -> AsyncGenerator[bytes]:
-    async for run in product.runs.events(run_id):
-        yield frame("run", to_json(run))
+    runs = context.product.runs
+    await run_in_threadpool(runs.get, run_id)
+    events = (frame("run", to_json(run)) async for run in runs.events(run_id))
+    return EventStream(events, streams=context.streams, name=f"run:{run_id}")

@@ -1,7 +1,6 @@
 """Routes of the sample knowledge base: the product's own guide and a few real runbooks."""
 
 import shutil
-from pathlib import Path
 
 from fastapi import APIRouter
 
@@ -43,14 +42,13 @@ def build_samples(product: ProductDep, body: NewSamples | None = None) -> Starte
             base = product.catalogue.get(samples.NAME.text(language))
     staged = product.learning.new_upload()
     for folder in FOLDERS:
-        shutil.copytree(samples.folder() / folder, staged / folder, ignore=_no_documents)
+        for file in (samples.folder() / folder).rglob("*.md"):
+            copy = staged / file.relative_to(samples.folder())
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
     return started(product.learning.upload(base.id, staged))
 
 
 def _built(product: Product) -> KnowledgeBase | None:
     names = {samples.NAME.text(language) for language in LANGUAGES}
     return next((base for base in product.catalogue.list() if base.name in names), None)
-
-
-def _no_documents(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if not (Path(folder) / name).is_dir() and not name.endswith(".md")]
