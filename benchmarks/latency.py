@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.table import Cell, percentile, report
 from devops_chatbot.chat import SearchMode
+from devops_chatbot.db.blobs import FolderBlobs
 from devops_chatbot.db.engine import open_database
 from knowledge import loaders
 from knowledge.catalog.blobs import Originals
@@ -129,7 +130,7 @@ def _ingest(
     ingest = Ingest(
         catalogue=catalogue,
         stores=stores,
-        originals=Originals(folder / "files"),
+        originals=Originals(FolderBlobs(folder / "files")),
         reader=_InProcess(),
         embedder_of=lambda _: topics,
         kinds=source_kinds(),

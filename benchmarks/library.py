@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from devops_chatbot.db.blobs import FolderBlobs
 from devops_chatbot.db.engine import open_database
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalogue
@@ -61,7 +62,7 @@ class Library:
         self._ingest = Ingest(
             catalogue=self.catalogue,
             stores=self._stores,
-            originals=Originals(folder / "files"),
+            originals=Originals(FolderBlobs(folder / "files")),
             reader=self._reader,
             embedder_of=lambda _: embedder,
             kinds=source_kinds(),

@@ -19,6 +19,7 @@ from devops_chatbot.config.data_directory import DataDirectory
 from devops_chatbot.config.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
 from devops_chatbot.conversations import AttachmentLimits, Attachments, CodeRuns, RunLimits, Workbench
 from devops_chatbot.conversations.threads import SqlThreads, Threads
+from devops_chatbot.db.blobs import FolderBlobs
 from devops_chatbot.db.engine import open_database
 from devops_chatbot.db.reserve import Reserve
 from devops_chatbot.errors import NotFound
@@ -47,8 +48,8 @@ from knowledge.stores.backends import backends
 from knowledge.stores.indexes import Stores
 from sandbox.model import Sandbox
 
-DOWNLOADS = "downloads"
-"""The folder of the data directory with archives on their way to somebody."""
+TRANSFERS = "transfers"
+"""The folder of the data directory with files on their way in or out; nothing in it outlives the process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +89,7 @@ class Product:
 
     def start(self) -> None:
         """Put right what a crash left behind, and go on with unfinished runs."""
-        for left in self.data.folder(DOWNLOADS).iterdir():
-            left.unlink()
+        FolderBlobs(self.data.folder(TRANSFERS)).delete(*(path.name for path in self.data.folder(TRANSFERS).iterdir()))
         self.workbench.sweep()
         self.learning.resume()
         self.resync.start()
@@ -132,7 +132,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     ingest = Ingest(
         catalogue=catalogue,
         stores=stores,
-        originals=Originals(data.folder("files")),
+        originals=Originals(FolderBlobs(data.folder("files"))),
         reader=reader,
         embedder_of=embedder_of,
         kinds=kinds,
@@ -140,7 +140,9 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     )
     folder = data.folder("runs")
     runs = Runs(engine, database=folder / "dbos.sqlite", reserve=Reserve(data.path / "reserve"))
-    learning = Learning(runs, ingest, catalogue, uploads=folder / "staging")
+    learning = Learning(
+        runs, ingest, catalogue, uploads=FolderBlobs(folder / "staging"), incoming=data.folder(TRANSFERS)
+    )
     resync = Resync(catalogue, runs, learning, allowed=knowledge.folders, every_s=knowledge.resync_minutes * 60)
     retriever = HybridRetriever(
         catalogue=catalogue,
@@ -168,17 +170,17 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         broken=scenarios.broken,
     )
     sandbox = open_sandbox(settings.sandbox, data_dir=data.path)
-    folder, most = data.folder("conversations"), settings.conversations
+    blobs, most = FolderBlobs(data.folder("conversations")), settings.conversations
     workbench = Workbench(
         engine,
-        folder,
+        blobs,
         sandbox=sandbox,
         limits=usual_limits(settings.sandbox),
         threads=threads,
-        runs=CodeRuns(engine, folder, RunLimits(of_run=most.run_mb << 20, of_thread=most.runs_mb << 20)),
+        runs=CodeRuns(engine, blobs, RunLimits(of_run=most.run_mb << 20, of_thread=most.runs_mb << 20)),
         attachments=Attachments(
             engine,
-            folder,
+            blobs,
             catalogue=catalogue,
             ingest=ingest,
             runs=runs,

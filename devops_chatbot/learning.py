@@ -2,14 +2,15 @@
 
 import json
 import logging
-import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from devops_chatbot.db.blobs import BlobStore
 from devops_chatbot.errors import NotFound
 from devops_chatbot.i18n import Reason
 from devops_chatbot.runs import ActiveRun, Cancelled, Runs
@@ -29,26 +30,27 @@ class Learning:
     A run belongs to the owner of its knowledge base. Raises `NotFound` without one, and `StoreUnavailable`.
     """
 
-    def __init__(self, runs: Runs, ingest: Ingest, catalogue: Catalogue, *, uploads: Path) -> None:
+    def __init__(self, runs: Runs, ingest: Ingest, catalogue: Catalogue, *, uploads: BlobStore, incoming: Path) -> None:
         self._runs = runs
         self._ingest = ingest
         self._catalogue = catalogue
         self._uploads = uploads
+        self._incoming = incoming
         for kind in ("upload", "folder", "reindex"):
             runs.register(kind, self)
 
     def new_upload(self) -> Path:
-        """An empty folder for the files of one upload; it belongs to the run that gets it."""
-        path = self._uploads / secrets.token_hex(8)
-        path.mkdir(parents=True)
-        return path
+        """An empty folder for files that come in."""
+        return Path(tempfile.mkdtemp(dir=self._incoming))
 
     def upload(self, knowledge_base: str, folder: Path) -> Run:
-        """Take in the files below a `new_upload` (archives are unpacked), which is removed when the run ends."""
+        """Take in the files below a `new_upload` (archives are unpacked), which is gone after that."""
         try:
+            self._uploads.put([(folder.name, folder)])
             return self._start("upload", knowledge_base, {"upload": folder.name})
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
+            self._uploads.delete(folder.name)
             raise
 
     def follow(self, knowledge_base: str, folder: Path) -> Run:
@@ -75,9 +77,7 @@ class Learning:
                 )
         self._ingest.repair()
         used = {run.payload["upload"] for run in self._runs.unfinished("upload")}
-        for path in self._uploads.iterdir() if self._uploads.is_dir() else ():
-            if path.name not in used:  # the process was killed while it came in
-                shutil.rmtree(path, ignore_errors=True)
+        self._uploads.delete(*({key.partition("/")[0] for key in self._uploads.keys_below()} - used))
         self._runs.resume()
 
     def _start(self, kind: str, knowledge_base: str, payload: Mapping[str, Any]) -> Run:
@@ -102,7 +102,7 @@ class Learning:
 
     def close(self, run: ActiveRun, state: RunState, reason: Reason | None) -> None:
         if run.kind == "upload":
-            shutil.rmtree(self._argument(run), ignore_errors=True)
+            self._uploads.delete(run.payload["upload"])
         progress = self._ingest.progress(run.id)
         if progress != Progress(total=0):  # one that never began, or was cleared up already, left nothing
             if state != "done":
@@ -113,7 +113,9 @@ class Learning:
     def _argument(self, run: ActiveRun) -> str:
         match run.kind:
             case "upload":
-                return str(self._uploads / run.payload["upload"])
+                if (files := self._uploads.path(run.payload["upload"])) is None:
+                    raise NotFound("upload.gone")
+                return str(files)
             case "folder":
                 return str(run.payload["folder"])
             case _:

@@ -3,7 +3,7 @@
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from sqlalchemy import delete as delete_from
 
 from devops_chatbot.code import Attachment, AttachmentState
 from devops_chatbot.conversations.tables import attachments, knowledge_of, threads_table
+from devops_chatbot.db.blobs import BlobStore
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import BadRequest, NotFound, TooLarge
 from devops_chatbot.i18n import Reason
@@ -26,6 +27,7 @@ from knowledge.model import Document
 from knowledge.sources.archives import is_archive
 
 MEGABYTE = 1 << 20
+PIECE = 1 << 18
 LONGEST_NAME = 200
 
 
@@ -38,7 +40,7 @@ class AttachmentLimits:
 
 
 class Attachments:
-    """Keeps files below `folder` and has them read into a hidden knowledge base a thread, made with the first file.
+    """Keeps files and has them read into a hidden knowledge base a thread, made with the first file.
 
     Safe for concurrent use. Raises `StoreUnavailable`.
     """
@@ -46,7 +48,7 @@ class Attachments:
     def __init__(
         self,
         engine: Engine,
-        folder: Path,
+        blobs: BlobStore,
         *,
         catalogue: Catalogue,
         ingest: Ingest,
@@ -56,7 +58,7 @@ class Attachments:
         limits: AttachmentLimits,
     ) -> None:
         self._engine = engine
-        self._folder = folder
+        self._blobs = blobs
         self._catalogue = catalogue
         self._ingest = ingest
         self._runs = runs
@@ -79,8 +81,8 @@ class Attachments:
     def get(self, thread: str, attachment: str) -> tuple[Attachment, Path]:
         """One of them, and the file that holds its bytes. Raises `NotFound`."""
         for each in self.list(thread):
-            if each.id == attachment:
-                return each, self._of(thread) / each.id
+            if each.id == attachment and (path := self._blobs.path(_key(thread, attachment))):
+                return each, path
         raise NotFound("attachment.not_found")
 
     def add(self, thread: str, files: Sequence[Path]) -> Sequence[Attachment]:
@@ -93,8 +95,6 @@ class Attachments:
         known = {each.name: each.id for each in self.list(thread)}
         texts = [file for file in files if not is_archive(file.name)]
         job = self._read(base, texts).id if texts else None
-        folder = self._of(thread)
-        folder.mkdir(parents=True, exist_ok=True)
         ids = []
         for file in files:
             row = {
@@ -106,7 +106,7 @@ class Attachments:
                 "created_at": time.time(),
             }
             ids.append(row["id"])
-            shutil.copyfile(file, folder / str(row["id"]))
+            self._blobs.put([(_key(thread, str(row["id"])), pieces_of(file))])
             with writing(self._engine) as connection:
                 if file.name in known:
                     connection.execute(update(attachments).where(attachments.c.id == row["id"]).values(row))
@@ -116,14 +116,14 @@ class Attachments:
 
     def remove(self, thread: str, attachment: str) -> str:
         """Neither code nor questions see it any more; returns its name. Raises `NotFound`."""
-        found, path = self.get(thread, attachment)
+        found, _ = self.get(thread, attachment)
         base = self.knowledge_base(thread)
         document = self._document(base, found.name) if base else None
         if base and document:
             self._ingest.remove_document(base, document.id)
         with writing(self._engine) as connection:
             connection.execute(delete_from(attachments).where(attachments.c.id == attachment))
-        path.unlink(missing_ok=True)
+        self._blobs.delete(_key(thread, attachment))
         return found.name
 
     def knowledge_base(self, thread: str) -> str | None:
@@ -141,15 +141,11 @@ class Attachments:
                 self._ingest.drop_knowledge_base(base)
             with writing(self._engine) as connection:
                 connection.execute(delete_from(knowledge_of).where(knowledge_of.c.thread == thread))
-        shutil.rmtree(self._of(thread), ignore_errors=True)
 
     def threads(self) -> set[str]:
         """The threads that have a hidden knowledge base, living or not."""
         with reading(self._engine) as connection:
             return set(connection.execute(select(knowledge_of.c.thread)).scalars())
-
-    def _of(self, thread: str) -> Path:
-        return self._folder / thread / "attachments"
 
     def _check(self, thread: str, files: Sequence[Path]) -> None:
         sizes = {each.name: each.bytes for each in self.list(thread)}
@@ -205,3 +201,14 @@ class Attachments:
     def _document(self, base: str, name: str) -> Document | None:
         rows = self._catalogue.documents(base, text=name, limit=1000).items
         return next((row for row in rows if row.source_uri == name), None)
+
+
+def pieces_of(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, a piece at a time."""
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def _key(thread: str, attachment: str) -> str:
+    return f"{thread}/attachments/{attachment}"

@@ -2,11 +2,10 @@
 
 import json
 import logging
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from sqlalchemy import delete as delete_from
 
 from devops_chatbot.code import CodeRun, RunArtifact
 from devops_chatbot.conversations.tables import code_runs
+from devops_chatbot.db.blobs import BlobStore
 from devops_chatbot.db.transactions import reading, writing
-from devops_chatbot.errors import ChatbotError, NotFound
+from devops_chatbot.errors import ChatbotError, NotFound, StoreUnavailable, TooLarge
 from devops_chatbot.values import from_object, to_json
 from sandbox.model import Artifact, Execution
 
@@ -42,9 +42,9 @@ class CodeRuns:
     A thread or a message that goes takes its runs along. Raises `StoreUnavailable`.
     """
 
-    def __init__(self, engine: Engine, folder: Path, limits: RunLimits | None = None) -> None:
+    def __init__(self, engine: Engine, blobs: BlobStore, limits: RunLimits | None = None) -> None:
         self._engine = engine
-        self._folder = folder
+        self._blobs = blobs
         self._limits = limits or RunLimits()
 
     def list(self, thread: str) -> Sequence[CodeRun]:
@@ -65,8 +65,8 @@ class CodeRuns:
     def artifact(self, thread: str, run: str, number: int) -> tuple[RunArtifact, Path]:
         """What a run made, and the file that holds its bytes. Raises `NotFound`."""
         for each in self.get(thread, run).artifacts:
-            if each.number == number and each.kept:
-                return each, self._of(thread) / run / str(number)
+            if each.number == number and each.kept and (path := self._blobs.path(f"{_below(thread, run)}/{number}")):
+                return each, path
         raise NotFound("run.no_artifact")
 
     def keep(
@@ -84,16 +84,9 @@ class CodeRuns:
         the message has gone meanwhile.
         """
         run_id = f"r{uuid.uuid4().hex}"
-        into = self._of(thread) / run_id
-        into.mkdir(parents=True)
         try:
-            artifacts, size = self._save(thread, into, execution.artifacts, fetch)
-            outcome = {
-                each.name: getattr(execution, each.name) for each in fields(Execution) if each.name != "artifacts"
-            }
-            for stream in ("stdout", "stderr"):
-                outcome["truncated"] |= len(outcome[stream]) > LONGEST_OUTPUT
-                outcome[stream] = outcome[stream][:LONGEST_OUTPUT]
+            artifacts, size = self._save(thread, _below(thread, run_id), execution.artifacts, fetch)
+            outcome = json.loads(to_json(_shortened(execution)))
             row = {
                 "id": run_id,
                 "thread": thread,
@@ -112,10 +105,9 @@ class CodeRuns:
                 connection.execute(delete_from(code_runs).where(earlier))
                 _insert(connection, row)
         except BaseException:
-            shutil.rmtree(into, ignore_errors=True)
+            self._blobs.delete(_below(thread, run_id))
             raise
-        for old in replaced:
-            shutil.rmtree(self._of(thread) / old, ignore_errors=True)
+        self._blobs.delete(*(_below(thread, old) for old in replaced))
         self._sweep(thread)
         return self.get(thread, run_id)
 
@@ -125,15 +117,8 @@ class CodeRuns:
             connection.execute(delete_from(code_runs).where(code_runs.c.thread == thread, code_runs.c.id == run))
         self._sweep(thread)
 
-    def forget(self, thread: str) -> None:
-        """Remove the files of a thread that is gone."""
-        shutil.rmtree(self._of(thread), ignore_errors=True)
-
-    def _of(self, thread: str) -> Path:
-        return self._folder / thread / "runs"
-
     def _save(
-        self, thread: str, into: Path, artifacts: Sequence[Artifact], fetch: Callable[[str], Iterator[bytes]]
+        self, thread: str, below: str, artifacts: Sequence[Artifact], fetch: Callable[[str], Iterator[bytes]]
     ) -> tuple[Sequence[RunArtifact], int]:
         used = select(func.coalesce(func.sum(code_runs.c.bytes), 0)).where(code_runs.c.thread == thread)
         with reading(self._engine) as connection:
@@ -146,21 +131,29 @@ class CodeRuns:
             )
             try:
                 pieces = fetch(artifact.name) if artifact.kind == "file" else iter((artifact.data,))
-                written = _write(into / str(number), pieces, left - size)
-            except ChatbotError as error:  # the code may have removed its own file, or its container
-                log.info("the file %r of a run could not be read: %s", artifact.name, error)
-                written = None
-            size += written or 0
-            saved = (*saved, kept if written is not None else replace(kept, kept=False))
+                bounded = _Bounded(pieces, left - size)
+                self._blobs.put([(f"{below}/{number}", bounded)])
+                size += bounded.size
+            except StoreUnavailable:
+                raise
+            except ChatbotError as error:  # too large, or the code has removed its own file, or its container
+                log.info("the file %r of a run is not kept: %s", artifact.name, error)
+                kept = replace(kept, kept=False)
+            saved = (*saved, kept)
         return saved, size
 
     def _sweep(self, thread: str) -> None:
         """Remove the files of runs that have gone with their message or were replaced."""
         known = {each.id for each in self.list(thread)}
-        folder = self._of(thread)
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if path.name not in known and path.stat().st_mtime < time.time() - 60:
-                shutil.rmtree(path, ignore_errors=True)
+        for run in {key.split("/")[2] for key in self._blobs.keys_below(f"{thread}/runs")} - known:
+            path = self._blobs.path(_below(thread, run))
+            if path and path.stat().st_mtime < time.time() - 60:  # not one that is just being written down
+                self._blobs.delete(_below(thread, run))
+
+
+def _below(thread: str, run: str) -> str:
+    """Where the files of a run lie among the blobs of conversations."""
+    return f"{thread}/runs/{run}"
 
 
 def _insert(connection: Any, row: dict[str, object]) -> None:
@@ -172,29 +165,31 @@ def _insert(connection: Any, row: dict[str, object]) -> None:
         raise NotFound("run.answer_gone") from None
 
 
-def _write(path: Path, pieces: Iterator[bytes], most: int) -> int | None:
-    """How many bytes; None, and no file, when there are more than `most`."""
-    size = 0
-    with path.open("wb") as file:
-        for piece in pieces:
-            size += len(piece)
-            if size > most:
-                break
-            file.write(piece)
-    if size <= most:
-        return size
-    path.unlink()
-    return None
+class _Bounded:
+    """Pieces of at most so many bytes in all, and then how many there were; more raise `TooLarge`."""
+
+    def __init__(self, pieces: Iterator[bytes], most: int) -> None:
+        self.size = 0
+        self._pieces = pieces
+        self._most = most
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self.size += len(piece)
+            if self.size > self._most:
+                raise TooLarge("run.no_artifact")
+            yield piece
+
+
+def _shortened(execution: Execution) -> Execution:
+    """As much of it as is kept; what it made stands beside it."""
+    streams = {name: getattr(execution, name)[:LONGEST_OUTPUT] for name in ("stdout", "stderr")}
+    cut = streams != {name: getattr(execution, name) for name in streams}
+    return replace(execution, **streams, truncated=execution.truncated or cut, artifacts=())
 
 
 def _run(row: Row[Any]) -> CodeRun:
-    return CodeRun(
-        id=row.id,
-        message=row.message,
-        block=row.block,
-        language=row.language,
-        code=row.code,
-        artifacts=tuple(from_object(RunArtifact, each) for each in json.loads(row.artifacts)),
-        created_at=datetime.fromtimestamp(row.created_at, UTC),
-        **json.loads(row.outcome),
-    )
+    kept = {name: getattr(row, name) for name in ("id", "message", "block", "language", "code")}
+    made = json.loads(row.artifacts)
+    created_at = datetime.fromtimestamp(row.created_at, UTC)
+    return from_object(CodeRun, {**json.loads(row.outcome), **kept, "artifacts": made, "created_at": created_at})

@@ -2,9 +2,8 @@
 
 import contextlib
 import logging
-import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,17 +11,16 @@ from sqlalchemy import Engine, insert, select
 from sqlalchemy import delete as delete_from
 
 from devops_chatbot.code import Attachment, CodeRun, ThreadSandbox
-from devops_chatbot.conversations.attachments import Attachments
+from devops_chatbot.conversations.attachments import Attachments, pieces_of
 from devops_chatbot.conversations.code_runs import CodeRuns
 from devops_chatbot.conversations.tables import options
 from devops_chatbot.conversations.threads import Threads
+from devops_chatbot.db.blobs import BlobStore
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import ChatbotError, LimitReached, NotFound, TooLarge
 from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.threads import RunRequest
 from sandbox.model import Execution, Limits, Sandbox, Session, Watch
-
-PIECE = 1 << 18
 
 log = logging.getLogger("devops_chatbot.conversations")
 
@@ -36,7 +34,7 @@ class Workbench:
     def __init__(
         self,
         engine: Engine,
-        folder: Path,
+        blobs: BlobStore,
         *,
         sandbox: Sandbox,
         limits: Limits,
@@ -47,7 +45,7 @@ class Workbench:
         self.runs = runs
         self.attachments = attachments
         self._engine = engine
-        self._folder = folder
+        self._blobs = blobs
         self._sandbox = sandbox
         self._limits = limits
         self._threads = threads
@@ -136,13 +134,13 @@ class Workbench:
         except ChatbotError as error:
             log.warning("the session of a deleted conversation was left to expire: %s", error)
         self.attachments.forget(thread)
-        self.runs.forget(thread)
-        shutil.rmtree(self._folder / thread, ignore_errors=True)
+        self._blobs.delete(thread)
 
     def sweep(self) -> None:
         """Clear up behind threads whose going was interrupted; at the start of the process."""
-        folders = {path.name for path in self._folder.iterdir()}
-        for thread in folders | self.attachments.threads():
+        self._blobs.sweep()
+        kept = {key.partition("/")[0] for key in self._blobs.keys_below()}
+        for thread in kept | self.attachments.threads():
             try:
                 self._threads.summary(thread)
             except NotFound:
@@ -209,13 +207,7 @@ class Workbench:
             if each.name in there and (each.name, each.created_at) in placed:
                 continue
             try:
-                session.files.put(each.name, _pieces(self.attachments.get(thread, each.id)[1]))
+                session.files.put(each.name, pieces_of(self.attachments.get(thread, each.id)[1]))
             except TooLarge as error:
                 raise TooLarge("attachment.does_not_fit", name=each.name, error=error) from error
             placed.add((each.name, each.created_at))
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield piece

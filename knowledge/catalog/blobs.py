@@ -1,15 +1,11 @@
 """The original files as they came, kept by content: two documents with equal bytes share one file."""
 
-import errno
 import hashlib
-import os
-import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from devops_chatbot.errors import NotFound, StoreUnavailable
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
+from devops_chatbot.db.blobs import BlobStore
+from devops_chatbot.errors import NotFound
 
 
 def content_of(data: bytes) -> str:
@@ -18,66 +14,32 @@ def content_of(data: bytes) -> str:
 
 
 class Originals:
-    """A folder of files named by their SHA-256. Safe for concurrent use."""
+    """Files named by their SHA-256. Safe for concurrent use."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self.sweep = blobs.sweep
 
     def put(self, files: Iterable[bytes]) -> None:
         """Keep files; they are on disk when this returns. Raises `StoreUnavailable`; then some may be kept already."""
-        new: dict[Path, Path] = {}
-        folders: set[Path] = set()
-        try:
-            for data in files:
-                path = self._path(content_of(data))
-                if path in new or path.exists():
-                    continue
-                if not path.parent.is_dir():
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    folders.add(self._folder)
-                beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-                new[path] = beside
-                beside.write_bytes(data)
-            for path, beside in new.items():  # all are written by then: one flush of the disk serves many
-                _flush(beside)
-                beside.replace(path)  # a killed process leaves the whole file or none
-                folders.add(path.parent)
-            for folder in folders:
-                _flush(folder)
-        except OSError as error:
-            for beside in new.values():
-                beside.unlink(missing_ok=True)
-            raise StoreUnavailable("document.not_kept", error=error.strerror) from error
+        by_content = {content_of(data): data for data in files}
+        self._blobs.put((_key(each), data) for each, data in by_content.items() if not self._blobs.path(_key(each)))
 
     def path(self, content: str) -> Path:
         """Where a kept file lies. Raises `NotFound`."""
-        path = self._path(content)
-        if not content or not path.is_file():
+        path = self._blobs.path(_key(content)) if content else None
+        if path is None:
             raise NotFound("document.no_original")
         return path
 
     def discard(self, contents: Iterable[str]) -> None:
         """Remove files; what is not there is no error."""
-        for content in contents:
-            self._path(content).unlink(missing_ok=True)
+        self._blobs.delete(*map(_key, contents))
 
     def kept(self) -> Iterator[str]:
         """Every content that is kept."""
-        return (path.name for path in self._folder.glob("*/*") if not path.suffix)
-
-    def sweep(self) -> None:
-        """Remove what writing left half done when the process was killed; call it before anything is put."""
-        for new in self._folder.glob("*/*.new"):
-            new.unlink(missing_ok=True)
-
-    def _path(self, content: str) -> Path:
-        return self._folder / content[:2] / content
+        return (key.rpartition("/")[2] for key in self._blobs.keys_below())
 
 
-def _flush(path: Path) -> None:
-    """Until a file's content, or a folder's names, survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _key(content: str) -> str:
+    return f"{content[:2]}/{content}"

@@ -170,7 +170,7 @@ def test_a_document_can_be_read_downloaded_indexed_anew_and_removed(runbooks: Cl
 
 
 def test_a_download_that_a_crash_left_behind_is_gone_after_the_next_start(product: Product) -> None:
-    left = product.data.folder("downloads") / "left.zip"
+    left = product.data.folder("transfers") / "left.zip"
     left.write_bytes(b"half")
     with running(create_app(product)):
         assert not left.exists()

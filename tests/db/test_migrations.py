@@ -24,6 +24,7 @@ from devops_chatbot.config.settings import load
 from devops_chatbot.conversations import CodeRuns
 from devops_chatbot.conversations.threads import SqlThreads
 from devops_chatbot.db import migrate
+from devops_chatbot.db.blobs import FolderBlobs
 from devops_chatbot.db.engine import open_database
 from devops_chatbot.db.metadata import METADATA
 from devops_chatbot.errors import ConfigError
@@ -55,7 +56,7 @@ def assert_nothing_is_lost(database: Path) -> None:
         messages = SqlThreads(engine).load(THREAD).messages
         assert [each.role for each in messages] == ["user", "assistant"] * 2
         assert messages[1].citations[0].source_uri == "docs/disk.md"
-        (run,) = CodeRuns(engine, database.parent / "conversations").list(THREAD)
+        (run,) = CodeRuns(engine, FolderBlobs(database.parent / "conversations")).list(THREAD)
         assert (run.code, run.stdout, run.artifacts[0].name) == ("print(6 * 7)", "42\n", "plot.txt")
         assert RoleAssignments(engine).load() == {"answer": ("extractive",)}
         rows = RunRecords(engine).newest(None)

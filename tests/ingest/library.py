@@ -12,6 +12,7 @@ from pathlib import Path
 
 from patience import wait_until
 
+from devops_chatbot.db.blobs import FolderBlobs
 from devops_chatbot.db.engine import open_database
 from devops_chatbot.db.reserve import Reserve
 from devops_chatbot.errors import StoreUnavailable
@@ -195,7 +196,7 @@ class Library:
         self.stores = (
             _real(folder) if real else Stores(vectors=MemoryVectors(), lexical=MemoryWords(), graph=MemoryGraph())
         )
-        self.originals = Originals(folder / "files")
+        self.originals = Originals(FolderBlobs(folder / "files"))
         self.embedder = Hashed()
         self.ingest = Ingest(
             catalogue=self.catalogue,
@@ -252,15 +253,17 @@ class Working:
     """The runs of a library, on the real DBOS."""
 
     def __init__(self, library: Library, *, patience_s: Sequence[float] = (0.1, 0.1)) -> None:
-        self.uploads = library.folder / "runs" / "staging"
-        self.uploads.mkdir(parents=True, exist_ok=True)
+        folder = library.folder / "runs"
+        self.uploads = FolderBlobs(folder / "staging")
+        incoming = folder / "incoming"
+        incoming.mkdir(parents=True, exist_ok=True)
         self.runs = Runs(
             library.engine,
-            database=library.folder / "runs" / "dbos.sqlite",
+            database=folder / "dbos.sqlite",
             reserve=Reserve(library.folder / "reserve"),
             patience_s=patience_s,
         )
-        self.learning = Learning(self.runs, library.ingest, library.catalogue, uploads=self.uploads)
+        self.learning = Learning(self.runs, library.ingest, library.catalogue, uploads=self.uploads, incoming=incoming)
 
     def upload(self, base: str, files: dict[str, bytes | str]) -> Run:
         folder = self.learning.new_upload()
@@ -272,7 +275,7 @@ class Working:
         return wait_until(lambda: found if (found := self.runs.get(run.id)).ended else None)
 
     def staged(self) -> list[str]:
-        return [path.name for path in self.uploads.iterdir()]
+        return list(self.uploads.keys_below())
 
     def close(self) -> None:
         self.runs.close(timeout_s=5)

@@ -151,7 +151,7 @@ def test_a_closed_server_goes_on_at_its_next_start(library: Library, working: Wo
     library.embedder.before = lambda: time.sleep(0.2)
     running = working.upload(base, {f"{n:03}.md": page(f"t{n}", paragraphs=30) for n in range(150)})
     waiting = working.upload(base, {"last.md": page("last")})
-    abandoned = working.learning.new_upload()
+    working.uploads.put([("abandoned/a.md", b"its run was never written down")])
     wait_until(lambda: working.runs.get(running.id).progress.done)
     working.runs.close()
     before = working.runs.get(running.id)
@@ -165,7 +165,7 @@ def test_a_closed_server_goes_on_at_its_next_start(library: Library, working: Wo
         assert counts(restarted.ended(waiting)) == {"added": 1}
     finally:
         restarted.close()
-    assert not abandoned.exists()
+    assert working.staged() == []
     assert library.ingest.check(base) == []
 
 

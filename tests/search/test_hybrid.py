@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from devops_chatbot.db.blobs import FolderBlobs
 from devops_chatbot.db.engine import open_database
 from devops_chatbot.errors import BadQuestion
 from knowledge import loaders
@@ -113,7 +114,7 @@ class Shelf:
         self._ingest = Ingest(
             catalogue=self._catalogue,
             stores=self._stores,
-            originals=Originals(folder / "files"),
+            originals=Originals(FolderBlobs(folder / "files")),
             reader=InProcess(),
             embedder_of=lambda base: models[self._catalogue.get(base).embedding],
             kinds=source_kinds(),

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from devops_chatbot.api.context import ContextDep, Named, Offset, ProductDep
 from devops_chatbot.api.routes.runs import started
 from devops_chatbot.api.uploads import receive_files
-from devops_chatbot.bootstrap import DOWNLOADS, Product
+from devops_chatbot.bootstrap import TRANSFERS, Product
 from devops_chatbot.config.data_directory import free_bytes
 from devops_chatbot.errors import StoreUnavailable
 from devops_chatbot.schemas import NATIVE
@@ -98,7 +98,7 @@ def download_documents(kb: Named, body: Selection, product: ProductDep) -> FileR
     """The originals of many documents in one zip, each below the folders of its address."""
     base = product.catalogue.get(kb)
     documents = [product.catalogue.document(base.id, each) for each in dict.fromkeys(body.ids)]
-    handle, name = tempfile.mkstemp(suffix=".zip", dir=product.data.folder(DOWNLOADS))
+    handle, name = tempfile.mkstemp(suffix=".zip", dir=product.data.folder(TRANSFERS))
     path = Path(name)
     try:
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
