@@ -119,14 +119,18 @@ def test_stopping_from_elsewhere_ends_the_stream_with_a_failure(serve) -> None:
 
 
 def test_an_error_is_the_last_event(serve) -> None:
-    work = Work(pieces=1, pause_s=0, error=ModelUnavailable("The model does not answer. Try again."))
+    work = Work(pieces=1, pause_s=0, error=ModelUnavailable("model.over_limit", name="m"))
     app, _ = app_of(work)
     with serve(app) as url, httpx.Client() as client, httpx_sse.connect_sse(client, "POST", f"{url}/ask") as source:
         last = list(source.iter_sse())[-1]
     assert last.event == "failure"
     assert last.json() == {
         "error": "ModelUnavailable",
-        "detail": "The model does not answer. Try again.",
+        "reason": {
+            "code": "model.over_limit",
+            "params": {"name": "m"},
+            "text": "The model 'm' is over its rate limit or quota (status 429). Try again in a moment.",
+        },
         "status": 503,
         "message_id": None,
     }
