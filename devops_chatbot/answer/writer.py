@@ -11,11 +11,11 @@ from devops_chatbot.answer.citations import CitationFilter, citations
 from devops_chatbot.answer.context_window import Budget, fit, tokens_of
 from devops_chatbot.chat import Progress, Token, Usage
 from devops_chatbot.errors import ChatbotError, ModelUnavailable
-from devops_chatbot.i18n import Reason
+from devops_chatbot.i18n import Language, Reason
 from devops_chatbot.llm import NamedModel
 from devops_chatbot.llm.finish_reason import Ending
 from devops_chatbot.llm.prompts import fill
-from knowledge.text.language import Language, language_of
+from knowledge.text.language import language_of
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk, BaseMessage

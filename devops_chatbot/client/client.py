@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, TypeVar, cast
+from typing import BinaryIO, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
@@ -227,7 +227,7 @@ class Client:
     def samples(self) -> Samples:
         return self.get(Samples, "/samples")
 
-    def build_samples(self, language: Literal["en", "zh"] = "en") -> Run:
+    def build_samples(self, language: Language = "en") -> Run:
         """Build the sample knowledge base, named in this language, or bring it up to date."""
         return self.got(StartedRun, self.send("POST", "/samples", body=body_of(NewSamples, language=language))).run
 

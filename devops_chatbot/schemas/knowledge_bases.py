@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from devops_chatbot.i18n import Language
 from devops_chatbot.schemas.body import Body
 
 
@@ -34,4 +35,4 @@ class NewSource(Body):
 
 
 class NewSamples(Body):
-    language: Literal["en", "zh"] = Field(default="en", description="of the knowledge base's name")
+    language: Language = Field(default="en", description="of the knowledge base's name")

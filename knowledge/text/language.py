@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from typing import Literal
 
-Language = Literal["en", "zh"]
+from devops_chatbot.i18n import Language
 
 _CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _CHINESE = re.compile(f"[{_CJK}]")

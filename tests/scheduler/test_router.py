@@ -8,12 +8,13 @@ from agents.scenarios import SCENARIOS
 from devops_chatbot.access.principals import LOCAL, Principal
 from devops_chatbot.chat import Citation, Question, Turn
 from devops_chatbot.errors import BadQuestion, ModelUnavailable
+from devops_chatbot.i18n import Language
 from devops_chatbot.routing.query_rewriting import standalone
 from devops_chatbot.routing.router import Circumstances, Router
 from devops_chatbot.scheduler.scenarios import load_scenarios
 from knowledge.catalog.catalog import KnowledgeBase
 from knowledge.embed import Embedder, open_bundled
-from knowledge.text.language import Language, identifiers, language_of
+from knowledge.text.language import identifiers, language_of
 
 SHIPPED = load_scenarios([SCENARIOS], agents=["docs"]).usable
 WITH = Circumstances(language_model=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from knowledge.text.language import Language
+from devops_chatbot.i18n import Language
 
 ROOM = 900
 """Size of what the best document gives (a Chinese character counts as two); nothing is torn to keep it exactly."""

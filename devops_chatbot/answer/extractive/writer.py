@@ -64,4 +64,5 @@ class ExtractiveWriter:
             return Reason("extract.nothing").text(language), ()
         groups = once(chosen(ranked, relevance, sure=sure == "quotes"))
         text, citations = written(groups, more=Reason("extract.goes_on").text(language))
-        return f"{Reason(f'extract.{sure}').text(language)}\n\n{text}", citations
+        introduction = Reason("extract.quotes") if sure == "quotes" else Reason("extract.closest")
+        return f"{introduction.text(language)}\n\n{text}", citations

@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from knowledge.text.language import Language
+from devops_chatbot.i18n import Language
 
 
 @cache
