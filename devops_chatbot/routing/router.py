@@ -18,7 +18,7 @@ from knowledge.text.language import identifiers, terms
 _QUOTED = re.compile(r"(?<!\w)['\"“‘「][^'\"”’」]+['\"”’」](?!\w)")
 """What is quoted in a request is its material and does not say what is wanted."""
 _MISSING: dict[Need, Reason] = {"sources": Reason("route.no_sources"), "model": Reason("route.no_model")}
-ALIKE = 0.28
+ALIKE = 0.3
 """Likeness from which examples say something. This, `CLEARER` and `NEAREST` were chosen on the questions of the tests."""
 CLEARER = 0.08
 """How much more alike the examples of one scenario have to be than those of any other."""
@@ -138,10 +138,11 @@ class Router:
         if identifiers(query):
             yield "names"
         for signal in _BY_EXAMPLE if sources else ():  # without any there is nothing to choose between
-            likeness = self._likeness(text, [*self._scenarios, signal])
+            others = [one.name for one in self._scenarios.values() if signal not in one.signals]
+            likeness = self._likeness(text, [*others, signal])
             best = likeness.pop(signal)
-            clear = best >= ALIKE and best >= CLEARER + max(likeness.values(), default=0.0)
-            if clear and (circumstances.follows or signal != "about-the-conversation"):
+            noticed = best >= max(ALIKE, *likeness.values())
+            if noticed and (circumstances.follows or signal != "about-the-conversation"):
                 yield signal
 
     def _likeness(self, text: str, names: Collection[str]) -> dict[str, float]:
