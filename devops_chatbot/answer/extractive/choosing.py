@@ -186,7 +186,7 @@ def _of(fit: Fit, relevance: Relevance, room: int) -> list[Group]:
         group = _beginning(fit.document, section, share)
         groups.append(group)
         left -= group.size
-        if left < room * 0.1:
+        if left < room * 0.1 and position:  # who is told what to check is also told what to do
             break
     return groups
 
