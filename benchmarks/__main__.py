@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-BENCHMARKS = ("embedding", "ingest", "memory", "retrieval", "latency", "startup", "streams", "sandbox", "fresh_clone")
-NEEDS_DATA = ("ingest", "memory", "retrieval")
+BENCHMARKS = ("embedding", "ingest", "memory", "retrieval", "answers", "latency", "startup", "streams", "sandbox", "fresh_clone")
+NEEDS_DATA = ("ingest", "memory", "retrieval", "answers")
 TAKES_DATA = (*NEEDS_DATA, "embedding", "sandbox")
 
 
