@@ -57,6 +57,7 @@ def test_a_question_streams_and_its_inline_citation_opens_the_passage_highlighte
     panel = page.locator(".st-key-passage_panel")
     panel.locator(".hit").first.wait_for()
     assert panel.get_by_text("EtcdSlowDisk", exact=True).first.is_visible()
+    page.locator('[data-test-script-state="notRunning"]').wait_for(state="attached")
     beside, source = answer.bounding_box(), panel.bounding_box()
     assert beside is not None
     assert source is not None

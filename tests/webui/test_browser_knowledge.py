@@ -58,6 +58,7 @@ def test_a_whole_folder_is_taken_in_with_the_places_of_its_files(
     if way == "dropped":
         drop(page, zone, folder)
     else:
+        page.wait_for_function("window.__chatbotBridge")
         with page.expect_file_chooser() as choosing:
             page.get_by_role("button", name="Choose a folder").click()
         choosing.value.set_files(folder)
