@@ -55,8 +55,7 @@ def page(browser: "Browser") -> "Iterator[Page]":
             foreign.append(request.url)
 
     context.on("request", watch)
-    page = context.new_page()
-    page.set_default_timeout(1000 * PATIENCE_S)
-    yield page
+    context.set_default_timeout(1000 * PATIENCE_S)
+    yield context.new_page()
     context.close()
     assert foreign == []
