@@ -107,6 +107,23 @@ def test_a_damaged_index_is_told_and_can_be_dropped(tmp_path: Path, damage: str)
     assert found(index, "pod") == [chunk(3).id]
 
 
+def test_files_that_a_killed_commit_left_are_in_nobodys_way(tmp_path: Path) -> None:
+    """A process killed between the files of a commit and its note: the next commit gives its files the same names."""
+    index = TantivyWords(tmp_path)
+    index.add("kbase1", [chunk(1), chunk(2)])
+    index.close()
+    folder = tmp_path / "kbase1"
+    meta, managed = json.loads((folder / "meta.json").read_text()), folder / ".managed.json"
+    segment = meta["segments"][0]["segment_id"].replace("-", "")
+    left = [f"{segment}.{meta['opstamp'] + number}.del" for number in range(1, 10)]
+    for name in left:
+        (folder / name).write_bytes(b"half")
+    managed.write_text(json.dumps([*json.loads(managed.read_text()), *left]))
+    again = TantivyWords(tmp_path)
+    again.add("kbase1", [chunk(1), chunk(3)])
+    assert again.ids("kbase1") == {chunk(number).id for number in (1, 2, 3)}
+
+
 def test_a_second_writer_is_told_that_the_folder_is_in_use(tmp_path: Path) -> None:
     import tantivy
 

@@ -132,6 +132,7 @@ class TantivyWords:
             index = self._index(collection, create=True)
             writer = index.writer(heap_size=WRITER_BYTES, num_threads=1)
             try:
+                writer.garbage_collect_files()  # of a killed commit: this one would give its files the same names
                 yield writer
                 writer.commit()
             except BaseException:
