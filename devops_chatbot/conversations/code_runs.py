@@ -190,6 +190,7 @@ def _shortened(execution: Execution) -> Execution:
 
 def _run(row: Row[Any]) -> CodeRun:
     kept = {name: getattr(row, name) for name in ("id", "message", "block", "language", "code")}
-    made = json.loads(row.artifacts)
+    outcome, made = json.loads(row.outcome), json.loads(row.artifacts)
+    outcome["why"] = outcome["why"] or None  # an empty text in rows of an older version
     created_at = datetime.fromtimestamp(row.created_at, UTC)
-    return from_object(CodeRun, {**json.loads(row.outcome), **kept, "artifacts": made, "created_at": created_at})
+    return from_object(CodeRun, {**outcome, **kept, "artifacts": made, "created_at": created_at})

@@ -103,7 +103,7 @@ def test_killed_between_any_two_stores_it_ends_like_an_undisturbed_run(tmp_path:
     expected = outcome("", shutil.copytree(template, tmp_path / "undisturbed"))
     assert expected[:2] == [{"added": 1, "changed": 2}, []]
     for store in ("vectors", "lexical", "graph"):
-        for method in ("add", "remove"):
+        for method in ("replace" if store == "graph" else "add", "delete"):
             for when in ("before", "after"):
                 point = f"{store}.{method} {when}"
                 data = shutil.copytree(template, tmp_path / point.replace(" ", "-"))

@@ -11,6 +11,7 @@ import pytest
 from ingest.library import Library, MemoryVectors, Working, counts, page, write_files
 from patience import PATIENCE_S, wait_until
 
+from devops_chatbot.i18n import Reason
 from devops_chatbot.work import Run
 from knowledge.ingest.ingest import STEP
 
@@ -139,7 +140,7 @@ def test_a_store_that_stays_away_fails_the_run_with_its_message(library: Library
     assert isinstance(library.stores.vectors, MemoryVectors)
     library.stores.vectors.writes_left = 0
     run = working.ended(working.upload(base, {"a.md": page("a")}))
-    assert (run.state, str(run.error)) == ("failed", "The disk is full.")
+    assert (run.state, run.error) == ("failed", Reason("disk.full"))
     library.stores.vectors.writes_left = None
     assert working.ended(working.upload(base, {"a.md": page("a")})).state == "done"
     assert library.documents(base)["a.md"].state == "ready"
