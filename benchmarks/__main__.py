@@ -9,7 +9,18 @@ import sys
 import time
 from pathlib import Path
 
-BENCHMARKS = ("embedding", "ingest", "memory", "retrieval", "answers", "latency", "startup", "streams", "sandbox", "fresh_clone")
+BENCHMARKS = (
+    "embedding",
+    "ingest",
+    "memory",
+    "retrieval",
+    "answers",
+    "latency",
+    "startup",
+    "streams",
+    "sandbox",
+    "fresh_clone",
+)
 NEEDS_DATA = ("ingest", "memory", "retrieval", "answers")
 TAKES_DATA = (*NEEDS_DATA, "embedding", "sandbox")
 
