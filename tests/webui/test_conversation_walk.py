@@ -132,6 +132,7 @@ def test_renaming_and_deleting_leave_the_conversation_that_is_shown(
         page.get_by_role("dialog").get_by_label("Title").fill(title)
         page.get_by_role("dialog").get_by_role("button", name="Save").click()
         page.locator(".st-key-threads").get_by_text(title).wait_for()
+        page.get_by_role("dialog").wait_for(state="detached")
         walk.shows("Charlie")
     walk.menu("Delta", "Delete")
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
