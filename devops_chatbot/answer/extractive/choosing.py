@@ -5,28 +5,20 @@ from dataclasses import dataclass, replace
 
 from devops_chatbot.answer.extractive.constants import (
     ABOUT,
-    ABOVE,
-    BLOCK,
     CLEARER,
     DESCRIBES,
-    FOUND,
     LONGEST_BLOCK,
-    NAMED,
     NEARLY_AS_GOOD,
     OTHERS,
-    PART,
-    PROMISED,
     PROSE,
     RANK,
     ROOM,
     ROOM_OTHERS,
     SAID,
-    SHORT,
-    THIN,
-    TITLE,
 )
 from devops_chatbot.answer.extractive.documents import Block, Document, Section
-from devops_chatbot.answer.extractive.markup import leads_away, size_of, squashed
+from devops_chatbot.answer.extractive.fitting import Fit, common, texts_of
+from devops_chatbot.answer.extractive.markup import size_of, squashed
 from devops_chatbot.answer.extractive.relevance import Relevance
 
 
@@ -58,101 +50,6 @@ class Group:
     @property
     def size(self) -> int:
         return sum(piece.size for piece in self.pieces)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """How well a document fits: `score` orders documents, the rest tells whether it answers at all.
-
-    `best` is the share of the question in its best section, `part` in its best sentence, item or row, `missing` the weight of
-    the rarest word that it lacks.
-    """
-
-    document: Document
-    score: float
-    blocks: dict[int, float]
-    best: float
-    part: float
-    missing: float
-    named: bool
-
-
-def fits(found: Sequence[Document], relevance: Relevance) -> list[Fit]:
-    """The documents, best first."""
-    rated = [_fit(document, position, relevance) for position, document in enumerate(found)]
-    return sorted(rated, key=lambda fit: -fit.score)
-
-
-def _fit(document: Document, position: int, relevance: Relevance) -> Fit:
-    blocks = {
-        id(block): _score(block, section, document, relevance)
-        for section in document.sections
-        for block in section.blocks
-    }
-    named = _is_named(document, relevance)
-    share, part = 0.0, 0.0
-    for section in document.sections:
-        above = " ".join((document.title, *section.path))
-        held = relevance.share(above, *(block.text for block in section.blocks))
-        if held > share:
-            share = held
-        part = max(part, *(relevance.share(above, text) for block in section.blocks for text in _texts(block)))
-    whole = [document.title]
-    for section in document.sections:
-        whole += [*section.path, *(block.text for block in section.blocks)]
-    return Fit(
-        document=document,
-        score=max(blocks.values())
-        + RANK / (1 + position)
-        + TITLE * relevance.share(document.title, topic=True)
-        + NAMED * named,
-        blocks=blocks,
-        best=share,
-        part=part,
-        missing=relevance.missing(*whole),
-        named=named,
-    )
-
-
-def _is_named(document: Document, relevance: Relevance) -> bool:
-    """Whether the question has an identifier that is most of the document's title, all of it but for one letter, or says
-    nothing else than the title.
-    """
-    title = squashed(document.title).lower()
-    return any(
-        (name in title and len(name) > len(title) / 2) or _but_one_letter(name, title) for name in relevance.names
-    )
-
-
-def _but_one_letter(name: str, title: str) -> bool:
-    """Whether a long name is another one with a letter too many, too few, or mistaken."""
-    if min(len(name), len(title)) < 8 or abs(len(name) - len(title)) > 1 or name == title:
-        return False
-    same = next((at for at, (one, other) in enumerate(zip(name, title, strict=False)) if one != other), len(name))
-    return any(name[same + one :] == title[same + other :] for one, other in ((1, 1), (1, 0), (0, 1)))
-
-
-def _score(block: Block, section: Section, document: Document, relevance: Relevance) -> float:
-    above = " ".join(section.path)
-
-    def score(text: str) -> float:
-        bare = relevance.share(text)
-        return bare + ABOVE * (relevance.share(above, text) - bare)
-
-    part = max(score(text) for text in _texts(block))
-    thin = THIN if len(block.text) < SHORT and leads_away(block.text) else 1.0
-    promised = 0.0
-    if relevance.promised(section.path[common(document.sections) :]):
-        promised = PROMISED * relevance.share(document.title, above, block.text, topic=True)
-    return thin * (PART * part + BLOCK * score(block.text)) + promised + (FOUND if block.matched else 0.0)
-
-
-def _texts(block: Block) -> list[str]:
-    """The sentences, items or rows of a block; a row is read with its table's head."""
-    texts = [block.text[start:end] for start, end in block.parts]
-    if block.kind == "table" and len(texts) > 1:
-        return [f"{texts[0]} {row}" for row in texts[1:]]
-    return texts or [block.text]
 
 
 def chosen(ranked: Sequence[Fit], relevance: Relevance, *, sure: bool) -> list[Group]:
@@ -330,7 +227,7 @@ def _best_of(block: Block, relevance: Relevance, room: int) -> Piece:
     text, parts = block.text, block.parts
     if len(parts) < 2 or size_of(text) <= (PROSE if block.kind in ("prose", "code") else room * 1.2):
         return _whole(block)
-    scores = [relevance.share(each) for each in _texts(block)]
+    scores = [relevance.share(each) for each in texts_of(block)]
     if block.kind == "table":
         scores = [0.0, *scores]
     best = max(range(len(parts)), key=scores.__getitem__)
@@ -364,15 +261,6 @@ def _window(text: str, parts: Sequence[tuple[int, int]], scores: Sequence[float]
             break
         first, last = low, high
     return parts[first][0], parts[last][1]
-
-
-def common(sections: Sequence[Section]) -> int:
-    """How many headings all sections share; of a single one, all but the last."""
-    paths = [section.path for section in sections]
-    if len(paths) == 1:
-        return min(1, len(paths[0]))
-    shortest = min(map(len, paths))
-    return next((level for level in range(shortest) if len({path[level] for path in paths}) > 1), shortest)
 
 
 def _same(first: Sequence[Group], second: Sequence[Group]) -> bool:

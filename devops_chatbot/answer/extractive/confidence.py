@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from devops_chatbot.answer.extractive.choosing import Fit
 from devops_chatbot.answer.extractive.constants import ANSWERS, CLOSE, UNSEARCHED, WEIGHTS
+from devops_chatbot.answer.extractive.fitting import Fit
 from devops_chatbot.answer.extractive.relevance import Relevance
 from knowledge.text.language import language_of
 

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from devops_chatbot.answer.brief import Brief, Cited, WriterEvent, Written
-from devops_chatbot.answer.extractive.choosing import chosen, fits, once
+from devops_chatbot.answer.extractive.choosing import chosen, once
 from devops_chatbot.answer.extractive.confidence import sureness
 from devops_chatbot.answer.extractive.documents import documents
+from devops_chatbot.answer.extractive.fitting import fits
 from devops_chatbot.answer.extractive.quoting import written
 from devops_chatbot.answer.extractive.relevance import Relevance
 from devops_chatbot.chat import Citation, Token, Usage
