@@ -36,19 +36,19 @@ def main() -> None:
 def _speed(folder: Path, pages: list[tuple[str, str]], *, reference: bool) -> list[dict[str, Cell]]:
     library = Library(folder / "speed", embedder=open_bundled(folder / "model"))
     embedder = library.embedder
-    warm = library.catalogue.create("Warm up", embedding="bundled").id
+    warm = library.catalog.create("Warm up", embedding="bundled").id
     library.sync(
         warm, write_pages(folder / "warm", [("warm.md", "# Warm up\n\nModels and stores are loaded on first use.")])
     )
-    base = library.catalogue.create("Pages", embedding="bundled").id
+    base = library.catalog.create("Pages", embedding="bundled").id
     docs = write_pages(folder / "docs", pages)
     ingest_cpu_s = time.process_time()
     ingest_s = library.sync(base, docs)
     ingest_cpu_s = time.process_time() - ingest_cpu_s
     texts = [
         _searchable(passage.title, passage.heading_path, passage.text)
-        for document in library.catalogue.documents(base, limit=len(pages)).items
-        for passage in library.catalogue.chunks(document.id)
+        for document in library.catalog.documents(base, limit=len(pages)).items
+        for passage in library.catalog.chunks(document.id)
     ]
     start, bare_cpu_s = time.perf_counter(), time.process_time()
     for first in range(0, len(texts), 256):
@@ -109,7 +109,7 @@ def _plain(folder: Path, pages: list[tuple[str, str]]) -> tuple[int, float]:
 
 def _unchanged(folder: Path, count: int) -> list[dict[str, Cell]]:
     library = Library(folder / "unchanged", embedder=SpreadVectors())
-    base = library.catalogue.create("Pages", embedding="bundled").id
+    base = library.catalog.create("Pages", embedding="bundled").id
     docs = write_pages(
         folder / "unchanged-docs", [(f"{n % 100}/{n}.md", f"# Page {n}\n\nText {n}.") for n in range(count)]
     )

@@ -20,7 +20,7 @@ from devops_chatbot.db.blobs import FolderBlobs
 from devops_chatbot.db.engine import open_database
 from knowledge import loaders
 from knowledge.catalog.blobs import Originals
-from knowledge.catalog.catalog import Catalogue
+from knowledge.catalog.catalog import Catalog
 from knowledge.embed import Embedder, open_bundled
 from knowledge.graph import DOCUMENTS
 from knowledge.ingest.ingest import Ingest
@@ -58,16 +58,16 @@ def measure(folder: Path, chunks: int) -> list[dict[str, Cell]]:
     chance = random.Random(3)  # noqa: S311
     words = _vocabulary(chance)
     weights = list(itertools.accumulate(1 / rank for rank in range(1, len(words) + 1)))
-    catalogue = Catalogue(open_database(folder / "records.db"))
+    catalog = Catalog(open_database(folder / "records.db"))
     vectors = ChromaVectors(folder / "vectors")
     stores = Stores(
         vectors=vectors, lexical=TantivyWords(folder / "words"), graph=LadybugGraph(folder / "graph", schema=DOCUMENTS)
     )
     model = open_bundled(folder / "model")
-    base = catalogue.create("Pages", embedding="bundled").id
+    base = catalog.create("Pages", embedding="bundled").id
     _ingest(
         folder,
-        catalogue,
+        catalog,
         stores,
         base,
         model,
@@ -75,10 +75,10 @@ def measure(folder: Path, chunks: int) -> list[dict[str, Cell]]:
     )
     scope = Scope(principal="test", collections=(base,))
     retriever = HybridRetriever(
-        catalogue=catalogue, vectors=vectors, lexical=stores.lexical, graph=stores.graph, embedder_of=lambda _: model
+        catalog=catalog, vectors=vectors, lexical=stores.lexical, graph=stores.graph, embedder_of=lambda _: model
     )
     queries = [_query(chance, words, weights) for _ in range(QUERIES)]
-    held = catalogue.get(base).chunks
+    held = catalog.get(base).chunks
     rows = []
     for mode in MODES:
         times = _timed(partial(retriever.search, scope=scope, limit=10, mode=mode), queries)
@@ -119,16 +119,14 @@ class _InProcess:
         return loaders.load(data, name)
 
 
-def _ingest(
-    folder: Path, catalogue: Catalogue, stores: Stores, base: str, model: Embedder, pages: Sequence[str]
-) -> None:
+def _ingest(folder: Path, catalog: Catalog, stores: Stores, base: str, model: Embedder, pages: Sequence[str]) -> None:
     files = folder / "pages"
     files.mkdir()
     for number, page in enumerate(pages):
         (files / f"{number}.md").write_text(page)
     topics = _Topics(model)
     ingest = Ingest(
-        catalogue=catalogue,
+        catalog=catalog,
         stores=stores,
         originals=Originals(FolderBlobs(folder / "files")),
         reader=_InProcess(),

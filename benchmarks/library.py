@@ -10,7 +10,7 @@ from pathlib import Path
 from devops_chatbot.db.blobs import FolderBlobs
 from devops_chatbot.db.engine import open_database
 from knowledge.catalog.blobs import Originals
-from knowledge.catalog.catalog import Catalogue
+from knowledge.catalog.catalog import Catalog
 from knowledge.graph import DOCUMENTS
 from knowledge.ingest.document_builder import TextEmbedder
 from knowledge.ingest.ingest import Ingest
@@ -52,7 +52,7 @@ class Library:
     def __init__(self, folder: Path, *, embedder: TextEmbedder, stores: Stores | None = None) -> None:
         folder.mkdir(parents=True)
         self.embedder = embedder
-        self.catalogue = Catalogue(open_database(folder / "records.db"))
+        self.catalog = Catalog(open_database(folder / "records.db"))
         self._reader = ParserProcess(timeout_s=60, memory_mb=1024)
         self._stores = stores or Stores(
             vectors=ChromaVectors(folder / "vectors"),
@@ -60,7 +60,7 @@ class Library:
             graph=LadybugGraph(folder / "graph", schema=DOCUMENTS),
         )
         self._ingest = Ingest(
-            catalogue=self.catalogue,
+            catalog=self.catalog,
             stores=self._stores,
             originals=Originals(FolderBlobs(folder / "files")),
             reader=self._reader,
@@ -72,12 +72,12 @@ class Library:
     def sync(self, base: str, docs: Path) -> float:
         """Follow a folder; gives the seconds."""
         self._runs += 1
-        job, start = f"run{self._runs}", time.perf_counter()
-        self._ingest.plan(job, base, kind="folder", argument=str(docs))
-        while self._ingest.step(job, base):
+        run, start = f"run{self._runs}", time.perf_counter()
+        self._ingest.plan(run, base, kind="folder", argument=str(docs))
+        while self._ingest.step(run, base):
             pass
-        self._ingest.finish(job, base, kind="folder", argument=str(docs))
-        progress = self._ingest.progress(job)
+        self._ingest.finish(run, base, kind="folder", argument=str(docs))
+        progress = self._ingest.progress(run)
         if progress.errors:
             print(f"{progress.counts['failed']} failed, first: {progress.errors[0]}", file=sys.stderr)
         return time.perf_counter() - start

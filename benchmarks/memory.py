@@ -71,11 +71,11 @@ def _taken_in(folder: Path, steps: Sequence[Path], *, keep: bool) -> list[tuple[
     bound_arenas()
     stores = None if keep else Stores(vectors=_NoVectors(), lexical=_NoWords(), graph=_NoGraph())
     library = Library(folder, embedder=SpreadVectors(), stores=stores)
-    base = library.catalogue.create("Pages", embedding="bundled").id
+    base = library.catalog.create("Pages", embedding="bundled").id
     found = []
     for docs in steps:
         library.sync(base, docs)
-        found.append((library.catalogue.get(base).chunks, _resident_mb()))
+        found.append((library.catalog.get(base).chunks, _resident_mb()))
     library.close()
     return found
 

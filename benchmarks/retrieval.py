@@ -135,15 +135,15 @@ def ingested(product: Product, folder: Path, files: Path, *, only: Collection[st
         wanted = text if title in text[:600] else f"# {title}\n\n{text}"
         if not path.exists() or path.read_text("utf-8") != wanted:
             path.write_text(wanted, "utf-8")
-    if folder.name not in {base.name for base in product.catalogue.list()}:
-        product.catalogue.create(folder.name, embedding=product.settings.knowledge.embedding)
-    base, job = product.catalogue.get(folder.name).id, f"run{time.time_ns()}"
-    product.ingest.plan(job, base, kind="folder", argument=str(files))
-    while product.ingest.step(job, base):
+    if folder.name not in {base.name for base in product.catalog.list()}:
+        product.catalog.create(folder.name, embedding=product.settings.knowledge.embedding)
+    base, run = product.catalog.get(folder.name).id, f"run{time.time_ns()}"
+    product.ingest.plan(run, base, kind="folder", argument=str(files))
+    while product.ingest.step(run, base):
         pass
-    product.ingest.finish(job, base, kind="folder", argument=str(files))
-    progress = product.ingest.progress(job)
-    found = product.catalogue.get(base)
+    product.ingest.finish(run, base, kind="folder", argument=str(files))
+    progress = product.ingest.progress(run)
+    found = product.catalog.get(base)
     print(
         f"{folder.name}: {found.documents} documents, {found.chunks} chunks, {time.perf_counter() - start:.0f} s",
         *(f"failed: {error}" for error in progress.errors[:3]),

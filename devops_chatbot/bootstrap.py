@@ -33,7 +33,7 @@ from devops_chatbot.sandbox_bootstrap import open_sandbox, usual_limits
 from devops_chatbot.scheduler.scenarios import load_scenarios, plugin_folders
 from devops_chatbot.scheduler.scheduler import Scheduler
 from knowledge.catalog.blobs import Originals
-from knowledge.catalog.catalog import Catalogue
+from knowledge.catalog.catalog import Catalog
 from knowledge.embed import Embedder, open_bundled, open_endpoint, open_sentence_transformers
 from knowledge.embed.registry import Embeddings, Offer
 from knowledge.ingest.ingest import Ingest, IngestOptions
@@ -62,7 +62,7 @@ class Product:
     version: str
     settings: Settings
     data: DataDirectory
-    catalogue: Catalogue
+    catalog: Catalog
     stores: Stores
     registries: tuple[Registry[Any], ...]
     ingest: Ingest
@@ -82,7 +82,7 @@ class Product:
         """The same, with the records that this principal sees."""
         return dataclasses.replace(
             self,
-            catalogue=self.catalogue.of(principal),
+            catalog=self.catalog.of(principal),
             threads=self.threads.of(principal),
             runs=self.runs.of(principal),
         )
@@ -105,20 +105,20 @@ class Product:
         one that belongs to a conversation.
         """
         if knowledge_bases:
-            bases = [self.catalogue.get(name) for name in knowledge_bases]
+            bases = [self.catalog.get(name) for name in knowledge_bases]
             for name, base in zip(knowledge_bases, bases, strict=True):
                 if base.hidden:
                     raise NotFound("knowledge_base.not_found", name=name)
             return tuple(dict.fromkeys(base.id for base in bases))
-        return tuple(base.id for base in self.catalogue.list())
+        return tuple(base.id for base in self.catalog.list())
 
 
 def build(settings: Settings, data: DataDirectory) -> Product:
     """The product over a data directory. Nothing heavy is loaded and no store opened before its first use."""
     engine = open_database(data.records)
-    catalogue = Catalogue(engine)
+    catalog = Catalog(engine)
     embeddings = Embeddings(_offers(settings, data.folder("embeddings")), default=settings.knowledge.embedding)
-    embedder_of = _embedder_of(catalogue, embeddings)
+    embedder_of = _embedder_of(catalog, embeddings)
     kinds = source_kinds()
     knowledge, known = settings.knowledge, backends()
     stores = known.open(
@@ -130,7 +130,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     )
     reader = ParserProcess(timeout_s=knowledge.parse_timeout_s, memory_mb=knowledge.parse_memory_mb)
     ingest = Ingest(
-        catalogue=catalogue,
+        catalog=catalog,
         stores=stores,
         originals=Originals(FolderBlobs(data.folder("files"))),
         reader=reader,
@@ -140,12 +140,10 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     )
     folder = data.folder("runs")
     runs = Runs(engine, database=folder / "dbos.sqlite", reserve=Reserve(data.path / "reserve"))
-    learning = Learning(
-        runs, ingest, catalogue, uploads=FolderBlobs(folder / "staging"), incoming=data.folder(TRANSFERS)
-    )
-    resync = Resync(catalogue, runs, learning, allowed=knowledge.folders, every_s=knowledge.resync_minutes * 60)
+    learning = Learning(runs, ingest, catalog, uploads=FolderBlobs(folder / "staging"), incoming=data.folder(TRANSFERS))
+    resync = Resync(catalog, runs, learning, allowed=knowledge.folders, every_s=knowledge.resync_minutes * 60)
     retriever = HybridRetriever(
-        catalogue=catalogue,
+        catalog=catalog,
         vectors=stores.vectors,
         lexical=stores.lexical,
         graph=stores.graph,
@@ -153,12 +151,12 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     )
     models = Models(settings.models, settings.roles.model_dump(), assignments=RoleAssignments(engine))
     threads = SqlThreads(engine)
-    agents: dict[str, Agent] = {agent.name: agent for agent in (DocsAgent(retriever, catalogue),)}
+    agents: dict[str, Agent] = {agent.name: agent for agent in (DocsAgent(retriever, catalog),)}
     own = data.folder("scenarios")
     scenarios = load_scenarios([SCENARIOS, *plugin_folders(), own], agents=agents)
     router = Router(
         scenarios.usable,
-        knowledge_bases=lambda principal: catalogue.of(principal).list(hidden=True),
+        knowledge_bases=lambda principal: catalog.of(principal).list(hidden=True),
         embedder=lambda: embeddings.of(BUNDLED),
     )
     scheduler = Scheduler(
@@ -181,7 +179,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         attachments=Attachments(
             engine,
             blobs,
-            catalogue=catalogue,
+            catalog=catalog,
             ingest=ingest,
             runs=runs,
             learning=learning,
@@ -193,7 +191,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         version=version("devops-chatbot"),
         settings=settings,
         data=data,
-        catalogue=catalogue,
+        catalog=catalog,
         stores=stores,
         registries=(kinds, loaders(), known.vectors, known.lexical, known.graph),
         ingest=ingest,
@@ -250,13 +248,13 @@ def _offer(chosen: EmbeddingSettings) -> Offer:
     return Offer(provider=chosen.provider, model=chosen.model, open=load, missing=missing)
 
 
-def _embedder_of(catalogue: Catalogue, embeddings: Embeddings) -> Callable[[str], Embedder]:
+def _embedder_of(catalog: Catalog, embeddings: Embeddings) -> Callable[[str], Embedder]:
     """The embedding model of a knowledge base, which never changes and so is looked up once."""
     names: dict[str, str] = {}
 
     def embedder_of(knowledge_base: str) -> Embedder:
         if knowledge_base not in names:
-            names[knowledge_base] = catalogue.get(knowledge_base).embedding
+            names[knowledge_base] = catalog.get(knowledge_base).embedding
         return embeddings.of(names[knowledge_base])
 
     return embedder_of

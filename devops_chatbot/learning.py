@@ -15,7 +15,7 @@ from devops_chatbot.errors import NotFound
 from devops_chatbot.i18n import Reason
 from devops_chatbot.runs import ActiveRun, Cancelled, Runs
 from devops_chatbot.work import Progress, Run, RunState
-from knowledge.catalog.catalog import Catalogue
+from knowledge.catalog.catalog import Catalog
 from knowledge.ingest.ingest import Ingest
 
 EVERY_S = 0.5
@@ -30,10 +30,10 @@ class Learning:
     A run belongs to the owner of its knowledge base. Raises `NotFound` without one, and `StoreUnavailable`.
     """
 
-    def __init__(self, runs: Runs, ingest: Ingest, catalogue: Catalogue, *, uploads: BlobStore, incoming: Path) -> None:
+    def __init__(self, runs: Runs, ingest: Ingest, catalog: Catalog, *, uploads: BlobStore, incoming: Path) -> None:
         self._runs = runs
         self._ingest = ingest
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._uploads = uploads
         self._incoming = incoming
         for kind in ("upload", "folder", "reindex"):
@@ -73,7 +73,7 @@ class Learning:
             )
             if documents:  # written down before the repair: a crash between the two must not lose it
                 self._runs.add(
-                    "reindex", knowledge_base, {"documents": documents}, owner=self._catalogue.owner(knowledge_base)
+                    "reindex", knowledge_base, {"documents": documents}, owner=self._catalog.owner(knowledge_base)
                 )
         self._ingest.repair()
         used = {run.payload["upload"] for run in self._runs.unfinished("upload")}
@@ -81,7 +81,7 @@ class Learning:
         self._runs.resume()
 
     def _start(self, kind: str, knowledge_base: str, payload: Mapping[str, Any]) -> Run:
-        return self._runs.start(kind, knowledge_base, payload, owner=self._catalogue.owner(knowledge_base))
+        return self._runs.start(kind, knowledge_base, payload, owner=self._catalog.owner(knowledge_base))
 
     # --- the handler
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.learning import Learning
 from devops_chatbot.runs import Runs
-from knowledge.catalog.catalog import Catalogue
+from knowledge.catalog.catalog import Catalog
 from knowledge.sources.folder import allowed_folder
 
 _log = logging.getLogger(__name__)
@@ -22,9 +22,9 @@ class Resync:
     """
 
     def __init__(
-        self, catalogue: Catalogue, runs: Runs, learning: Learning, *, allowed: Sequence[Path], every_s: float
+        self, catalog: Catalog, runs: Runs, learning: Learning, *, allowed: Sequence[Path], every_s: float
     ) -> None:
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._runs = runs
         self._learning = learning
         self._allowed = allowed
@@ -45,11 +45,11 @@ class Resync:
     def sync_all(self) -> int:
         """Start a run for every followed folder that is due; returns how many."""
         started = 0
-        for knowledge_base in self._catalogue.list():
+        for knowledge_base in self._catalog.list():
             newest = next(iter(self._runs.list(knowledge_base.id)), None)
             if newest is not None and not newest.ended:
                 continue
-            for source in self._catalogue.sources(knowledge_base.id):
+            for source in self._catalog.sources(knowledge_base.id):
                 try:
                     self._learning.follow(knowledge_base.id, allowed_folder(source.location, self._allowed))
                     started += 1

@@ -21,7 +21,7 @@ from devops_chatbot.i18n import Reason
 from devops_chatbot.learning import Learning
 from devops_chatbot.runs import Runs
 from devops_chatbot.work import Run
-from knowledge.catalog.catalog import Catalogue
+from knowledge.catalog.catalog import Catalog
 from knowledge.ingest.ingest import Ingest
 from knowledge.model import Document
 from knowledge.sources.archives import is_archive
@@ -50,7 +50,7 @@ class Attachments:
         engine: Engine,
         blobs: BlobStore,
         *,
-        catalogue: Catalogue,
+        catalog: Catalog,
         ingest: Ingest,
         runs: Runs,
         learning: Learning,
@@ -59,7 +59,7 @@ class Attachments:
     ) -> None:
         self._engine = engine
         self._blobs = blobs
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._ingest = ingest
         self._runs = runs
         self._learning = learning
@@ -137,7 +137,7 @@ class Attachments:
         """Remove everything of a thread that is gone."""
         base = self.knowledge_base(thread)
         if base is not None:
-            if self._catalogue.exists(base):
+            if self._catalog.exists(base):
                 self._ingest.drop_knowledge_base(base)
             with writing(self._engine) as connection:
                 connection.execute(delete_from(knowledge_of).where(knowledge_of.c.thread == thread))
@@ -166,7 +166,7 @@ class Attachments:
     def _new_knowledge_base(self, thread: str) -> str:
         with reading(self._engine) as connection:
             owner = connection.execute(select(threads_table.c.owner).where(threads_table.c.id == thread)).scalar_one()
-        base = self._catalogue.create(thread, embedding=self._embedding, hidden=True, owner=owner)
+        base = self._catalog.create(thread, embedding=self._embedding, hidden=True, owner=owner)
         with writing(self._engine) as connection:
             connection.execute(insert(knowledge_of).values(thread=thread, knowledge_base=base.id))
         return base.id
@@ -199,7 +199,7 @@ class Attachments:
         return "code only", (run.error if run else None) or Reason("attachment.nothing_found")
 
     def _document(self, base: str, name: str) -> Document | None:
-        rows = self._catalogue.documents(base, text=name, limit=1000).items
+        rows = self._catalog.documents(base, text=name, limit=1000).items
         return next((row for row in rows if row.source_uri == name), None)
 
 

@@ -5,14 +5,14 @@ is one with a class); the edge that speaks to a person makes text of it: the API
 its locale, a web page by its own language. The texts stand in `en.json` and `zh.json` beside this file.
 """
 
-from devops_chatbot.i18n.catalogue import LANGUAGES, Catalogue, Language, accepted_language, language_of_locale
+from devops_chatbot.i18n.catalog import LANGUAGES, Catalog, Language, accepted_language, language_of_locale
 from devops_chatbot.i18n.expectation import expectation
 from devops_chatbot.i18n.reason import MESSAGES, Reason, current_language
 
 __all__ = [
     "LANGUAGES",
     "MESSAGES",
-    "Catalogue",
+    "Catalog",
     "Language",
     "Reason",
     "accepted_language",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Union
 
-from devops_chatbot.i18n.catalogue import Catalogue, Language
+from devops_chatbot.i18n.catalog import Catalog, Language
 
-MESSAGES = Catalogue(Path(__file__).parent)
+MESSAGES = Catalog(Path(__file__).parent)
 current_language: ContextVar[Language] = ContextVar("current_language", default="en")
 """The language of the person who is served; a door sets it, and a `Reason` that becomes JSON takes its text in it."""
 

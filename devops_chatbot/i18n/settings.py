@@ -4,7 +4,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from devops_chatbot.i18n.catalogue import Language
+from devops_chatbot.i18n.catalog import Language
 
 
 def meaning(key: str, english: str, language: Language) -> str:

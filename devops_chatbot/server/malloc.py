@@ -20,7 +20,7 @@ def bound_arenas() -> None:
 
 
 async def give_back_forever() -> None:
-    """Return free memory to the system from time to time, such as after a job."""
+    """Return free memory to the system from time to time, such as after a run."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     while trim is not None:
         await asyncio.sleep(EVERY_S)

@@ -1,4 +1,4 @@
-"""The catalogue: which knowledge bases and documents there are, and the text behind every chunk that may be found.
+"""The catalog: which knowledge bases and documents there are, and the text behind every chunk that may be found.
 
 It decides what is true: the stores may hold more (a version being written, or one not removed yet), but only chunks of
 a document's active version come back from here. `knowledge.catalog.versions` changes that, in one transaction a batch.
@@ -34,7 +34,7 @@ LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 2000
 
 
-class Catalogue:
+class Catalog:
     """Knowledge bases, documents and chunks on the records' engine. Safe for concurrent use.
 
     Of a principal, or without one all of them: what belongs to somebody else is not there. Everything raises
@@ -45,9 +45,9 @@ class Catalogue:
         self.engine = engine
         self._principal = principal
 
-    def of(self, principal: Principal) -> "Catalogue":
+    def of(self, principal: Principal) -> "Catalog":
         """The same, as this principal sees it; what is created there is theirs."""
-        return Catalogue(self.engine, principal)
+        return Catalog(self.engine, principal)
 
     # --- knowledge bases
 

@@ -51,7 +51,7 @@ def chunks_of(engine: Engine, document: str) -> list[ChunkInContext]:
 
 
 def short_document(engine: Engine, document: str, longest: int) -> list[ChunkInContext]:
-    """See `Catalogue.short_document`."""
+    """See `Catalog.short_document`."""
     chunk = tables.chunks.c
     with reading(engine) as connection:
         length = connection.execute(select(func.max(chunk.char_end)).where(chunk.document == document)).scalar()
@@ -71,7 +71,7 @@ def read_text(engine: Engine, document: str, start: int, end: int | None) -> str
 
 
 def open_chunk(engine: Engine, ref: str, quote: str) -> OpenedChunk:
-    """See `Catalogue.open_chunk`."""
+    """See `Catalog.open_chunk`."""
     cited = chunks_by_ref(engine, [ref]).get(ref)
     if cited is not None:
         start, end = _cited_words(cited, quote)

@@ -1,4 +1,4 @@
-"""The catalogue's tables."""
+"""The catalog's tables."""
 
 from sqlalchemy import (
     BigInteger,
@@ -32,7 +32,7 @@ knowledge_bases = Table(
     Column("created_at", Float, nullable=False),
 )
 
-dropped = Table(  # knowledge bases that are gone from the catalogue and not yet from every store
+dropped = Table(  # knowledge bases that are gone from the catalog and not yet from every store
     "dropped_knowledge_bases",
     METADATA,
     Column("id", String, primary_key=True),

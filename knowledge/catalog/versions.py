@@ -1,7 +1,7 @@
-"""How a document changes version: the bookkeeping that makes three stores and the catalogue look like one.
+"""How a document changes version: the bookkeeping that makes three stores and the catalog look like one.
 
 1. `begin` notes the new version as pending. Whatever of it reaches a store can be found again by that note.
-2. The caller writes the new version to every store. Nobody sees it: searches are resolved through the catalogue.
+2. The caller writes the new version to every store. Nobody sees it: searches are resolved through the catalog.
 3. `activate` makes it the active version and notes the old one as retired, in one transaction. This is the moment of
    change; there is no other.
 4. The caller removes the retired version from every store, then calls `forget`.
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
-    """Everything the catalogue keeps of a document once this version is active.
+    """Everything the catalog keeps of a document once this version is active.
 
     `content` is the SHA-256 of the original, `mtime_ns` its time in the folder `source` (0: not to be trusted);
     `digests[i]` tells whether chunk i of another version would get the same vector.
@@ -140,7 +140,7 @@ def activate(connection: Connection, versions: Sequence[NewVersion]) -> Activati
 
 
 def delete_documents(connection: Connection, knowledge_base: str, documents: Sequence[str]) -> Activation:
-    """Documents out of the catalogue, their versions noted as retired."""
+    """Documents out of the catalog, their versions noted as retired."""
     rows = [row for row in _rows(connection, documents) if row.knowledge_base == knowledge_base]
     old = [
         Version(collection=knowledge_base, document=row.id, version=row.version, chunks=row.chunks)
@@ -157,7 +157,7 @@ def delete_documents(connection: Connection, knowledge_base: str, documents: Seq
 
 
 def delete_knowledge_base(engine: Engine, knowledge_base: str) -> frozenset[str]:
-    """A knowledge base out of the catalogue, noted as still to be dropped from the stores. Gives its contents."""
+    """A knowledge base out of the catalog, noted as still to be dropped from the stores. Gives its contents."""
     document, base = tables.documents.c, tables.knowledge_bases.c
     with writing(engine) as connection:
         owned = select(document.id).where(document.knowledge_base == knowledge_base).scalar_subquery()

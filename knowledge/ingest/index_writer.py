@@ -1,4 +1,4 @@
-"""Changes the stores and the catalogue together, by the protocol of `knowledge.catalog.versions`."""
+"""Changes the stores and the catalog together, by the protocol of `knowledge.catalog.versions`."""
 
 import threading
 from collections.abc import Iterable, Sequence

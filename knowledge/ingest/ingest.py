@@ -1,4 +1,4 @@
-"""Taking documents in: load → split → embed → every store → one activation in the catalogue → the old version out."""
+"""Taking documents in: load → split → embed → every store → one activation in the catalog → the old version out."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ from devops_chatbot.i18n import Reason
 from devops_chatbot.work import Progress
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import Originals
-from knowledge.catalog.catalog import Catalogue
+from knowledge.catalog.catalog import Catalog
 from knowledge.chunking.splitter import Splitter
 from knowledge.ingest import discovery, job_items
 from knowledge.ingest.document_builder import DocumentBuilder, Reader, TextEmbedder
@@ -57,7 +57,7 @@ class Ingest:
     def __init__(
         self,
         *,
-        catalogue: Catalogue,
+        catalog: Catalog,
         stores: Stores,
         originals: Originals,
         reader: Reader,
@@ -65,8 +65,8 @@ class Ingest:
         kinds: Registry[SourceKind],
         options: IngestOptions | None = None,
     ) -> None:
-        self._catalogue = catalogue
-        self._engine = catalogue.engine
+        self._catalogue = catalog
+        self._engine = catalog.engine
         self._stores = stores
         self._originals = originals
         self._reader = reader

@@ -55,13 +55,13 @@ class HybridRetriever:
     def __init__(
         self,
         *,
-        catalogue: ChunkSource,
+        catalog: ChunkSource,
         vectors: VectorStore,
         lexical: LexicalIndex,
         graph: GraphStore,
         embedder_of: Callable[[str], QueryEmbedder],
     ) -> None:
-        self._catalogue = catalogue
+        self._catalogue = catalog
         self._vectors = vectors
         self._lexical = lexical
         self._graph = graph

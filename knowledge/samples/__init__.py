@@ -15,5 +15,5 @@ def folder() -> Path:
 
 def questions(language: str) -> list[str]:
     """Three questions worth trying on the sample; `language` is `en` or `zh`."""
-    catalogue = json.loads((folder() / "questions.json").read_text("utf-8"))
-    return [str(question) for question in catalogue[language]]
+    catalog = json.loads((folder() / "questions.json").read_text("utf-8"))
+    return [str(question) for question in catalog[language]]

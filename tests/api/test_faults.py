@@ -21,26 +21,26 @@ def pages(count: int, name: str = "page") -> list[tuple[str, bytes]]:
     return [(f"{name}{number}.md", PAGE.format(f"{name}{number}").encode()) for number in range(count)]
 
 
-def until_running(client: Client, job: Run) -> Run:
-    """The job once its files are listed and it works on them."""
+def until_running(client: Client, run: Run) -> Run:
+    """The run once its files are listed and it works on them."""
 
     def now() -> Run | None:
-        found = client.run(job.id)
+        found = client.run(run.id)
         return found if found.ended or (found.state == "running" and found.progress.total) else None
 
     return wait_until(now)
 
 
-def last(client: Client, job: Run) -> Run:
-    return list(client.run_events(job.id))[-1]
+def last(client: Client, run: Run) -> Run:
+    return list(client.run_events(run.id))[-1]
 
 
 def test_a_cancelled_job_keeps_what_it_took_in(client: Client) -> None:
     client.create_knowledge_base("Runbooks")
-    job = client.upload("Runbooks", pages(MANY))
-    until_running(client, job)
-    client.cancel_run(job.id)
-    ended = last(client, job)
+    run = client.upload("Runbooks", pages(MANY))
+    until_running(client, run)
+    client.cancel_run(run.id)
+    ended = last(client, run)
     assert ended.state == "cancelled"
     ready = client.documents("Runbooks", state="ready").total
     assert ready < MANY
@@ -49,12 +49,12 @@ def test_a_cancelled_job_keeps_what_it_took_in(client: Client) -> None:
     assert (again.state, again.progress.done) == ("done", 5)
 
 
-def test_a_knowledge_base_can_be_deleted_while_a_job_fills_it(client: Client) -> None:
+def test_a_knowledge_base_can_be_deleted_while_a_run_fills_it(client: Client) -> None:
     base = client.create_knowledge_base("Runbooks")
-    job = client.upload("Runbooks", pages(MANY))
-    until_running(client, job)
+    run = client.upload("Runbooks", pages(MANY))
+    until_running(client, run)
     client.delete_knowledge_base("Runbooks")
-    ended = last(client, job)
+    ended = last(client, run)
     assert (ended.state, ended.error) == ("cancelled", Reason("knowledge_base.deleted"))
     with pytest.raises(NotFound):
         client.documents(base.id)
@@ -112,14 +112,14 @@ def test_many_small_files_in_one_upload(client: Client) -> None:
         (f"deep/{number % 7}/note{number}.txt", f"Note {number} about host-{number}.".encode())
         for number in range(1500)
     ]
-    job = client.upload("Runbooks", files)
-    client.cancel_run(job.id)
-    assert last(client, job).state in ("cancelled", "done")
+    run = client.upload("Runbooks", files)
+    client.cancel_run(run.id)
+    assert last(client, run).state in ("cancelled", "done")
 
 
-def test_odd_files_are_rows_and_not_a_failed_job(client: Client) -> None:
+def test_odd_files_are_rows_and_not_a_failed_run(client: Client) -> None:
     client.create_knowledge_base("Runbooks")
-    job = last(
+    run = last(
         client,
         client.upload(
             "Runbooks",
@@ -135,8 +135,8 @@ def test_odd_files_are_rows_and_not_a_failed_job(client: Client) -> None:
             ],
         ),
     )
-    assert job.state == "done"
-    failed = {error.what: error.reason for error in job.progress.errors}
+    assert run.state == "done"
+    failed = {error.what: error.reason for error in run.progress.errors}
     assert {"empty.md", "blank.txt", "wrong.pdf", "broken.zip"} <= set(failed)
     assert all(len(str(reason)) > 10 for reason in failed.values()), failed
     assert {"good.md", "latin.txt", "big5.md"}.isdisjoint(failed)

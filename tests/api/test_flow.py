@@ -1,4 +1,4 @@
-"""The main job through the real routes on the real stores: documents in, ask, open a citation, change, remove."""
+"""The main path through the real routes on the real stores: documents in, ask, open a citation, change, remove."""
 
 import io
 import json
@@ -45,22 +45,22 @@ CHINESE = """# 磁盘空间不足
 
 
 def take_in(client: Client, kb: str, *files: tuple[str, bytes]) -> Run:
-    job = client.upload(kb, list(files))
-    return list(client.run_events(job.id))[-1]
+    run = client.upload(kb, list(files))
+    return list(client.run_events(run.id))[-1]
 
 
 @pytest.fixture
 def runbooks(client: Client) -> Client:
     """A client of a server with the knowledge base `Runbooks` of three documents."""
     client.create_knowledge_base("Runbooks", description="What to do")
-    job = take_in(
+    run = take_in(
         client,
         "Runbooks",
         ("disk.md", DISK.encode()),
         ("time/clock.md", CLOCK.encode()),
         ("磁盘.md", CHINESE.encode()),
     )
-    assert (job.state, job.progress.counts) == ("done", {"added": 3}), job
+    assert (run.state, run.progress.counts) == ("done", {"added": 3}), run
     return client
 
 
@@ -122,12 +122,12 @@ def test_the_same_file_again_costs_nothing_and_a_changed_one_is_swapped(runbooks
 
 
 def test_the_file_table_shows_a_broken_file_with_its_reason(runbooks: Client) -> None:
-    job = take_in(runbooks, "Runbooks", ("good.md", b"# Good\n\nText of a good file."), ("bad.pdf", b"\x00\x01broken"))
-    assert (job.state, job.progress.counts) == ("done", {"added": 1, "failed": 1})
-    assert job.progress.errors[0].what == "bad.pdf"
+    run = take_in(runbooks, "Runbooks", ("good.md", b"# Good\n\nText of a good file."), ("bad.pdf", b"\x00\x01broken"))
+    assert (run.state, run.progress.counts) == ("done", {"added": 1, "failed": 1})
+    assert run.progress.errors[0].what == "bad.pdf"
     failed = runbooks.documents("Runbooks", state="failed")
     assert failed.total == 1
-    assert str(failed.items[0].error) == str(job.progress.errors[0].reason)
+    assert str(failed.items[0].error) == str(run.progress.errors[0].reason)
     assert runbooks.documents("Runbooks", text="clock").items[0].source_uri == "time/clock.md"
     assert runbooks.documents("Runbooks", limit=2).total == 5
 
@@ -182,9 +182,9 @@ def test_archives_are_unpacked_and_what_is_dangerous_in_them_is_refused(client: 
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("docs/disk.md", DISK)
         archive.writestr("../../outside.md", "# Outside")
-    job = take_in(client, "Archive", ("docs.zip", packed.getvalue()))
-    assert (job.state, job.progress.counts) == ("done", {"added": 1, "failed": 1}), job
-    assert "outside.md" in job.progress.errors[0].what
+    run = take_in(client, "Archive", ("docs.zip", packed.getvalue()))
+    assert (run.state, run.progress.counts) == ("done", {"added": 1, "failed": 1}), run
+    assert "outside.md" in run.progress.errors[0].what
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         member = tarfile.TarInfo("clock.md")
@@ -289,12 +289,12 @@ def test_only_the_named_knowledge_base_is_asked(runbooks: Client) -> None:
 
 def test_the_samples_are_built_once_and_answer_their_questions(client: Client) -> None:
     assert client.samples().knowledge_base is None
-    job = list(client.run_events(client.build_samples().id))[-1]
-    assert job.state == "done"
-    assert list(job.progress.counts) == ["added"]
-    assert job.progress.counts["added"] >= 20
+    run = list(client.run_events(client.build_samples().id))[-1]
+    assert run.state == "done"
+    assert list(run.progress.counts) == ["added"]
+    assert run.progress.counts["added"] >= 20
     again = list(client.run_events(client.build_samples("zh").id))[-1]
-    assert again.progress.counts == {"unchanged": job.progress.counts["added"]}
+    assert again.progress.counts == {"unchanged": run.progress.counts["added"]}
     samples = client.samples()
     assert [base.id for base in client.knowledge_bases()] == [samples.knowledge_base]
     for question in (*samples.questions["en"], *samples.questions["zh"]):
@@ -305,9 +305,9 @@ def test_the_samples_are_built_once_and_answer_their_questions(client: Client) -
 
 def test_runs_are_listed_newest_first(runbooks: Client) -> None:
     last = take_in(runbooks, "Runbooks", ("more.md", b"# More\n\nMore text."))
-    jobs = runbooks.runs(knowledge_base="Runbooks")
-    assert jobs[0].id == last.id
-    assert len(jobs) == 2
+    runs = runbooks.runs(knowledge_base="Runbooks")
+    assert runs[0].id == last.id
+    assert len(runs) == 2
     assert runbooks.run(last.id).state == "done"
     assert runbooks.cancel_run(last.id).state == "done"
     with pytest.raises(NotFound):

@@ -115,7 +115,7 @@ def test_a_disk_that_fills_while_a_run_works_fails_the_run_and_not_the_next_one(
     data = open_data_directory(settings.data_dir)
     built = build(settings, data)
     try:
-        assert [built.ingest.check(base.id) for base in built.catalogue.list()] == [[]]
+        assert [built.ingest.check(base.id) for base in built.catalog.list()] == [[]]
     finally:
         built.close()
         data.close()

@@ -73,9 +73,9 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         data = open_data_directory(settings.data_dir)
         with running(create_app(build(settings, data))) as url, Client(url) as client:
             for language in ("en", "zh"):
-                job = client.build_samples(language)  # type: ignore[arg-type]
-                wait_until(lambda job=job: client.run(job.id).ended)
-                assert client.run(job.id).state == "done"
+                run = client.build_samples(language)  # type: ignore[arg-type]
+                wait_until(lambda run=run: client.run(run.id).ended)
+                assert client.run(run.id).state == "done"
             yield client
         data.close()
 

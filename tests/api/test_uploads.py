@@ -132,5 +132,5 @@ def test_a_file_of_this_machine_is_sent_from_disk(client: Client, tmp_path: Path
     client.create_knowledge_base("Runbooks")
     path = tmp_path / "clock.md"
     path.write_text("# ClockSkew\n\nRestart chronyd.\n")
-    job = list(client.run_events(client.upload("Runbooks", [path, ("sub/again.md", path)]).id))[-1]
-    assert job.progress.counts == {"added": 2}
+    run = list(client.run_events(client.upload("Runbooks", [path, ("sub/again.md", path)]).id))[-1]
+    assert run.progress.counts == {"added": 2}

@@ -30,7 +30,7 @@ from devops_chatbot.db.metadata import METADATA
 from devops_chatbot.errors import ConfigError
 from devops_chatbot.llm import RoleAssignments
 from devops_chatbot.runs.records import RunRecords, run_of
-from knowledge.catalog.catalog import Catalogue
+from knowledge.catalog.catalog import Catalog
 
 
 @pytest.fixture
@@ -48,11 +48,11 @@ def assert_nothing_is_lost(database: Path) -> None:
     engine = open_database(database)
     try:
         assert differences(engine) == []
-        catalogue = Catalogue(engine)
-        (base,) = catalogue.list()
-        documents = catalogue.documents(base.id).items
+        catalog = Catalog(engine)
+        (base,) = catalog.list()
+        documents = catalog.documents(base.id).items
         assert {each.source_uri: each.state for each in documents if each.state != "waiting"} == DOCUMENTS
-        assert "logrotate" in catalogue.document_text(next(d.id for d in documents if d.source_uri == "docs/disk.md"))
+        assert "logrotate" in catalog.document_text(next(d.id for d in documents if d.source_uri == "docs/disk.md"))
         messages = SqlThreads(engine).load(THREAD).messages
         assert [each.role for each in messages] == ["user", "assistant"] * 2
         assert messages[1].citations[0].source_uri == "docs/disk.md"
@@ -114,7 +114,7 @@ def test_the_whole_product_goes_on_with_an_older_data_directory(
         assert ended["j18ebeb0c61660aa1ade4f3"].progress.counts == {"added": 2}, "it had not begun"
         assert client.search("Who does the late shift hand over to?").hits[0].source_uri == "late.md"
         assert client.search("The disk is full").hits[0].source_uri == "docs/disk.md"
-        assert product.ingest.check(product.catalogue.list()[0].id) == []
+        assert product.ingest.check(product.catalog.list()[0].id) == []
         (attached,) = client.bench.attachments(THREAD)
         assert (attached.name, attached.state) == ("notes.md", "ready")
         assert client.bench.attachment(THREAD, attached.id).data.startswith(b"# Notes")

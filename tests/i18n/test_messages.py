@@ -1,4 +1,4 @@
-"""The catalogue of what people are told: both languages say everything, with the parameters that the source passes."""
+"""The catalog of what people are told: both languages say everything, with the parameters that the source passes."""
 
 import ast
 import pickle

@@ -15,7 +15,7 @@ def sync(data: Path, docs: Path, started: Event, *, runs_wanted: int, result: Pa
     library.embedder.pause_s = 0.01
     working = Working(library)
     runs, learning = working.runs, working.learning
-    (base,) = library.catalogue.list() or (library.catalogue.create("Runbooks", embedding="hashed"),)
+    (base,) = library.catalog.list() or (library.catalog.create("Runbooks", embedding="hashed"),)
     started.set()
     learning.resume()
     if len(runs.list()) < runs_wanted:
@@ -47,21 +47,21 @@ def step(data: Path, staged: Path, point: str, result: Path) -> None:
     """Take an upload in without a run around it, and die at `point` (`vectors.add before`, …) when there is one."""
     library = Library(data, real=True)
     library.ingest.repair()
-    base = library.catalogue.get("Runbooks").id
+    base = library.catalog.get("Runbooks").id
     if point:
         place, when = point.split()
         store, method = place.split(".")
         _die_at(getattr(library.stores, store), method, after=when == "after")
     else:
         assert library.ingest.check(base) == []
-    if library.ingest.progress("job").total == 0:
-        library.ingest.plan("job", base, kind="upload", argument=str(staged))
-    while library.ingest.step("job", base):
+    if library.ingest.progress("run").total == 0:
+        library.ingest.plan("run", base, kind="upload", argument=str(staged))
+    while library.ingest.step("run", base):
         pass
     result.write_text(
         json.dumps(
             [
-                library.outcomes("job"),
+                library.outcomes("run"),
                 library.ingest.check(base),
                 sorted(library.stores.contents(base).vectors),
                 library.texts(base),

@@ -1,4 +1,4 @@
-"""A whole knowledge layer in a folder, for tests: real catalogue and pipeline, on stores in memory or the real ones."""
+"""A whole knowledge layer in a folder, for tests: real catalog and pipeline, on stores in memory or the real ones."""
 
 import hashlib
 import math
@@ -21,7 +21,7 @@ from devops_chatbot.runs import Runs
 from devops_chatbot.work import Run
 from knowledge import loaders
 from knowledge.catalog.blobs import Originals
-from knowledge.catalog.catalog import Catalogue, Document
+from knowledge.catalog.catalog import Catalog, Document
 from knowledge.graph import DocumentGraph, Node, Subgraph
 from knowledge.ingest.ingest import Ingest, IngestOptions
 from knowledge.model import Chunk, Match, ParsedDocument, Scope, Version
@@ -186,20 +186,20 @@ def _key(version: Version) -> tuple[str, str, str]:
 
 
 class Library:
-    """Catalogue, ingest and stores below a folder, and the few calls that tests make again and again."""
+    """Catalog, ingest and stores below a folder, and the few calls that tests make again and again."""
 
     def __init__(self, folder: Path, *, real: bool = False, options: IngestOptions | None = None) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.engine = open_database(folder / "records.db")
-        self.catalogue = Catalogue(self.engine)
+        self.catalog = Catalog(self.engine)
         self.stores = (
             _real(folder) if real else Stores(vectors=MemoryVectors(), lexical=MemoryWords(), graph=MemoryGraph())
         )
         self.originals = Originals(FolderBlobs(folder / "files"))
         self.embedder = Hashed()
         self.ingest = Ingest(
-            catalogue=self.catalogue,
+            catalog=self.catalog,
             stores=self.stores,
             originals=self.originals,
             reader=InProcess(),
@@ -207,15 +207,15 @@ class Library:
             kinds=source_kinds(),
             options=options or IngestOptions(chunk_tokens=60, overlap_tokens=8),
         )
-        self._jobs = 0
+        self._runs = 0
 
     def new_base(self, name: str = "Runbooks") -> str:
-        return self.catalogue.create(name, embedding="hashed").id
+        return self.catalog.create(name, embedding="hashed").id
 
     def upload(self, base: str, files: dict[str, bytes | str]) -> str:
-        """Take files in, the whole way; gives the job's id, whose list is kept."""
-        self._jobs += 1
-        staged = self.folder / "staged" / str(self._jobs)
+        """Take files in, the whole way; gives the run's id, whose list is kept."""
+        self._runs += 1
+        staged = self.folder / "staged" / str(self._runs)
         write_files(staged, files)
         return self.run(base, "upload", str(staged))
 
@@ -223,23 +223,23 @@ class Library:
         return self.run(base, "folder", str(folder))
 
     def run(self, base: str, kind: str, argument: str) -> str:
-        self._jobs += 1
-        job = f"job{self._jobs}"
-        self.ingest.plan(job, base, kind=kind, argument=argument)
-        while self.ingest.step(job, base):
+        self._runs += 1
+        run = f"run{self._runs}"
+        self.ingest.plan(run, base, kind=kind, argument=argument)
+        while self.ingest.step(run, base):
             pass
-        self.ingest.finish(job, base, kind=kind, argument=argument)
-        return job
+        self.ingest.finish(run, base, kind=kind, argument=argument)
+        return run
 
-    def outcomes(self, job: str) -> dict[str, int]:
+    def outcomes(self, run: str) -> dict[str, int]:
         """What became of the files."""
-        return dict(self.ingest.progress(job).counts)
+        return dict(self.ingest.progress(run).counts)
 
     def documents(self, base: str) -> dict[str, Document]:
-        return {document.source_uri: document for document in self.catalogue.documents(base, limit=10_000).items}
+        return {document.source_uri: document for document in self.catalog.documents(base, limit=10_000).items}
 
     def texts(self, base: str) -> dict[str, str]:
-        return {uri: self.catalogue.document_text(document.id) for uri, document in self.documents(base).items()}
+        return {uri: self.catalog.document_text(document.id) for uri, document in self.documents(base).items()}
 
     def originals_kept(self) -> int:
         return sum(1 for path in (self.folder / "files").rglob("*") if path.is_file())
@@ -263,7 +263,7 @@ class Working:
             reserve=Reserve(library.folder / "reserve"),
             patience_s=patience_s,
         )
-        self.learning = Learning(self.runs, library.ingest, library.catalogue, uploads=self.uploads, incoming=incoming)
+        self.learning = Learning(self.runs, library.ingest, library.catalog, uploads=self.uploads, incoming=incoming)
 
     def upload(self, base: str, files: dict[str, bytes | str]) -> Run:
         folder = self.learning.new_upload()

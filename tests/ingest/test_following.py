@@ -85,11 +85,11 @@ def test_what_cannot_be_read_for_a_while_is_not_taken_for_deleted(library: Libra
     (folder / "team").chmod(0)
     try:
         with without_root_powers():
-            job = library.sync(base, folder)
+            run = library.sync(base, folder)
     finally:
         (folder / "team").chmod(0o755)
-    assert library.outcomes(job) == {"unchanged": 1, "removed": 1, "failed": 1}
-    (error,) = library.ingest.progress(job).errors
+    assert library.outcomes(run) == {"unchanged": 1, "removed": 1, "failed": 1}
+    (error,) = library.ingest.progress(run).errors
     assert (error.what, "Permission denied" in str(error.reason)) == ("docs/team/", True)
     assert set(library.documents(base)) - {"docs/team/"} == {"docs/team/b.md", "docs/team/deep/c.md", "docs/teams.md"}
     library.sync(base, folder)
@@ -108,9 +108,9 @@ def test_two_folders_of_one_name_do_not_mix(library: Library, tmp_path: Path) ->
 def test_a_file_deleted_between_listing_and_reading_fails_alone(library: Library, tmp_path: Path) -> None:
     base, folder = library.new_base(), tmp_path / "docs"
     write_files(folder, {"a.md": page("a"), "b.md": page("b")})
-    library.ingest.plan("job", base, kind="folder", argument=str(folder))
+    library.ingest.plan("run", base, kind="folder", argument=str(folder))
     (folder / "a.md").unlink()
-    assert not library.ingest.step("job", base)
-    assert library.outcomes("job") == {"added": 1, "failed": 1}
-    assert "deleted before" in str(library.ingest.progress("job").errors[0].reason)
+    assert not library.ingest.step("run", base)
+    assert library.outcomes("run") == {"added": 1, "failed": 1}
+    assert "deleted before" in str(library.ingest.progress("run").errors[0].reason)
     assert library.outcomes(library.sync(base, folder)) == {"unchanged": 1, "removed": 1}

@@ -20,8 +20,8 @@ from knowledge.model import Scope
 
 def test_a_document_is_in_every_store_and_in_the_catalogue(library: Library) -> None:
     base = library.new_base()
-    job = library.upload(base, {"etcd.md": page("etcd"), "runbooks/disk.md": page("disk")})
-    assert library.outcomes(job) == {"added": 2}
+    run = library.upload(base, {"etcd.md": page("etcd"), "runbooks/disk.md": page("disk")})
+    assert library.outcomes(run) == {"added": 2}
     documents = library.documents(base)
     assert set(documents) == {"etcd.md", "runbooks/disk.md"}
     etcd = documents["etcd.md"]
@@ -29,9 +29,9 @@ def test_a_document_is_in_every_store_and_in_the_catalogue(library: Library) -> 
     assert etcd.chunks > 1
     assert etcd.bytes == len(page("etcd"))
     assert library.ingest.check(base) == []
-    counted = library.catalogue.get(base)
+    counted = library.catalog.get(base)
     assert (counted.documents, counted.chunks) == (2, sum(each.chunks for each in documents.values()))
-    assert library.catalogue.document_text(etcd.id) == page("etcd")
+    assert library.catalog.document_text(etcd.id) == page("etcd")
     assert library.ingest.original(base, etcd.id).read_text() == page("etcd")
 
 
@@ -39,10 +39,10 @@ def test_passages_carry_their_text_and_section(library: Library) -> None:
     base = library.new_base()
     library.upload(base, {"etcd.md": page("etcd", paragraphs=300)})
     document = library.documents(base)["etcd.md"]
-    chunks = library.catalogue.chunks(document.id)
-    text = library.catalogue.document_text(document.id)
+    chunks = library.catalog.chunks(document.id)
+    text = library.catalog.document_text(document.id)
     assert len(text) > 3 * tables.BLOCK  # passages of many blocks, and across their borders
-    by_ref = library.catalogue.chunks_by_ref([chunk.ref for chunk in chunks] + ["d0#0-0"])
+    by_ref = library.catalog.chunks_by_ref([chunk.ref for chunk in chunks] + ["d0#0-0"])
     assert list(by_ref.values()) == chunks or set(by_ref) == {chunk.ref for chunk in chunks}
     for chunk in chunks:
         assert by_ref[chunk.ref] == chunk
@@ -88,8 +88,8 @@ def test_a_changed_document_that_repeats_itself_takes_its_vectors_over(tmp_path:
     repeated = "\n\n".join("The same boilerplate of many words again. " * 8 for _ in range(6))
     library.upload(base, {"a.md": f"# A\n\n{repeated}\n"})
     before = library.embedder.texts
-    job = library.upload(base, {"a.md": f"# A\n\n{repeated}\n\nOne more line.\n"})
-    assert library.outcomes(job) == {"changed": 1}
+    run = library.upload(base, {"a.md": f"# A\n\n{repeated}\n\nOne more line.\n"})
+    assert library.outcomes(run) == {"changed": 1}
     assert library.embedder.texts - before <= 2
     assert library.ingest.check(base) == []
     library.close()
@@ -105,13 +105,13 @@ def test_a_reader_never_sees_a_gap(library: Library) -> None:
             matches = library.stores.lexical.search(
                 "needle", scope=Scope(principal="test", collections=(base,)), limit=100
             )
-            found = library.catalogue.chunks_by_ref([match.chunk_id for match in matches])
+            found = library.catalog.chunks_by_ref([match.chunk_id for match in matches])
             if not found:
                 # Between the two calls a version may have gone; the next search must find the other one.
                 again = library.stores.lexical.search(
                     "needle", scope=Scope(principal="test", collections=(base,)), limit=100
                 )
-                if not library.catalogue.chunks_by_ref([match.chunk_id for match in again]):
+                if not library.catalog.chunks_by_ref([match.chunk_id for match in again]):
                     empty.append(len(again))
             texts = {passage.text for passage in found.values()}
             for marker in ("first", "second", "third"):
@@ -134,24 +134,24 @@ def test_a_removed_document_leaves_nothing(library: Library) -> None:
     base = library.new_base()
     library.upload(base, {"a.md": page("a"), "b.md": page("b")})
     document = library.documents(base)["a.md"]
-    refs = [chunk.ref for chunk in library.catalogue.chunks(document.id)]
+    refs = [chunk.ref for chunk in library.catalog.chunks(document.id)]
     library.ingest.remove_document(base, document.id)
     assert set(library.documents(base)) == {"b.md"}
-    assert library.catalogue.chunks_by_ref(refs) == {}
-    assert library.catalogue.document_text(document.id) == ""
+    assert library.catalog.chunks_by_ref(refs) == {}
+    assert library.catalog.document_text(document.id) == ""
     assert library.originals_kept() == 1
     assert library.ingest.check(base) == []
     with pytest.raises(NotFound, match="deleted"):
-        library.catalogue.open_chunk(refs[0])
+        library.catalog.open_chunk(refs[0])
     with pytest.raises(NotFound):
         library.ingest.remove_document(base, document.id)
 
 
 def test_a_bad_file_is_one_failed_row(library: Library) -> None:
     base = library.new_base()
-    job = library.upload(base, {"a.md": page("a"), "empty.md": b"", "noise.bin": bytes(range(256)) * 50})
-    assert library.outcomes(job) == {"added": 1, "failed": 2}
-    assert {error.what for error in library.ingest.progress(job).errors} == {"empty.md", "noise.bin"}
+    run = library.upload(base, {"a.md": page("a"), "empty.md": b"", "noise.bin": bytes(range(256)) * 50})
+    assert library.outcomes(run) == {"added": 1, "failed": 2}
+    assert {error.what for error in library.ingest.progress(run).errors} == {"empty.md", "noise.bin"}
     documents = library.documents(base)
     assert {uri: document.state for uri, document in documents.items()} == {
         "a.md": "ready",
@@ -170,7 +170,7 @@ def test_a_new_version_that_fails_leaves_the_old_one_searchable(library: Library
     assert document.state == "failed"
     assert document.error
     assert library.texts(base)["a.md"] == page("a")
-    assert len(library.catalogue.chunks(document.id)) == document.chunks > 0
+    assert len(library.catalog.chunks(document.id)) == document.chunks > 0
     assert library.outcomes(library.upload(base, {"a.md": page("a")})) == {"unchanged": 1}
     assert library.documents(base)["a.md"].state == "ready"
     assert library.documents(base)["a.md"].error is None
@@ -179,9 +179,9 @@ def test_a_new_version_that_fails_leaves_the_old_one_searchable(library: Library
 def test_a_file_over_the_limit_names_the_setting(tmp_path: Path) -> None:
     library = Library(tmp_path / "small", options=IngestOptions(max_file_mb=1))
     base = library.new_base()
-    job = library.upload(base, {"large.txt": "word " * 300_000})
-    assert library.outcomes(job) == {"failed": 1}
-    assert "knowledge.max_file_mb" in str(library.ingest.progress(job).errors[0].reason)
+    run = library.upload(base, {"large.txt": "word " * 300_000})
+    assert library.outcomes(run) == {"failed": 1}
+    assert "knowledge.max_file_mb" in str(library.ingest.progress(run).errors[0].reason)
     library.close()
 
 
@@ -232,9 +232,9 @@ def test_reading_anew_gives_a_new_version_and_keeps_the_text(library: Library) -
     base = library.new_base()
     library.upload(base, {"a.md": page("a")})
     before = library.documents(base)["a.md"]
-    job = library.run(base, "reindex", f'["{before.id}"]')
+    run = library.run(base, "reindex", f'["{before.id}"]')
     after = library.documents(base)["a.md"]
-    assert library.outcomes(job) == {"changed": 1}
+    assert library.outcomes(run) == {"changed": 1}
     assert after.version != before.version
     assert library.texts(base)["a.md"] == page("a")
     assert library.ingest.check(base) == []
@@ -252,8 +252,8 @@ def test_an_upload_knows_archives(library: Library) -> None:
         archive.writestr("../outside.md", page("outside"))
         archive.writestr("more.zip", b"PK\5\6" + bytes(18))
     base = library.new_base()
-    job = library.upload(base, {"runbooks.zip": buffer.getvalue(), "broken.zip": b"PK\3\4nothing", "x.md": page("x")})
-    assert library.outcomes(job) == {"added": 2, "failed": 3}
+    run = library.upload(base, {"runbooks.zip": buffer.getvalue(), "broken.zip": b"PK\3\4nothing", "x.md": page("x")})
+    assert library.outcomes(run) == {"added": 2, "failed": 3}
     documents = library.documents(base)
     assert {uri for uri, document in documents.items() if document.state == "ready"} == {
         "runbooks/etcd/slow.md",
@@ -266,8 +266,8 @@ def test_an_upload_knows_archives(library: Library) -> None:
 
 def test_a_hidden_file_that_somebody_uploads_is_a_row_that_says_so(library: Library) -> None:
     base = library.new_base()
-    job = library.upload(base, {"ci/.gitlab-ci.yml": "stages: [build]\n", "a.md": page("a"), ".git/config": "x"})
-    assert library.outcomes(job) == {"added": 1, "failed": 1}
+    run = library.upload(base, {"ci/.gitlab-ci.yml": "stages: [build]\n", "a.md": page("a"), ".git/config": "x"})
+    assert library.outcomes(run) == {"added": 1, "failed": 1}
     assert "begins with a dot" in str(library.documents(base)["ci/.gitlab-ci.yml"].error)
 
 

@@ -15,12 +15,12 @@ from devops_chatbot.i18n import Reason
 from knowledge.stores.graph.ladybug import FILE
 
 
-def test_a_job_that_is_abandoned_leaves_what_another_is_writing_alone(library: Library) -> None:
-    """As when the end of a job could not be written down on a full disk, and is while the next one runs already."""
+def test_a_run_that_is_abandoned_leaves_what_another_is_writing_alone(library: Library) -> None:
+    """As when the end of a run could not be written down on a full disk, and is while the next one runs already."""
     base = library.new_base()
     embedded = 0
     abandoning = threading.Thread(
-        target=library.ingest.abandon, args=("another", base), kwargs={"reason": Reason("job.broke_off")}
+        target=library.ingest.abandon, args=("another", base), kwargs={"reason": Reason("work.broke_off")}
     )
 
     def in_the_middle() -> None:
@@ -32,11 +32,11 @@ def test_a_job_that_is_abandoned_leaves_what_another_is_writing_alone(library: L
             abandoning.join(timeout=1)
 
     library.embedder.before = in_the_middle
-    job = library.upload(base, {"huge.md": page("huge", paragraphs=4000)})
+    run = library.upload(base, {"huge.md": page("huge", paragraphs=4000)})
     abandoning.join(PATIENCE_S)
     assert not abandoning.is_alive()
     assert embedded > 6
-    assert library.outcomes(job) == {"added": 1}
+    assert library.outcomes(run) == {"added": 1}
     assert library.ingest.check(base) == []
 
 
@@ -56,11 +56,11 @@ def test_stopping_keeps_what_is_complete_and_leaves_the_rest(library: Library) -
     base = library.new_base()
     staged = library.folder / "staged" / "many"
     write_files(staged, {f"{number:03}.md": page(f"topic{number}", paragraphs=40) for number in range(60)})
-    library.ingest.plan("job", base, kind="upload", argument=str(staged))
+    library.ingest.plan("run", base, kind="upload", argument=str(staged))
     stop = threading.Event()
     library.embedder.before = lambda: stop.set() if library.embedder.texts > 500 else None
-    library.ingest.step("job", base, stop=stop.is_set)
-    library.ingest.abandon("job", base, reason=None)
+    library.ingest.step("run", base, stop=stop.is_set)
+    library.ingest.abandon("run", base, reason=None)
     states = [document.state for document in library.documents(base).values()]
     assert 0 < len(states) < 60
     assert set(states) == {"ready"}
@@ -72,7 +72,7 @@ def test_stopping_does_not_wait_for_a_huge_document(library: Library) -> None:
     base = library.new_base()
     staged = library.folder / "staged" / "huge"
     write_files(staged, {"huge.log": "a line of a log that goes on and on\n" * 40_000})
-    library.ingest.plan("job", base, kind="upload", argument=str(staged))
+    library.ingest.plan("run", base, kind="upload", argument=str(staged))
     stop, counted = threading.Event(), [0]
     count = library.embedder.count
 
@@ -82,10 +82,10 @@ def test_stopping_does_not_wait_for_a_huge_document(library: Library) -> None:
         return count(texts)
 
     library.embedder.count = counting  # type: ignore[method-assign]
-    library.ingest.step("job", base, stop=stop.is_set)
+    library.ingest.step("run", base, stop=stop.is_set)
     assert counted[0] < 400_000, "of 1,440,000 characters"
     assert library.embedder.texts == 0
-    library.ingest.abandon("job", base, reason=None)
+    library.ingest.abandon("run", base, reason=None)
     assert library.documents(base) == {}
     assert library.ingest.check(base) == []
 
@@ -94,10 +94,10 @@ def test_small_files_do_not_wait_for_a_huge_one(library: Library) -> None:
     base = library.new_base()
     staged = library.folder / "staged" / "mixed"
     write_files(staged, {"a.log": "a line of a log\n" * 20_000, "b.md": page("b"), "c.md": page("c")})
-    library.ingest.plan("job", base, kind="upload", argument=str(staged))
+    library.ingest.plan("run", base, kind="upload", argument=str(staged))
     stop = threading.Event()
     library.embedder.before = lambda: stop.set() if library.embedder.texts else None
-    library.ingest.step("job", base, stop=stop.is_set)
+    library.ingest.step("run", base, stop=stop.is_set)
     ready = [uri for uri, document in library.documents(base).items() if document.state == "ready"]
     assert ready == ["b.md", "c.md"]
 
@@ -113,10 +113,10 @@ def test_a_store_that_fails_loses_nothing_and_is_repaired(library: Library, stor
     changed = {"a.md": page("a") + "more", "b.md": page("b"), "c.md": page("c")}
     try:
         library.upload(base, changed)
-        job_failed = False
+        run_failed = False
     except StoreUnavailable:
-        job_failed = True
-    assert job_failed == (writes < 2)
+        run_failed = True
+    assert run_failed == (writes < 2)
     assert library.texts(base)["a.md"] in (page("a"), page("a") + "more")
     broken.writes_left = None
     library.ingest.repair()
@@ -127,15 +127,13 @@ def test_a_store_that_fails_loses_nothing_and_is_repaired(library: Library, stor
     assert not list(threads_alive())
 
 
-def test_a_knowledge_base_deleted_while_a_job_runs_ends_the_job(library: Library) -> None:
+def test_a_knowledge_base_deleted_while_a_run_runs_ends_the_runb(library: Library) -> None:
     base, other = library.new_base(), library.new_base("Other")
     library.upload(other, {"a.md": page("a")})
-    library.embedder.before = lambda: (
-        library.ingest.drop_knowledge_base(base) if library.catalogue.exists(base) else None
-    )
+    library.embedder.before = lambda: library.ingest.drop_knowledge_base(base) if library.catalog.exists(base) else None
     with pytest.raises(NotFound, match="deleted"):
         library.upload(base, {f"{number}.md": page(f"topic{number}") for number in range(5)})
-    assert [each.id for each in library.catalogue.list()] == [other]
+    assert [each.id for each in library.catalog.list()] == [other]
     assert library.stores.contents(base).vectors == frozenset()
     assert library.stores.contents(base).graph == frozenset()
     assert library.originals_kept() == 1
@@ -147,8 +145,8 @@ def test_a_document_deleted_while_it_is_taken_in_stays_deleted(library: Library)
     library.upload(base, {"a.md": page("a")})
     document = library.documents(base)["a.md"].id
     library.embedder.before = lambda: library.ingest.remove_documents(base, [document]) and None
-    job = library.upload(base, {"a.md": page("a") + "more", "b.md": page("b")})
-    assert library.outcomes(job) == {"added": 1, "failed": 1}
+    run = library.upload(base, {"a.md": page("a") + "more", "b.md": page("b")})
+    assert library.outcomes(run) == {"added": 1, "failed": 1}
     assert set(library.documents(base)) == {"b.md"}
     assert library.ingest.check(base) == []
 

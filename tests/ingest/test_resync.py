@@ -29,7 +29,7 @@ def followed(library: Library, working: Working, tmp_path: Path) -> tuple[str, P
 
 
 def uris(library: Library, base: str) -> list[str]:
-    return sorted(each.source_uri for each in library.catalogue.documents(base).items)
+    return sorted(each.source_uri for each in library.catalog.documents(base).items)
 
 
 def test_a_new_page_comes_in_and_a_deleted_one_goes(
@@ -38,7 +38,7 @@ def test_a_new_page_comes_in_and_a_deleted_one_goes(
     base, folder = followed
     write_files(folder, {"b.md": page("b")})
     (folder / "a.md").unlink()
-    resync = Resync(library.catalogue, working.runs, working.learning, allowed=[folder.parent], every_s=0.1)
+    resync = Resync(library.catalog, working.runs, working.learning, allowed=[folder.parent], every_s=0.1)
     resync.start()
     try:
         wait_until(lambda: uris(library, base) == ["docs/b.md"])
@@ -50,13 +50,13 @@ def test_a_folder_that_is_no_longer_allowed_or_gone_keeps_its_documents(
     library: Library, working: Working, followed: tuple[str, Path]
 ) -> None:
     base, folder = followed
-    assert Resync(library.catalogue, working.runs, working.learning, allowed=[], every_s=0).sync_all() == 0
+    assert Resync(library.catalog, working.runs, working.learning, allowed=[], every_s=0).sync_all() == 0
     folder.rename(folder.with_name("moved"))
-    assert Resync(library.catalogue, working.runs, working.learning, allowed=[folder.parent], every_s=0).sync_all() == 0
+    assert Resync(library.catalog, working.runs, working.learning, allowed=[folder.parent], every_s=0).sync_all() == 0
     assert uris(library, base) == ["docs/a.md"]
 
 
 def test_zero_means_never(library: Library, working: Working) -> None:
-    resync = Resync(library.catalogue, working.runs, working.learning, allowed=[], every_s=0)
+    resync = Resync(library.catalog, working.runs, working.learning, allowed=[], every_s=0)
     resync.start()
     resync.close()

@@ -47,7 +47,7 @@ def test_a_folder_is_followed(library: Library, working: Working, tmp_path: Path
     run = working.ended(working.learning.follow(base, folder))
     assert counts(run) == {"changed": 1, "removed": 1}
     assert (run.progress.done, run.progress.total) == (1, 1)
-    assert [source.location for source in library.catalogue.sources(base)] == [str(folder)]
+    assert [source.location for source in library.catalog.sources(base)] == [str(folder)]
     again = working.ended(working.learning.reindex(base, [library.documents(base)["docs/b.md"].id]))
     assert counts(again) == {"changed": 1}
 
@@ -74,7 +74,7 @@ def test_cancelling_a_run_keeps_what_it_has(library: Library, working: Working) 
     ended = working.ended(run)
     assert (ended.state, ended.error) == ("cancelled", None)
     assert 0 < ended.progress.done < 200
-    assert library.catalogue.documents(base).total == ended.progress.counts["added"]
+    assert library.catalog.documents(base).total == ended.progress.counts["added"]
     assert library.ingest.check(base) == []
     assert working.staged() == []
     assert working.runs.cancel(run.id) == ended
@@ -121,7 +121,7 @@ def test_a_deleted_knowledge_base_cancels_its_runs(library: Library, working: Wo
 
 
 def _drop_once(library: Library, base: str) -> None:
-    if library.catalogue.exists(base):
+    if library.catalog.exists(base):
         library.ingest.drop_knowledge_base(base)
 
 

@@ -91,15 +91,15 @@ def test_what_a_foreign_source_kind_gives_is_found_by_all_three_indexes(tmp_path
     table.write_text("host,cores,services\ndb-1,64,postgres backup\nweb-1,8,nginx\nweb-2,8,nginx\n")
     library = Library(tmp_path / "library", real=True)
     base = library.new_base()
-    library.catalogue.follow(base, str(table), name="inventory", kind="inventory")
-    job = library.run(base, "folder", str(table))
-    assert library.outcomes(job) == {"added": 3}
+    library.catalog.follow(base, str(table), name="inventory", kind="inventory")
+    run = library.run(base, "folder", str(table))
+    assert library.outcomes(run) == {"added": 3}
     assert set(library.documents(base)) == {"inventory/db-1.md", "inventory/web-1.md", "inventory/web-2.md"}
     assert library.ingest.check(base) == []
 
     scope = Scope(principal="test", collections=(base,))
     retriever = HybridRetriever(
-        catalogue=library.catalogue,
+        catalog=library.catalog,
         vectors=library.stores.vectors,
         lexical=library.stores.lexical,
         graph=library.stores.graph,
@@ -128,16 +128,16 @@ def test_what_a_foreign_source_kind_gives_is_found_by_all_three_indexes(tmp_path
     library.close()
 
 
-def test_nodes_that_are_not_registered_fail_the_document_and_not_the_job(tmp_path: Path, packages: Path) -> None:
+def test_nodes_that_are_not_registered_fail_the_document_and_not_the_runb(tmp_path: Path, packages: Path) -> None:
     install(packages, "inventory", INVENTORY.replace('"cores": int(row["cores"])', '"cores": row["cores"]'))
     table = tmp_path / "hosts.csv"
     table.write_text("host,cores,services\ndb-1,64,postgres\n")
     library = Library(tmp_path / "library")
     base = library.new_base()
-    library.catalogue.follow(base, str(table), name="inventory", kind="inventory")
-    job = library.run(base, "folder", str(table))
-    assert library.outcomes(job) == {"failed": 1}
-    assert "cores (int)" in str(library.ingest.progress(job).errors[0].reason)
+    library.catalog.follow(base, str(table), name="inventory", kind="inventory")
+    run = library.run(base, "folder", str(table))
+    assert library.outcomes(run) == {"failed": 1}
+    assert "cores (int)" in str(library.ingest.progress(run).errors[0].reason)
     library.close()
 
 

@@ -11,7 +11,7 @@ from devops_chatbot.db.engine import open_database
 from devops_chatbot.errors import BadQuestion
 from knowledge import loaders
 from knowledge.catalog.blobs import Originals
-from knowledge.catalog.catalog import Catalogue
+from knowledge.catalog.catalog import Catalog
 from knowledge.embed import Embedder, open_bundled
 from knowledge.graph import DOCUMENTS
 from knowledge.ingest.ingest import Ingest
@@ -105,14 +105,14 @@ class Shelf:
         bundled = open_bundled(folder / "model")
         models: dict[str, Embedder | Crowded] = {"bundled": bundled, "crowded": Crowded(bundled)}
         self._engine = open_database(folder / "records.db")
-        self._catalogue = Catalogue(self._engine)
+        self._catalogue = Catalog(self._engine)
         self._stores = Stores(
             vectors=ChromaVectors(folder / "vectors"),
             lexical=TantivyWords(folder / "words"),
             graph=LadybugGraph(folder / "graph", schema=DOCUMENTS),
         )
         self._ingest = Ingest(
-            catalogue=self._catalogue,
+            catalog=self._catalogue,
             stores=self._stores,
             originals=Originals(FolderBlobs(folder / "files")),
             reader=InProcess(),
@@ -124,7 +124,7 @@ class Shelf:
         self.chinese = self._filled("手册", "bundled", CHINESE)
         self.recipes = self._filled("Recipes", "crowded", RECIPES)
         self.retriever = HybridRetriever(
-            catalogue=self._catalogue,
+            catalog=self._catalogue,
             vectors=self._stores.vectors,
             lexical=self._stores.lexical,
             graph=self._stores.graph,
@@ -149,11 +149,11 @@ class Shelf:
         return base
 
     def _sync(self, base: str) -> None:
-        job = f"{base}-{len(list(self._folder.rglob('*.md')))}"
-        self._ingest.plan(job, base, kind="folder", argument=str(self._folder / base))
-        while self._ingest.step(job, base):
+        run = f"{base}-{len(list(self._folder.rglob('*.md')))}"
+        self._ingest.plan(run, base, kind="folder", argument=str(self._folder / base))
+        while self._ingest.step(run, base):
             pass
-        self._ingest.finish(job, base, kind="folder", argument=str(self._folder / base))
+        self._ingest.finish(run, base, kind="folder", argument=str(self._folder / base))
 
 
 @pytest.fixture(scope="module")

@@ -132,8 +132,8 @@ def main(folder: Path, parts: set[str]) -> None:
             tempfile.TemporaryDirectory() as home,
             product(Path(home), cache, model=model) as running,
         ):
-            job = running.client.build_samples()
-            list(running.client.run_events(job.id))
+            run = running.client.build_samples()
+            list(running.client.run_events(run.id))
             base = running.client.create_knowledge_base("支付团队 runbooks", description="Alerts of the payment team")
             files = [(f"runbooks/{name}.md", RUNBOOK.encode()) for name in ("EtcdSlowDisk", "PaymentQueueFull")]
             list(running.client.run_events(running.client.upload(base.id, [*files, ("scan.pdf", b"%PDF-1.4")]).id))

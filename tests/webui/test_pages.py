@@ -144,15 +144,15 @@ def test_a_conversation_that_is_gone_leads_to_a_new_one(client: Client) -> None:
 
 
 def test_the_knowledge_page_shows_files_with_state_and_reason(client: Client, base: KnowledgeBase) -> None:
-    job = client.upload(base.id, [("empty.md", b""), ("<b>odd</b>.md", RUNBOOK.encode())])
-    while not client.run(job.id).ended:
+    run = client.upload(base.id, [("empty.md", b""), ("<b>odd</b>.md", RUNBOOK.encode())])
+    while not client.run(run.id).ended:
         time.sleep(0.05)
     test = page("knowledge", kb=base.id)
     assert not test.exception
     shown = html(test)
     assert "EtcdSlowDisk.md" in shown
     test = page("knowledge", kb=base.id)
-    test.session_state["jobs"] = {base.id: job.id}
+    test.session_state["runs"] = {base.id: run.id}
     test.run()
     assert "1 not readable" in test.warning[0].value
     assert "The file is empty." in shown
@@ -163,8 +163,8 @@ def test_the_knowledge_page_shows_files_with_state_and_reason(client: Client, ba
 
 
 def test_several_documents_are_downloaded_as_one_zip(client: Client, base: KnowledgeBase) -> None:
-    job = client.upload(base.id, [("more/other.md", RUNBOOK.encode())])
-    while not client.run(job.id).ended:
+    run = client.upload(base.id, [("more/other.md", RUNBOOK.encode())])
+    while not client.run(run.id).ended:
         time.sleep(0.05)
     test = page("knowledge", kb=base.id)
     for document in client.documents(base.id).items:
@@ -177,8 +177,8 @@ def test_several_documents_are_downloaded_as_one_zip(client: Client, base: Knowl
 
 def test_a_followed_folder_can_be_let_go(client: Client, folder: Path) -> None:
     base = client.create_knowledge_base("Followed")
-    job = client.add_folder(base.id, str(folder))
-    while not client.run(job.id).ended:
+    run = client.add_folder(base.id, str(folder))
+    while not client.run(run.id).ended:
         time.sleep(0.05)
     test = page("knowledge", kb=base.id)
     test.session_state[f"tab_{base.id}"] = "add"
@@ -217,7 +217,7 @@ def test_a_search_says_which_index_found_what(client: Client, base: KnowledgeBas
 
 def test_the_status_page_has_something_to_say_in_each_section(client: Client, base: KnowledgeBase) -> None:
     test = page("status")
-    said = {"health": "Vector index", "models": "extractive", "jobs": base.name, "settings": "environment"}
+    said = {"health": "Vector index", "models": "extractive", "runs": base.name, "settings": "environment"}
     for section, words in said.items():
         test.session_state["status_section"] = section
         test.run()

@@ -1,4 +1,4 @@
-"""The catalogue: both languages say everything, and everything is said somewhere."""
+"""The catalog: both languages say everything, and everything is said somewhere."""
 
 import re
 import string
@@ -32,7 +32,7 @@ def test_both_languages_have_the_same_texts_with_the_same_placeholders() -> None
 
 def test_chinese_texts_are_chinese() -> None:
     same = {key for key, text in TEXTS.texts["zh"].items() if not re.search(r"[\u4e00-\u9fff]", text)}
-    assert same == {"app.name", "add.folder_placeholder", "job.running"}
+    assert same == {"app.name", "add.folder_placeholder", "run.running"}
 
 
 def test_every_text_that_the_pages_name_exists_and_every_text_is_used() -> None:

@@ -8,8 +8,8 @@ from devops_chatbot.errors import ChatbotError
 from knowledge.model import KnowledgeBase
 from webui.components import passage
 from webui.components.blocks import card, sure
-from webui.components.jobs import follow_job, show_result
 from webui.components.places import place
+from webui.components.runs import follow_run, show_result
 from webui.components.session import client, plain, show_error, shown_errors, t
 from webui.components.words import size
 from webui.documents import adding, files, trysearch
@@ -99,19 +99,19 @@ def _show_head(base: KnowledgeBase) -> None:
 
 def _show_running(base: KnowledgeBase) -> None:
     """Work on this knowledge base: followed to its end, which then stays until the page is left."""
-    jobs: dict[str, str] = st.session_state.setdefault("jobs", {})
-    if base.id not in jobs:
-        running = [job for job in client().runs(knowledge_base=base.id) if not job.ended]
+    runs: dict[str, str] = st.session_state.setdefault("runs", {})
+    if base.id not in runs:
+        running = [run for run in client().runs(knowledge_base=base.id) if not run.ended]
         if not running:
             return
-        jobs[base.id] = running[0].id
-    job = client().run(jobs[base.id])
-    if job.ended:
-        show_result(job)
+        runs[base.id] = running[0].id
+    run = client().run(runs[base.id])
+    if run.ended:
+        show_result(run)
         return
-    with st.container(key="job", border=True):
-        card(t("job.title_ingest"))
-        follow_job(job.id, key="ingest")
+    with st.container(key="run", border=True):
+        card(t("run.title_ingest"))
+        follow_run(run.id, key="ingest")
     st.rerun()
 
 
@@ -158,7 +158,7 @@ def _delete(base: KnowledgeBase) -> None:
     if sure(t("knowledge.delete"), "delete_base", disabled=typed.strip() != base.name.strip()):
         with shown_errors():
             client().delete_knowledge_base(base.id)
-            st.session_state.get("jobs", {}).pop(base.id, None)
+            st.session_state.get("runs", {}).pop(base.id, None)
             st.query_params.clear()
             passage.close()
             st.rerun()

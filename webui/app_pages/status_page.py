@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from webui.components.jobs import show_jobs
+from webui.components.runs import show_runs
 from webui.components.session import client, shown_errors, t
 from webui.status import health, models, sandbox, settings
 
@@ -10,7 +10,7 @@ SECTIONS = {
     "health": health.show,
     "models": models.show,
     "sandbox": sandbox.show,
-    "jobs": lambda: show_jobs(client().runs()[:50], {base.id: base.name for base in client().knowledge_bases()}),
+    "runs": lambda: show_runs(client().runs()[:50], {base.id: base.name for base in client().knowledge_bases()}),
     "settings": settings.show,
 }
 

@@ -6,8 +6,8 @@ import streamlit as st
 
 from devops_chatbot.errors import ChatbotError, NotFound
 from webui.components.blocks import card
-from webui.components.jobs import follow_job
 from webui.components.places import place
+from webui.components.runs import follow_run
 from webui.components.session import client, language, plain, show_error, shown_errors, t, told
 
 
@@ -18,16 +18,16 @@ def show() -> str | None:
     except ChatbotError as error:
         show_error(error)
         return None
-    job_id = st.session_state.get("sample_job")
+    run_id = st.session_state.get("sample_run")
     documents = sum(base.documents for base in bases)
     with st.container(key="welcome"):
-        if job_id or not documents:
+        if run_id or not documents:
             title, text = t("welcome.first_title"), t("welcome.first_text")
         else:
             title, text = t("welcome.title"), t("welcome.ready", count=documents)
         st.html(f'<div class="cb-hero"><h1>{title}</h1><p>{text}</p></div>')
-        if job_id:
-            _show_building(str(job_id))
+        if run_id:
+            _show_building(str(run_id))
         elif not documents:
             _show_start()
         elif samples.knowledge_base:
@@ -41,7 +41,7 @@ def _show_start() -> None:
             card(t("welcome.sample_title"), t("welcome.sample_text"))
             if st.button(t("welcome.sample_button"), type="primary", icon=":material/bolt:", key="build_samples"):
                 with shown_errors():
-                    st.session_state["sample_job"] = client().build_samples(language()).id
+                    st.session_state["sample_run"] = client().build_samples(language()).id
                     st.rerun()
         with st.container(key="start_own", border=True, width="stretch"):
             card(t("welcome.own_title"), t("welcome.own_text"))
@@ -49,17 +49,17 @@ def _show_start() -> None:
                 st.switch_page(place("knowledge"))
 
 
-def _show_building(job_id: str) -> None:
+def _show_building(run_id: str) -> None:
     with st.container(key="building", border=True):
         card(t("welcome.building"))
         try:
-            job = follow_job(job_id, key="sample")
+            run = follow_run(run_id, key="sample")
         except NotFound:
-            job = None
-    if job is None or job.ended:
-        st.session_state.pop("sample_job", None)
-        if job is not None and job.state == "failed":
-            st.error(t("welcome.failed", error=plain(told(job.error))), icon=":material/error:")
+            run = None
+    if run is None or run.ended:
+        st.session_state.pop("sample_run", None)
+        if run is not None and run.state == "failed":
+            st.error(t("welcome.failed", error=plain(told(run.error))), icon=":material/error:")
         else:
             st.rerun()
 

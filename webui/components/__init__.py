@@ -1,1 +1,1 @@
-"""What every page is made of: the session, words, links, style, the bridge to the browser, sources and jobs."""
+"""What every page is made of: the session, words, links, style, the bridge to the browser, sources and runs."""

@@ -66,8 +66,8 @@ def _show_folders(base: KnowledgeBase) -> None:
             _started(base, client().add_folder(base.id, location.strip()))
 
 
-def _started(base: KnowledgeBase, job: Run) -> None:
-    st.session_state.setdefault("jobs", {})[base.id] = job.id
+def _started(base: KnowledgeBase, run: Run) -> None:
+    st.session_state.setdefault("runs", {})[base.id] = run.id
     st.session_state["upload_round"] = int(st.session_state.get("upload_round", 0)) + 1
     st.session_state["go_to_files"] = base.id
     st.rerun()

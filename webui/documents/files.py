@@ -122,8 +122,8 @@ def _cells(document: Document) -> str:
 
 def _reindex(base: KnowledgeBase, ids: Sequence[str]) -> None:
     with shown_errors():
-        job = client().reindex(base.id, ids)
-        st.session_state.setdefault("jobs", {})[base.id] = job.id
+        run = client().reindex(base.id, ids)
+        st.session_state.setdefault("runs", {})[base.id] = run.id
         st.rerun()
 
 

@@ -1,10 +1,10 @@
-"""Every word of the pages, in English and Chinese, from one catalogue: `en.json` and `zh.json` beside this file."""
+"""Every word of the pages, in English and Chinese, from one catalog: `en.json` and `zh.json` beside this file."""
 
 from pathlib import Path
 
-from devops_chatbot.i18n import LANGUAGES, Catalogue, Language
+from devops_chatbot.i18n import LANGUAGES, Catalog, Language
 
-TEXTS = Catalogue(Path(__file__).parent)
+TEXTS = Catalog(Path(__file__).parent)
 
 
 def known(language: object) -> Language | None:

@@ -53,7 +53,7 @@ async def upload_documents(kb: Named, request: Request, context: ContextDep) -> 
     earlier one; an unchanged one costs nothing.
     """
     product = context.product
-    found = await run_in_threadpool(product.catalogue.get, kb)
+    found = await run_in_threadpool(product.catalog.get, kb)
     staged = await run_in_threadpool(_staged, product, int(request.headers.get("content-length") or 0))
     try:
         await receive_files(
@@ -78,26 +78,26 @@ def list_documents(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[Document]:
     """The file table; `text` is looked for in addresses and titles."""
-    return product.catalogue.documents(product.catalogue.get(kb).id, state=state, text=text, offset=offset, limit=limit)
+    return product.catalog.documents(product.catalog.get(kb).id, state=state, text=text, offset=offset, limit=limit)
 
 
 @router.post("/delete", status_code=204)
 def delete_documents(kb: Named, body: Selection, product: ProductDep) -> None:
     """Remove many documents from every index."""
-    product.ingest.remove_documents(product.catalogue.get(kb).id, body.ids)
+    product.ingest.remove_documents(product.catalog.get(kb).id, body.ids)
 
 
 @router.post("/reindex", status_code=202)
 def reindex_documents(kb: Named, body: Selection, product: ProductDep) -> StartedRun:
     """Read documents anew from the originals that the server keeps."""
-    return started(product.learning.reindex(product.catalogue.get(kb).id, body.ids))
+    return started(product.learning.reindex(product.catalog.get(kb).id, body.ids))
 
 
 @router.post("/download", response_class=FileResponse, responses=_ZIP)
 def download_documents(kb: Named, body: Selection, product: ProductDep) -> FileResponse:
     """The originals of many documents in one zip, each below the folders of its address."""
-    base = product.catalogue.get(kb)
-    documents = [product.catalogue.document(base.id, each) for each in dict.fromkeys(body.ids)]
+    base = product.catalog.get(kb)
+    documents = [product.catalog.document(base.id, each) for each in dict.fromkeys(body.ids)]
     handle, name = tempfile.mkstemp(suffix=".zip", dir=product.data.folder(TRANSFERS))
     path = Path(name)
     try:
@@ -118,26 +118,26 @@ def download_documents(kb: Named, body: Selection, product: ProductDep) -> FileR
 @router.get("/{document_id}")
 def get_document(kb: Named, document_id: str, product: ProductDep) -> Document:
     """One row of the file table."""
-    return product.catalogue.document(product.catalogue.get(kb).id, document_id)
+    return product.catalog.document(product.catalog.get(kb).id, document_id)
 
 
 @router.delete("/{document_id}", status_code=204)
 def delete_document(kb: Named, document_id: str, product: ProductDep) -> None:
     """Remove a document from every index."""
-    product.ingest.remove_document(product.catalogue.get(kb).id, document_id)
+    product.ingest.remove_document(product.catalog.get(kb).id, document_id)
 
 
 @router.get("/{document_id}/chunks")
 def list_chunks(kb: Named, document_id: str, product: ProductDep) -> Page[StoredChunk]:
     """The pieces that the document was split into, in reading order."""
-    document = product.catalogue.document(product.catalogue.get(kb).id, document_id)
-    return Page.of(product.catalogue.chunks(document.id))
+    document = product.catalog.document(product.catalog.get(kb).id, document_id)
+    return Page.of(product.catalog.chunks(document.id))
 
 
 @router.get("/{document_id}/original", response_class=FileResponse)
 def download_document(kb: Named, document_id: str, product: ProductDep) -> FileResponse:
     """The file as it was taken in; always as a download, never shown as a page of this server."""
-    document = product.catalogue.document(product.catalogue.get(kb).id, document_id)
+    document = product.catalog.document(product.catalog.get(kb).id, document_id)
     return FileResponse(
         product.ingest.original(document.knowledge_base, document.id),
         filename=Path(document.source_uri).name,

@@ -64,7 +64,7 @@ def test_check(name: str, host: HostDep) -> Trial:
 def metrics(host: HostDep) -> Response:
     """Prometheus text."""
     numbers, product = host.metrics, host.product
-    bases, runs = product.catalogue.list(), product.runs.list()
+    bases, runs = product.catalog.list(), product.runs.list()
     numbers.knowledge.labels("knowledge_bases").set(len(bases))
     for what in ("documents", "chunks", "bytes"):
         numbers.knowledge.labels(what).set(sum(getattr(base, what) for base in bases))
@@ -77,7 +77,7 @@ def _tests(product: Product) -> dict[str, Callable[[], Reason]]:
     stores = product.stores
     return {
         "data directory": lambda: _written(product),
-        "records": lambda: _counted(product.catalogue.list()),
+        "records": lambda: _counted(product.catalog.list()),
         "runs": lambda: Reason("check.runs", count=len(product.runs.list())),
         "vector index": lambda: _held(product, stores.vectors.ids),
         "word index": lambda: _held(product, stores.lexical.ids),
@@ -101,7 +101,7 @@ def _counted(bases: Sequence[object]) -> Reason:
 
 def _held(product: Product, entries: Callable[[str], Collection[object]]) -> Reason:
     """How much a store holds. Raises `StoreUnavailable` when it holds nothing of a knowledge base with passages."""
-    bases = product.catalogue.list()
+    bases = product.catalog.list()
     held = {base.name: len(entries(base.id)) for base in bases}
     lost = [base.name for base in bases if base.chunks and not held[base.name]]
     if lost:
@@ -111,7 +111,7 @@ def _held(product: Product, entries: Callable[[str], Collection[object]]) -> Rea
 
 def _necessary(product: Product) -> Iterator[Check]:
     yield _tried("data directory", lambda: _data_directory(product))
-    yield _tried("records", lambda: _counted(product.catalogue.list()))
+    yield _tried("records", lambda: _counted(product.catalog.list()))
     for name, package in _ENGINES.items():
         missing = find_spec(package) is None
         why = Reason("check.no_package", package=package) if missing else Reason("check.opens_later", package=package)

@@ -14,30 +14,30 @@ router = APIRouter(prefix=NATIVE + "/knowledge-bases", tags=["knowledge bases"])
 @router.get("")
 def list_knowledge_bases(product: ProductDep) -> Page[KnowledgeBase]:
     """Every knowledge base with its counts."""
-    return Page.of(product.catalogue.list())
+    return Page.of(product.catalog.list())
 
 
 @router.post("", status_code=201)
 def create_knowledge_base(body: NewKnowledgeBase, product: ProductDep) -> KnowledgeBase:
     """Names are unique and may be in any language."""
     embedding = product.embeddings.known(body.embedding)
-    return product.catalogue.create(body.name, description=body.description, embedding=embedding)
+    return product.catalog.create(body.name, description=body.description, embedding=embedding)
 
 
 @router.get("/{kb}")
 def get_knowledge_base(kb: Named, product: ProductDep) -> KnowledgeBase:
     """`{kb}` is an id or a name."""
-    return product.catalogue.get(kb)
+    return product.catalog.get(kb)
 
 
 @router.patch("/{kb}")
 def change_knowledge_base(kb: Named, body: KnowledgeBaseChange, product: ProductDep) -> KnowledgeBase:
     """Rename or describe it."""
-    found = product.catalogue.get(kb)
-    return product.catalogue.change(found.id, name=body.name, description=body.description)
+    found = product.catalog.get(kb)
+    return product.catalog.change(found.id, name=body.name, description=body.description)
 
 
 @router.delete("/{kb}", status_code=204)
 def delete_knowledge_base(kb: Named, product: ProductDep) -> None:
     """Removes it from every index; a run that works on it ends."""
-    product.ingest.drop_knowledge_base(product.catalogue.get(kb).id)
+    product.ingest.drop_knowledge_base(product.catalog.get(kb).id)

@@ -33,7 +33,7 @@ def started(run: Run) -> StartedRun:
 @router.get("")
 def list_runs(product: ProductDep, knowledge_base: str | None = None) -> Page[Run]:
     """Newest first; `knowledge_base` is an id or a name."""
-    return Page.of(product.runs.list(product.catalogue.get(knowledge_base).id if knowledge_base else None))
+    return Page.of(product.runs.list(product.catalog.get(knowledge_base).id if knowledge_base else None))
 
 
 @router.get("/{run_id}")

@@ -37,9 +37,9 @@ def build_samples(product: ProductDep, body: NewSamples | None = None) -> Starte
     if base is None:
         language = body.language if body else "en"
         try:
-            base = product.catalogue.create(samples.NAME.text(language), embedding=product.embeddings.known(None))
+            base = product.catalog.create(samples.NAME.text(language), embedding=product.embeddings.known(None))
         except Conflict:  # somebody else clicked at the same moment
-            base = product.catalogue.get(samples.NAME.text(language))
+            base = product.catalog.get(samples.NAME.text(language))
     staged = product.learning.new_upload()
     for folder in FOLDERS:
         for file in (samples.folder() / folder).rglob("*.md"):
@@ -51,4 +51,4 @@ def build_samples(product: ProductDep, body: NewSamples | None = None) -> Starte
 
 def _built(product: Product) -> KnowledgeBase | None:
     names = {samples.NAME.text(language) for language in LANGUAGES}
-    return next((base for base in product.catalogue.list() if base.name in names), None)
+    return next((base for base in product.catalog.list() if base.name in names), None)

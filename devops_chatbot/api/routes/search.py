@@ -30,4 +30,4 @@ def search(body: SearchRequest, product: ProductDep, principal: PrincipalDep) ->
 @router.get("/chunks")
 def open_chunk(ref: str, product: ProductDep, quote: str = "") -> OpenedChunk:
     """The chunk of a citation in its surroundings; `text[start:end]` is what to highlight."""
-    return product.catalogue.open_chunk(ref, quote)
+    return product.catalog.open_chunk(ref, quote)

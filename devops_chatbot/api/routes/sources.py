@@ -18,7 +18,7 @@ router = APIRouter(prefix=NATIVE + "/knowledge-bases/{kb}/sources", tags=["sourc
 @router.get("")
 def list_sources(kb: Named, product: ProductDep) -> Page[Source]:
     """The folders that the knowledge base follows."""
-    return Page.of(product.catalogue.sources(product.catalogue.get(kb).id))
+    return Page.of(product.catalog.sources(product.catalog.get(kb).id))
 
 
 @router.post("", status_code=202)
@@ -27,7 +27,7 @@ def sync_source(kb: Named, body: NewSource, product: ProductDep) -> StartedRun:
 
     The folder has to be below one that the setting `knowledge.folders` names.
     """
-    found = product.catalogue.get(kb)
+    found = product.catalog.get(kb)
     folder = allowed_folder(body.location, product.settings.knowledge.folders)
     return started(product.learning.follow(found.id, folder))
 
@@ -35,7 +35,7 @@ def sync_source(kb: Named, body: NewSource, product: ProductDep) -> StartedRun:
 @router.delete("", status_code=204)
 def forget_source(kb: Named, location: str, product: ProductDep) -> None:
     """Follow a folder no longer; the documents that it gave stay."""
-    found = product.catalogue.get(kb)
-    if location not in {source.location for source in product.catalogue.sources(found.id)}:
+    found = product.catalog.get(kb)
+    if location not in {source.location for source in product.catalog.sources(found.id)}:
         raise NotFound("source.not_followed", name=found.name, location=location)
-    product.catalogue.forget_source(found.id, location)
+    product.catalog.forget_source(found.id, location)

@@ -19,7 +19,7 @@ class Told(Protocol):
     def text(self, language: Language) -> str: ...
 
 
-class Catalogue:
+class Catalog:
     """The texts of `en.json` and `zh.json` in a folder, by `section.name`; both files have the same keys.
 
     A text is a template of `str.format` with named parameters, `{size:.1f}`. One of two forms, `{count} file|{count} files`,
