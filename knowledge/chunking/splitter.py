@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from devops_chatbot.chat import Location
-from knowledge.chunking.blocks import Block, code_blocks, markdown_blocks, parts
 from knowledge.model import Chunk, ParsedDocument, Section, chunk_id
+from knowledge.text.blocks import Block, code_blocks, markdown_blocks, parts
 
 FORMAT = 2
 """Part of `shape`; raise it when the same document gives other chunks."""

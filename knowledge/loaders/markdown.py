@@ -1,21 +1,13 @@
 """Markdown: tidied, with lines that stay the file's own; CommonMark decides what is a heading."""
 
 import re
-from functools import cache
-from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from knowledge.loaders.loader import Loader, text_loader
-from knowledge.loaders.sections import Heading, sections_of, title_of
+from knowledge.loaders.sections import sections_of, title_of
 from knowledge.loaders.tidy import tidy, unmarked
 from knowledge.model import Link, ParsedDocument
+from knowledge.text.markdown import block_tokens, headings_of, line_starts, plain
 
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-    from markdown_it.token import Token
-
-LONGEST_HEADING = 200
-"""A "heading" longer than this is a paragraph above a rule."""
 _LINK = re.compile(
     r"(?<!!)\[((?:[^\[\]\n]|!?\[[^\]\n]{0,200}\](?:\([^()\n]{0,500}\))?){0,300})\]\(\s*<?((?:\{\{[^}\n]*\}\}|[^)\s>])+)>?[^)\n]{0,300}\)"
 )
@@ -28,32 +20,6 @@ _FOR_THE_SITE = frozenset(
     "noindex sitemap render_with_liquid".split()
 )
 """Keys of front matter that say how a page is drawn or where it stands, and nothing about its subject."""
-_CODE = re.compile(r"(`+)(.+?)(?<!`)\1(?!`)")
-_MARKUP = re.compile(r"(?<!\\)\*|!?\[([^\]]*)\]\([^)]*\)|(?<![\w\\])_(?=\S)|(?<=[^\s\\])_(?!\w)")
-_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
-_TRAILING_MARKS = re.compile(r"[ \t#]*(?:\{#[^{}\n]*\})?[ \t]*$")
-
-
-@cache
-def _block_parser() -> "MarkdownIt":
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark").enable("table")
-    parser.core.ruler.enableOnly(["normalize", "block"])
-    return parser
-
-
-def block_tokens(text: str) -> "list[Token]":
-    """The blocks of Markdown in reading order, as markdown-it gives them, what stands inside of lines left out."""
-    return _block_parser().parse(text)
-
-
-def line_starts(text: str) -> list[int]:
-    """The offset at which each line begins, and the end of the text."""
-    starts = [0, *(match.end() for match in re.finditer("\n", text))]
-    if starts[-1] != len(text):
-        starts.append(len(text))
-    return starts
 
 
 def load_markdown(text: str, name: str) -> ParsedDocument:
@@ -104,20 +70,6 @@ def links_in(text: str) -> tuple[Link, ...]:
     return tuple(dict.fromkeys(link for link in found if link.target))
 
 
-def plain(words: str) -> str:
-    """A heading's words without marks and escapes; what is set as code stays as it is."""
-    parts: list[str] = []
-    cursor = 0
-    for code in _CODE.finditer(words):
-        parts += _unmarked(words[cursor : code.start()]), code[2]
-        cursor = code.end()
-    return " ".join("".join((*parts, _unmarked(words[cursor:]))).split())
-
-
-def _unmarked(words: str) -> str:
-    return _ESCAPE.sub(r"\1", _MARKUP.sub(lambda found: found[1] or "", words))
-
-
 def _target(target: str) -> str:
     """Where a link leads, also out of Hugo's `{{< ref "page.md" >}}`."""
     quoted = re.search(r"""["']([^"']+)["']""", target) if target.startswith("{{") else None
@@ -165,20 +117,6 @@ def _code(text: str) -> list[tuple[int, int]]:
         if code and token.map:
             ranges.append((starts[token.map[0]], starts[min(token.map[1], len(starts) - 1)]))
     return ranges
-
-
-def headings_of(text: str, offset: int = 0) -> list[Heading]:
-    """The headings of Markdown in reading order, outside of lists and quotations; `offset` is added to their places."""
-    headings: list[Heading] = []
-    starts = line_starts(text)
-    tokens = block_tokens(text)
-    for token, inline in pairwise(tokens):
-        if token.type != "heading_open" or token.level or not token.map:
-            continue
-        title = plain(_TRAILING_MARKS.sub("", inline.content))
-        if title and len(title) <= LONGEST_HEADING and "\n" not in inline.content.strip():
-            headings.append(Heading(level=int(token.tag[1]), title=title, start=offset + starts[token.map[0]]))
-    return headings
 
 
 LOADER = Loader(

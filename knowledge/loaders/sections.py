@@ -1,19 +1,12 @@
 """Headings found in a text, turned into nested sections."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from knowledge.model import Section
+from knowledge.text.markdown import Heading
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heading:
-    """A heading at the offset `start` of a text; level 1 is the top."""
-
-    level: int
-    title: str
-    start: int
+__all__ = ["Heading", "sections_of", "title_of"]
 
 
 def sections_of(headings: Sequence[Heading], *, begin: int, end: int) -> tuple[Section, ...]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from devops_chatbot.answer.extractive.markup import plain_words, squashed
 from devops_chatbot.chat import Evidence
-from knowledge.chunking import blocks as cut
-from knowledge.loaders.markdown import headings_of
 from knowledge.loaders.plain import code_language
+from knowledge.text import blocks as cut
+from knowledge.text.markdown import headings_of
 
 OVERLAP = 24
 """Characters that two texts have in common at least where one goes on in the other."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from knowledge.loaders.markdown import block_tokens, line_starts
+from knowledge.text.markdown import block_tokens, line_starts
 
 Border = Literal["section", "block", "item", "blank", "row", "inner", "sentence", "line", "word"]
 """What stands between a block and the one before it, best place for a cut first."""
