@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from devops_chatbot.chat import Citation, Evidence, Location
+from knowledge.text.blocks import sentences
 from knowledge.text.language import terms
 
 LONGEST_MARK = 40
@@ -12,7 +13,6 @@ _FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)\](?!\()|【(\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)】")
 _UNFINISHED = re.compile(r"(?:\[[\d\s,，、;]*\]?|【[\d\s,，、;]*)$")
 _NUMBER = re.compile(r"\d+")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
 
 
 class CitationFilter:
@@ -112,11 +112,11 @@ def quote(statement: str, evidence: Evidence) -> str:
     wanted = set(terms(statement))
     best, most = "", 0.0
     for text in (evidence.text, evidence.context):
-        for sentence in _SENTENCE.split(text):
+        for sentence in sentences(text):
             words = set(terms(sentence))
             shared = len(words & wanted) / (len(words) + 8) if words else 0.0
             if shared > most:
-                best, most = sentence.strip(), shared
+                best, most = sentence, shared
         if best:
             break
     return best[:LONGEST_QUOTE] or evidence.text[:LONGEST_QUOTE]
@@ -124,5 +124,5 @@ def quote(statement: str, evidence: Evidence) -> str:
 
 def _statement(said: str) -> str:
     """The last sentence that was said."""
-    sentences = [part for part in _SENTENCE.split(re.sub(r"\[\d+\]", "", said)[-600:]) if part.strip()]
-    return sentences[-1] if sentences else ""
+    found = sentences(re.sub(r"\[\d+\]", "", said)[-600:])
+    return found[-1] if found else ""

@@ -9,7 +9,8 @@ from devops_chatbot.errors import ChatbotError
 from devops_chatbot.llm import NamedModel
 from devops_chatbot.llm.prompts import fill
 from devops_chatbot.routing.examples import any_of, examples, is_small_talk
-from knowledge.text.language import identifiers, language_of, terms
+from knowledge.text.entities import identifiers
+from knowledge.text.language import language_of, terms
 
 LONGEST_REWRITE = 400
 SHORT = 8

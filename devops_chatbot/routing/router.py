@@ -13,7 +13,8 @@ from devops_chatbot.routing.examples import examples, is_small_talk
 from knowledge.embed import Embedder
 from knowledge.embed.embedding_probe import foreign_share, understanding
 from knowledge.model import HIDDEN, KnowledgeBase
-from knowledge.text.language import identifiers, terms
+from knowledge.text.entities import identifiers
+from knowledge.text.language import terms
 
 _QUOTED = re.compile(r"(?<!\w)['\"“‘「][^'\"”’」]+['\"”’」](?!\w)")
 """What is quoted in a request is its material and does not say what is wanted."""

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import unquote, urlsplit
 
-from knowledge.entities import entities_in
 from knowledge.graph import (
     AT,
     CHUNK,
@@ -27,6 +26,7 @@ from knowledge.graph import (
     shared_id,
 )
 from knowledge.model import Chunk, ParsedDocument, Section, Version
+from knowledge.text.entities import entities_in
 
 LOOK_UP = 500
 """Chunks after which somebody may have asked to stop."""

@@ -8,7 +8,6 @@ from typing import Protocol, TypeVar
 from devops_chatbot.chat import IndexName, SearchMode
 from devops_chatbot.errors import BadQuestion
 from knowledge.embed.embedding_probe import cosine_scale, foreign_share, understanding
-from knowledge.entities import SPECIFIC, entities_in
 from knowledge.model import ChunkInContext, Hit, Match, Scope, document_of
 from knowledge.retrieval import fusion, graph_expansion
 from knowledge.retrieval.fusion import Fused
@@ -16,6 +15,7 @@ from knowledge.retrieval.lexical_rerank import LexicalReranker
 from knowledge.stores.graph import GraphStore
 from knowledge.stores.lexical import LexicalIndex
 from knowledge.stores.vector import VectorStore
+from knowledge.text.entities import SPECIFIC, entities_in
 from knowledge.text.identifiers import in_words
 
 POOL = 60

@@ -10,14 +10,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from knowledge.text.stems import stem
+
 K1 = 1.2
 B = 0.75
 COMMON = 0.15
 """Words rarer than this share of the rarest one's weight are looked for; the rest decides nothing."""
 SHORT = 4
 """Words below this length must stand alone; longer ones may begin or continue another word, as in camelCase."""
-_ENDINGS = tuple("ations ation ings ing ures ure ions ion edly ies ied ers er ed es ly s e".split())
-_STEM = 4
+_LEAST = 4
+"""Letters of a stem."""
 _LONGEST = 6000
 """Characters of a section that are looked at."""
 _SPACED = str.maketrans({chr(code): " " for code in range(128) if not chr(code).isalnum()})
@@ -31,23 +33,13 @@ class Overlap:
     title: float
 
 
-def stem(word: str) -> str:
-    """An English word without its ending, as long as four letters stay."""
-    if not word.isascii() or not word.isalpha():
-        return word
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= _STEM:
-            return word[: -len(ending)]
-    return word
-
-
 class LexicalReranker:
     """A query as stems with their weights. `rarity` gives the weight of each of its words (inverse document frequency)."""
 
     def __init__(self, rarity: Mapping[str, float]) -> None:
         weights: dict[str, float] = {}
         for word, weight in rarity.items():
-            root = stem(word)
+            root = stem(word, least=_LEAST)
             weights[root] = min(weight, weights.get(root, math.inf))
         most = max(weights.values(), default=0.0)
         self._weights = [

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Literal
 
 from knowledge.text.markdown import block_tokens, line_starts
+from knowledge.text.tokens import UNSPACED
 
 Border = Literal["section", "block", "item", "blank", "row", "inner", "sentence", "line", "word"]
 """What stands between a block and the one before it, best place for a cut first."""
@@ -26,13 +27,14 @@ _SENTENCE_END = re.compile(
     r"|(?<=\n)(?=[ \t]*\n)|(?<=  \n)"  # a blank line, a hard line break
 )
 _CLAUSE_END = re.compile(r"(?<=[，、,;:：])\s*(?=\S)|(?<=\n)")
-_WORD_END = re.compile(r"(?<=\s)(?=\S)|(?<=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff])")
+_WORD_END = re.compile(rf"(?<=\s)(?=\S)|(?<=[{UNSPACED}])")
 _PROSE = {"sentences": _SENTENCE_END, "clauses": _CLAUSE_END, "words": _WORD_END}
 _STEPS = list(_PROSE)
 _CLOSER = re.compile(r"\s*(?:[\]})]+[;,]?|end|fi|done|esac|else\b.*|elif\b.*|except\b.*|finally\b.*|`{3,}|~{3,})\s*$")
 _LEADS = re.compile(
     r"[:：][*_ ]*$|\b(?:as follows|below|following)\b[^.]{0,60}\.[*_ ]*$|(?:如下|以下)[^。]{0,20}。?$", re.I
 )
+_NEXT_STRETCH = re.compile(r"\n[ \t]*\n(?=[^\s)\]}])")
 _ALONE = re.compile(r"\s*\*\*[^*\n]+\*\*:?\s*$")
 
 
@@ -64,11 +66,7 @@ def markdown_blocks(text: str, start: int, end: int) -> list[Block]:
 
 def code_blocks(text: str, start: int, end: int) -> list[Block]:
     """Stretches between blank lines that are followed by a line without indentation."""
-    cuts = [
-        start,
-        *(m.end() for m in re.compile(r"\n[ \t]*\n(?=[^\s)\]}])").finditer(text, start, end) if m.end() < end),
-        end,
-    ]
+    cuts = [start, *(match.end() for match in _NEXT_STRETCH.finditer(text, start, end) if match.end() < end), end]
     blocks = [Block(a, b, "code", "blank") for a, b in pairwise(cuts) if text[a:b].strip()]
     return [Block(b.start, b.end, b.kind, "section" if n == 0 else b.border) for n, b in enumerate(blocks)]
 
@@ -90,6 +88,15 @@ def parts(text: str, block: Block) -> list[Block]:
         if len(found) > 1:
             return found
     return [block]
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, each line by itself, without white space around them."""
+    found: list[str] = []
+    for line in text.splitlines():
+        cuts = [0, *(match.end() for match in _SENTENCE_END.finditer(line)), len(line)]
+        found += [sentence for start, end in pairwise(cuts) if (sentence := line[start:end].strip())]
+    return found
 
 
 def introduces(text: str, start: int, end: int) -> bool:

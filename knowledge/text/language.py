@@ -1,24 +1,12 @@
 """What language a text is in, and the words of it that carry its meaning (English, Chinese, and mixed)."""
 
 import re
-from collections.abc import Iterator
 
 from devops_chatbot.i18n import Language
+from knowledge.text.stems import stem
+from knowledge.text.tokens import words
 
-_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_CHINESE = re.compile(f"[{_CJK}]")
-_LETTER = re.compile(r"[A-Za-z]")
-_TOKEN = re.compile(f"[A-Za-z0-9]+(?:[._:/@-]+[A-Za-z0-9]+)*|[{_CJK}]+")
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_IDENTIFIER = re.compile(
-    r"`[^`\n]+`"  # marked as code by the asker
-    r"|(?<![\w/.])/?[\w.-]+(?:/[\w.-]+)+"  # a path
-    r"|\b[a-z]+[A-Z]\w*\b|\b[A-Z][a-z0-9]+(?:[A-Z]+[a-z0-9]*)+\b"  # camelCase
-    r"|\b\w+_\w+\b"  # snake_case
-    r"|\b[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.[A-Za-z][\w.-]*\b"  # host or file name
-    r"|(?<!\w)--?[a-z][\w-]+"  # an option
-    r"|\b[A-Z]{2,}[A-Z0-9]*-?\d+\b"  # an error code
-)
+_CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 _STOP_EN = frozenset(
     """a about actually after all almost already also am an and any are as at be been before being but by can cannot could did do
@@ -47,63 +35,23 @@ _SHORT_FORMS = {
 def language_of(text: str) -> Language:
     """Chinese when a fair share of its letters is Chinese, so that a Chinese sentence full of command names still is."""
     chinese = len(_CHINESE.findall(text))
-    return "zh" if chinese and chinese * 6 >= len(_LETTER.findall(text)) else "en"
-
-
-def identifiers(text: str) -> list[str]:
-    """Names that only machines use: alerts, metrics, paths, options, hosts, what stands between backticks."""
-    found = (match[0].strip("`") for match in _IDENTIFIER.finditer(text))
-    return list(dict.fromkeys(name for name in found if len(name) > 2))
-
-
-def terms(text: str) -> list[str]:
-    """The words that carry meaning, in the order of the text: stems of English words (with identifiers whole and in
-    parts), bigrams of Chinese.
-    """
-    return list(_terms(text))
-
-
-def stem(word: str) -> str:
-    """A word without its commonest English endings; close enough to compare two texts."""
-    word = _SHORT_FORMS.get(word.lower(), word.lower())
-    if len(word) < 4 or not word.isalpha():
-        return word
-    for ending, instead in (("ies", "y"), ("ing", ""), ("ied", "y"), ("ed", ""), ("es", ""), ("s", "")):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith(("ss", "us", "is")):
-            word = word[: -len(ending)] + instead
-            if ending in ("ing", "ed") and word[-1] == word[-2] and word[-1] not in "lsz":
-                word = word[:-1]
-            break
-    for ending in ("ation", "ate", "ion"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            word = word[: -len(ending)]
-            break
-    else:
-        word = word[:-1] if word.endswith("e") and len(word) > 3 else word
-    return f"{word[:-1]}s" if word.endswith("iz") and len(word) > 5 else word  # synchronize like synchronise
+    return (
+        "zh"
+        if chinese and chinese * 6 >= sum(character.isascii() and character.isalpha() for character in text)
+        else "en"
+    )
 
 
 def is_chinese(character: str) -> bool:
     return bool(_CHINESE.match(character))
 
 
-def _terms(text: str) -> Iterator[str]:
-    for match in _TOKEN.finditer(text):
-        token = match[0]
-        if _CHINESE.match(token):
-            yield from _bigrams(token)
-            continue
-        parts = _PART.findall(token)
-        if len(parts) > 1:
-            yield token.lower()
-        for part in parts:
-            if part.lower() not in _STOP_EN and (len(part) > 1 or part.isdigit()):
-                yield stem(part)
-
-
-def _bigrams(run: str) -> Iterator[str]:
-    for piece in _STOP_ZH.split(run):
-        if len(piece) == 1:
-            yield piece
-        for index in range(len(piece) - 1):
-            yield piece[index : index + 2]
+def terms(text: str) -> list[str]:
+    """The words that carry meaning, in the order of the text: stems of English words (with identifiers whole and in
+    parts), bigrams of Chinese.
+    """
+    return [
+        stem(_SHORT_FORMS.get(word, word))
+        for word in words(_STOP_ZH.sub(" ", text))
+        if word not in _STOP_EN and (len(word) > 1 or not word.isascii() or word.isdigit())
+    ]

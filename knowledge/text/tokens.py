@@ -8,12 +8,13 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+from knowledge.text.identifiers import parts
+
+UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 """Chinese, Japanese and Korean characters: writing that does not part words with spaces, or not everywhere."""
-_RUN = f"[{_UNSPACED}]+"
-_LETTERS = f"[^\\W_{_UNSPACED}]"
+_RUN = f"[{UNSPACED}]+"
+_LETTERS = f"[^\\W_{UNSPACED}]"
 _WORD = re.compile(f"({_RUN})|{_LETTERS}+(?:[._:/@-]+{_LETTERS}+|_+{_LETTERS}*)*")
-_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _SEPARATOR = re.compile(r"[._:/@-]+")
 REMEMBERED = 16_384
 """Most words of a text were seen before; so many are remembered, up to a length that words seldom exceed."""
@@ -60,6 +61,6 @@ def _add(word: str, found: list[str]) -> None:
         found.append(word.lower().strip("_"))
     for piece in pieces:
         found.append(piece.lower())
-        parts = _PART.findall(piece) if piece.isascii() else []
-        if len(parts) > 1:
-            found += [part.lower() for part in parts]
+        inner = parts(piece) if piece.isascii() else []
+        if len(inner) > 1:
+            found += [part.lower() for part in inner]

@@ -14,7 +14,8 @@ from devops_chatbot.routing.router import Circumstances, Router
 from devops_chatbot.scheduler.scenarios import load_scenarios
 from knowledge.catalog.catalog import KnowledgeBase
 from knowledge.embed import Embedder, open_bundled
-from knowledge.text.language import identifiers, language_of
+from knowledge.text.entities import identifiers
+from knowledge.text.language import language_of
 
 SHIPPED = load_scenarios([SCENARIOS], agents=["docs"]).usable
 WITH = Circumstances(language_model=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from knowledge.entities import entities_in
+from knowledge.text.entities import entities_in
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import pytest
 from knowledge.embed.embedding_probe import NARROWEST, cosine_scale, foreign_share, understanding
 from knowledge.model import Match
 from knowledge.retrieval import fusion
-from knowledge.retrieval.lexical_rerank import LexicalReranker, Overlap, stem
+from knowledge.retrieval.lexical_rerank import LexicalReranker, Overlap
 from knowledge.text.identifiers import in_words
+from knowledge.text.stems import stem
 
 
 def matches(*pairs: tuple[str, float]) -> list[Match]:

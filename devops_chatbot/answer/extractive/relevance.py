@@ -8,7 +8,8 @@ from importlib.resources import files
 from itertools import pairwise
 
 from devops_chatbot.answer.extractive.constants import ASKING, CROSSING, FOREIGN, NEARLY
-from knowledge.text.language import identifiers, is_chinese, language_of, terms
+from knowledge.text.entities import identifiers
+from knowledge.text.language import is_chinese, language_of, terms
 
 FEWEST, MORE = 5, 5
 """Letters that two forms of a word have in common at least, and how many the longer one may have more."""
@@ -27,7 +28,7 @@ class Relevance:
         self.question = question
         self.names = frozenset(name.lower() for name in identifiers(question))
         self.facets = _facets(question)
-        compounds = {token.lower() for token in _TOKEN.findall(question) if len(terms(token)) > 1}
+        compounds = {found[0] for token in _TOKEN.findall(question) if len(found := terms(token)) > 1}
         words = [word for word in dict.fromkeys(terms(question)) if word not in compounds]  # their parts say the same
         asking = {word for word in words if word in _asking()}
         known: dict[str, float] = {}

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from knowledge.text.identifiers import humps
+
 Match = re.Match[str]
 
 
@@ -49,6 +51,12 @@ REMEMBERED = 16_384
 """Words whose entities are remembered: most words of a text were seen before, and nearly all of them name nothing."""
 LONGEST = 64
 """Longer words are rarely seen twice."""
+_MARKED = re.compile(
+    r"`([^`\n]+)`"  # marked as code by the asker
+    r"|(?<!\w)(--?[a-z][\w-]+)"  # an option
+    r"|\b([A-Z]{2,}[A-Z0-9]*-?\d+)\b"  # an error code
+    r"|\b([A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.[A-Za-z][\w.-]*|\w+_\w+)\b"  # anything with a dot or an underscore
+)
 MOST = 200
 """Entities of one text that are kept, in the order of their appearance."""
 
@@ -133,6 +141,15 @@ def entities_in(text: str) -> list[Entity]:
     return [by_rule[name][2] for name in sorted(first, key=first.__getitem__)][:MOST]
 
 
+def identifiers(text: str) -> list[str]:
+    """The names in a question that only machines use: what an entity names that points at something, what stands between
+    backticks, options, error codes, and whatever has a dot or an underscore in it.
+    """
+    named = [entity.name for entity in entities_in(text) if entity.kind in SPECIFIC]
+    marked = [match[match.lastindex or 0] for match in _MARKED.finditer(text)]
+    return [name for name in dict.fromkeys([*named, *marked]) if len(name) > 2]
+
+
 def _found(text: str) -> Iterator[tuple[int, int, Entity]]:
     """(position, rule, entity) of every find. Only commands and the objects that commands and manifests name are known by
     what stands around their word.
@@ -211,10 +228,6 @@ RULES: tuple[tuple[re.Pattern[str], Callable[[Match], Entity | None]], ...] = (
 def _camel_kind(name: str) -> str:
     if name in KINDS:
         return "kubernetes_kind"
-    humps = len(re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]+|^[a-z]+", name))
-    headed = name.startswith(_ALERT_HEADS)
-    return (
-        "alert"
-        if (humps >= _ALERT_HUMPS and (headed or name[0].isupper())) or (humps == 2 and headed)
-        else "identifier"
-    )
+    count, headed = len(humps(name)), name.startswith(_ALERT_HEADS)
+    alert = (count >= _ALERT_HUMPS and (headed or name[0].isupper())) or (count == 2 and headed)
+    return "alert" if alert else "identifier"
