@@ -46,6 +46,7 @@ from knowledge.sources import graph_schema, source_kinds
 from knowledge.sources.archives import ArchiveLimits
 from knowledge.stores.backends import backends
 from knowledge.stores.indexes import Stores
+from knowledge.suggestions import suggestions
 from sandbox.model import Sandbox
 
 TRANSFERS = "transfers"
@@ -165,6 +166,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         router=router,
         extracts=ExtractiveWriter(stores.lexical),
         agents=agents,
+        suggest=lambda principal, bases, language: suggestions(catalog.of(principal), bases, language),
         broken=scenarios.broken,
     )
     sandbox = open_sandbox(settings.sandbox, data_dir=data.path)

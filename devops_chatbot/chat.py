@@ -93,9 +93,10 @@ class Turn:
 class Question:
     """What is asked, by whom, of which sources, within which limits.
 
-    `knowledge_bases` holds ids; empty means every one the asker may see. `scenario` overrules the router, `model` the
-    answer role. `score_threshold` is in [0, 1]. `history_turns` bounds how many earlier messages are used. `regenerate`
-    answers the thread's last question again (`text` may be empty) and replaces its answer.
+    `knowledge_bases` holds ids; empty means every one the asker may see. `chosen` are those of them that the asker named.
+    `scenario` overrules the router, `model` the answer role. `score_threshold` is in [0, 1]. `history_turns` bounds how many
+    earlier messages are used. `regenerate` answers the thread's last question again (`text` may be empty) and replaces its
+    answer.
     """
 
     text: str
@@ -103,6 +104,7 @@ class Question:
     thread_id: str | None = None
     history: tuple[Turn, ...] = ()
     knowledge_bases: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
     scenario: str | None = None
     model: str | None = None
     mode: SearchMode = "hybrid"
@@ -114,6 +116,8 @@ class Question:
 
 Confidence = Annotated[float, Interval(ge=0, le=1)]
 Need = Literal["model", "sources"]
+SmallTalk = Literal["about", "thanks", "greeting"]
+"""Kinds of small talk, the one that decides first: "hi, who are you?" is about the assistant."""
 Signal = Literal["small-talk", "about-the-conversation", "names", "make"]
 """What the router's rules notice in a question: a greeting; a request about what was said before; names of machines, alerts
 and metrics; something to be written."""
@@ -126,7 +130,8 @@ class Scenario:
     `title`, `purpose` and `prompt` (the writer's rules) are by language, English always among them. `agents` gather in this
     order. A `grounded` answer comes from the evidence alone and cites it. `signals` are those that send a question here, with
     the router's confidence in [0, 1]; `examples` are questions like those that belong here. `fallback` is its confidence where
-    nothing else decides, None for a scenario that is never a fallback.
+    nothing else decides, None for a scenario that is never a fallback. `replies` are what is said without a language
+    model, by kind of small talk and language; questions to try follow.
     """
 
     name: str
@@ -139,6 +144,7 @@ class Scenario:
     signals: Mapping[Signal, Confidence] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
     fallback: Confidence | None = None
+    replies: Mapping[SmallTalk, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +247,7 @@ STOPPED = "Stopped"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageContent:
     """What a message of a conversation says; `route`, `model` and `usage` belong to answers, `error` (what went wrong, for
-    people) to failed ones.
+    people) to failed ones, `knowledge_bases` (ids that were chosen; none: all) to questions.
     """
 
     role: Role
@@ -252,6 +258,7 @@ class MessageContent:
     usage: Usage | None = None
     state: MessageState = "complete"
     error: Reason | None = None
+    knowledge_bases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,13 +198,17 @@ class Retriever(Protocol):
 
 
 DocumentState = Literal["waiting", "indexing", "ready", "failed", "removing"]
+DocumentOrder = Literal["source_uri", "state", "chunks", "bytes", "updated_at"]
+"""What the file table can be sorted by."""
 HIDDEN = "h"
 """What the ids of knowledge bases begin with that serve one conversation and stand in no list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnowledgeBase:
-    """A named set of documents with one embedding model; `bytes` counts the originals."""
+    """A named set of documents with one embedding model. `searchable` counts the documents that can be found now, `bytes` the
+    originals.
+    """
 
     id: str
     name: str
@@ -212,6 +216,7 @@ class KnowledgeBase:
     embedding: str
     created_at: datetime
     documents: int
+    searchable: int
     chunks: int
     bytes: int
 
@@ -296,7 +301,6 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """The sample knowledge base: its id once it is built, and questions to try by language."""
+    """The sample knowledge base: its id once it is built."""
 
     knowledge_base: str | None = None
-    questions: Mapping[str, tuple[str, ...]]

@@ -12,7 +12,8 @@ from devops_chatbot.chat import Citation, Evidence, Progress, Scenario, Token, T
 class Brief:
     """What the writer is given: the question as asked, as it stands on its own, by whom, and what was found.
 
-    The scenario gives the rules of the answer, and whether it must come from the evidence.
+    The scenario gives the rules of the answer, and whether it must come from the evidence. `reply` is what to say where there is
+    no language model and nothing to quote; empty: that it cannot be said without one.
     """
 
     question: str
@@ -21,6 +22,7 @@ class Brief:
     history: tuple[Turn, ...]
     evidence: tuple[Evidence, ...]
     scenario: Scenario
+    reply: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ from devops_chatbot.values import Page, from_json, from_page
 from devops_chatbot.work import Run, StartedRun
 from knowledge.model import (
     Document,
+    DocumentOrder,
     DocumentState,
     KnowledgeBase,
     OpenedChunk,
@@ -51,6 +52,7 @@ __all__ = ["Client", "Download", "Upload"]
 UPLOAD_TIMEOUT_S = 600
 
 T = TypeVar("T")
+Query = str | int | bool | tuple[str, ...] | None
 
 
 class Client:
@@ -176,11 +178,16 @@ class Client:
         *,
         state: DocumentState | None = None,
         text: str | None = None,
+        sort: DocumentOrder = "source_uri",
+        descending: bool = False,
         offset: int = 0,
         limit: int = 100,
     ) -> Page[Document]:
         """The file table; `text` is looked for in names and titles."""
-        return self.get(Page[Document], f"{self._kb(kb)}/documents", state=state, text=text, offset=offset, limit=limit)
+        return self.get(
+            Page[Document], f"{self._kb(kb)}/documents",
+            state=state, text=text, sort=sort, descending=descending, offset=offset, limit=limit,
+        )  # fmt: skip
 
     def document(self, kb: str, document: str) -> Document:
         return self.get(Document, f"{self._kb(kb)}/documents/{_quoted(document)}")
@@ -255,6 +262,10 @@ class Client:
 
     # --- search and chunks
 
+    def suggestions(self, knowledge_bases: Sequence[str] = (), *, language: Language = "en") -> tuple[str, ...]:
+        """A few questions that can be asked of these knowledge bases; of all when none is named."""
+        return self.get(tuple[str, ...], "/suggestions", knowledge_bases=tuple(knowledge_bases), language=language)
+
     def search(
         self,
         query: str,
@@ -328,7 +339,7 @@ class Client:
         path: str,
         *,
         body: BaseModel | None = None,
-        query: Mapping[str, str | int | None] | None = None,
+        query: Mapping[str, Query] | None = None,
     ) -> httpx.Response:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         content = body.model_dump_json(exclude_unset=True) if body is not None else None
@@ -350,10 +361,10 @@ class Client:
             response = self._http.post(NATIVE + path, files=parts, timeout=UPLOAD_TIMEOUT_S)
         return self._check(response)
 
-    def get(self, kind: type[T], path: str, **query: str | int | None) -> T:
+    def get(self, kind: type[T], path: str, **query: Query) -> T:
         return self.got(kind, self.send("GET", path, query=query))
 
-    def rows(self, kind: type[T], path: str, **query: str | int | None) -> list[T]:
+    def rows(self, kind: type[T], path: str, **query: Query) -> list[T]:
         return from_page(kind, self.send("GET", path, query=query).content)
 
     @staticmethod

@@ -1,6 +1,6 @@
 """The tables of conversations. What belongs to a message or a thread goes with it, by the database's own hand."""
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, String, Table, Text, UniqueConstraint
 
 from devops_chatbot.access.ownership import owner_column
 from devops_chatbot.db.metadata import METADATA, ReasonText
@@ -29,6 +29,7 @@ messages_table = Table(
     Column("state", String, nullable=False),
     Column("error", ReasonText, nullable=False, server_default=""),
     Column("created_at", Float, nullable=False),
+    Column("knowledge_bases", JSON, nullable=False, server_default="[]"),
 )
 
 code_runs = Table(

@@ -145,6 +145,7 @@ class SqlThreads:
             "usage": _dump(Usage, message.usage) if message.usage else None,
             "state": message.state,
             "created_at": now,
+            "knowledge_bases": list(message.knowledge_bases),
         } | ({"error": message.error} if message.error else {})
         with writing(self._engine) as connection:
             thread = connection.execute(select(threads_table).where(self._seen(thread_id))).first()
@@ -214,6 +215,7 @@ def _message(row: Row[Any]) -> Message:
         usage=_adapter(Usage).validate_json(row.usage) if row.usage else None,
         state=row.state,
         error=row.error,
+        knowledge_bases=tuple(row.knowledge_bases),
         created_at=_time(row.created_at),
     )
 

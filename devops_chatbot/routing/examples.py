@@ -5,6 +5,9 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from typing import get_args
+
+from devops_chatbot.chat import SmallTalk
 
 
 @cache
@@ -21,10 +24,15 @@ def any_of(phrases: Sequence[str]) -> str:
 
 
 @cache
-def _small_talk() -> re.Pattern[str]:
-    return re.compile(rf"(?:(?:{any_of(examples('small_talk'))})\s*)+")
+def _phrases(*kinds: str) -> re.Pattern[str]:
+    return re.compile(any_of([phrase for kind in kinds for phrase in examples(kind)]))
 
 
-def is_small_talk(text: str) -> bool:
-    """Whether a message is a greeting, thanks, or a question about the assistant itself, and nothing else."""
-    return bool(_small_talk().fullmatch(re.sub(r"[\W_]+", " ", text[:200].lower()).strip()))
+def small_talk(text: str) -> SmallTalk | None:
+    """What a message is that is a greeting, thanks, or a question about the assistant itself, and nothing else."""
+    words = re.sub(r"[\W_]+", " ", text[:200].lower()).strip()
+    kinds: tuple[SmallTalk, ...] = get_args(SmallTalk)
+    if not words or _phrases(*kinds, "fillers", "joiners").sub("", words).strip():
+        return None
+    said = next((kind for kind in kinds if _phrases(kind).search(words)), None)
+    return said or (None if _phrases("joiners").search(words) else "thanks")

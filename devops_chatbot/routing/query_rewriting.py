@@ -8,7 +8,8 @@ from devops_chatbot.chat import Turn
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.llm import NamedModel
 from devops_chatbot.llm.prompts import fill
-from devops_chatbot.routing.examples import any_of, examples, is_small_talk
+from devops_chatbot.routing.examples import any_of, examples, small_talk
+from devops_chatbot.routing.pasted import essence
 from knowledge.text.entities import identifiers
 from knowledge.text.language import language_of, terms
 
@@ -31,14 +32,16 @@ _LATIN = re.compile(r"[A-Za-z\d][\w+#./-]*[\w+#]|[A-Za-z\d]")
 
 
 def standalone(question: str, history: Sequence[Turn]) -> str:
-    """The question with what it refers to, by rules over the earlier questions; itself when it needs nothing."""
-    before, titles = "", ""
+    """The question with what it refers to, by rules over the earlier questions; itself when it needs nothing. Of a long one with
+    something pasted, what it is about.
+    """
+    question, before, titles = essence(question), "", ""
     for turn in history:
         if turn.role == "assistant":
             titles = " ".join(dict.fromkeys(one.title for one in turn.citations)) or titles
-        elif not is_small_talk(turn.text):
-            before = _joined(before, turn.text.strip(), titles)
-    return question if is_small_talk(question) else _joined(before, question.strip(), titles)
+        elif not small_talk(turn.text):
+            before = _joined(before, essence(turn.text).strip(), titles)
+    return question if small_talk(question) else _joined(before, question.strip(), titles)
 
 
 async def understood(question: str, history: Sequence[Turn], models: Sequence[NamedModel]) -> str:

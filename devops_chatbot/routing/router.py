@@ -9,7 +9,7 @@ from devops_chatbot.access.principals import Principal
 from devops_chatbot.chat import Choice, Need, Question, Route, Scenario, ScenarioState, Signal
 from devops_chatbot.errors import BadQuestion, Unavailable
 from devops_chatbot.i18n import Reason
-from devops_chatbot.routing.examples import examples, is_small_talk
+from devops_chatbot.routing.examples import examples, small_talk
 from knowledge.embed import Embedder
 from knowledge.embed.embedding_probe import foreign_share, understanding
 from knowledge.model import HIDDEN, KnowledgeBase
@@ -116,12 +116,13 @@ class Router:
             if takers:
                 surest = max(takers, key=lambda one: one.signals[signal])
                 return surest, surest.signals[signal], _noticed(signal, query)
-        able = [one for one in self._scenarios.values() if _missing(one, sources=bool(sources), model=model) is None]
+        weighed = [one for one in self._scenarios.values() if one.examples]
+        able = [one for one in weighed if _missing(one, sources=bool(sources), model=model) is None]
         if len(able) <= 1:
             # with nothing ready, one that needs only a model explains what is missing
-            rest = [one for one in self._scenarios.values() if _missing(one, sources=bool(sources), model=True) is None]
-            only = (able or rest or list(self._scenarios.values()))[0]
-            lacking = (_missing(one, sources=bool(sources), model=model) for one in self._scenarios.values())
+            rest = [one for one in weighed if _missing(one, sources=bool(sources), model=True) is None]
+            only = (able or rest or weighed)[0]
+            lacking = (_missing(one, sources=bool(sources), model=model) for one in weighed)
             missing = [_MISSING[need] for need in dict.fromkeys(lacking) if need]
             return only, 0.9, Reason("route.only", title=only.title, missing=missing)
         likeness = self._likeness(query, [one.name for one in able])
@@ -134,7 +135,7 @@ class Router:
 
     def _signals(self, text: str, query: str, circumstances: Circumstances, *, sources: bool) -> Iterator[Signal]:
         """What is noticed, the surest first."""
-        if is_small_talk(text):
+        if small_talk(text):
             yield "small-talk"
         if identifiers(query):
             yield "names"
@@ -174,7 +175,7 @@ class Router:
         return understood, embedder.embed_query(text), self._vectors
 
     def _route(self, scenario: Scenario, confidence: float, why: Reason, sources: Sequence[str]) -> Route:
-        others = [name for name in self._scenarios if name != scenario.name]
+        others = [one.name for one in self._scenarios.values() if one.examples and one.name != scenario.name]
         return Route(
             scenario=scenario.name,
             sources=tuple(sources) if "sources" in scenario.needs else (),

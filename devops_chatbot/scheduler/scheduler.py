@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Protocol, cast
 
 from devops_chatbot.access.principals import Principal
 from devops_chatbot.answer.brief import Brief, Cited, Writer, Written
@@ -22,6 +22,7 @@ from devops_chatbot.chat import (
     MessageState,
     Question,
     Route,
+    Scenario,
     ScenarioState,
     Task,
     Thread,
@@ -30,21 +31,29 @@ from devops_chatbot.chat import (
 )
 from devops_chatbot.conversations.threads import Threads
 from devops_chatbot.errors import BadQuestion, BadRequest, ChatbotError, LimitReached, Unavailable
-from devops_chatbot.i18n import Reason
+from devops_chatbot.i18n import Language, Reason
 from devops_chatbot.llm import Models, NamedModel
+from devops_chatbot.routing.examples import small_talk
 from devops_chatbot.routing.query_rewriting import standalone, understood
 from devops_chatbot.routing.router import Circumstances, Router
+from knowledge.text.language import language_of
 
 LONGEST_QUESTION = 20_000
 
 log = logging.getLogger("devops_chatbot.scheduler")
 
 
+class Suggest(Protocol):
+    """Questions that the documents answer."""
+
+    def __call__(self, principal: Principal, knowledge_bases: Sequence[str], language: Language) -> Sequence[str]: ...
+
+
 class Scheduler:
     """Answers questions. One instance serves many at once.
 
-    `extracts` writes where no language model does; `agents` are those that a scenario can name; `broken` are scenarios that
-    could not be read, which are only shown.
+    `extracts` writes where no language model does; `agents` are those that a scenario can name; `suggest` says what
+    can be asked; `broken` are scenarios that could not be read, which are only shown.
     """
 
     def __init__(
@@ -55,6 +64,7 @@ class Scheduler:
         router: Router,
         extracts: Writer,
         agents: Mapping[str, Agent],
+        suggest: Suggest,
         broken: Sequence[ScenarioState] = (),
     ) -> None:
         self._threads = threads
@@ -62,6 +72,7 @@ class Scheduler:
         self._router = router
         self._extracts = extracts
         self._agents = agents
+        self._suggest = suggest
         self._broken = broken
 
     def scenarios(self, principal: Principal) -> list[ScenarioState]:
@@ -127,6 +138,7 @@ class Scheduler:
             history=question.history,
             evidence=tuple(evidence),
             scenario=scenario,
+            reply=await self._reply(question, scenario),
         )
         writers = [self._extracts if model.extractive else ModelWriter(model) for model in models]
         async with aclosing(write(brief, writers)) as pieces:
@@ -157,7 +169,7 @@ class Scheduler:
         turn.question = replace(question, text=text, history=_history(earlier, question.history_turns))
         turn.opened = True
         if not question.regenerate:
-            message = MessageContent(role="user", text=text)
+            message = MessageContent(role="user", text=text, knowledge_bases=question.chosen)
             await asyncio.shield(
                 asyncio.to_thread(self._threads.of(question.principal).append, question.thread_id, message)
             )
@@ -207,6 +219,18 @@ class Scheduler:
             await self._remember(turn, "stopped")
         except ChatbotError as error:
             log.warning("what was said before the stop could not be kept: %s", error)
+
+    async def _reply(self, question: Question, scenario: Scenario) -> str:
+        """What the scenario says to small talk, and what can be asked now."""
+        kind = small_talk(question.text)
+        if kind is None or kind not in scenario.replies:
+            return ""
+        language = language_of(question.text)
+        said = scenario.replies[kind].get(language, scenario.replies[kind]["en"])
+        questions = await asyncio.to_thread(self._suggest, question.principal, question.chosen, language)
+        tries = "\n".join(f"- {one}" for one in questions)
+        follows = Reason("reply.questions", questions=tries) if tries else Reason("reply.no_documents")
+        return f"{said} {follows.text(language)}"
 
     def _has_model(self, named: str | None) -> bool:
         return any(not model.extractive for model in self._models.for_role("answer", named=named))

@@ -23,6 +23,7 @@ from knowledge.model import (
     HIDDEN,
     ChunkInContext,
     Document,
+    DocumentOrder,
     DocumentState,
     KnowledgeBase,
     OpenedChunk,
@@ -130,6 +131,7 @@ class Catalog:
                 base.embedding,
                 base.created_at,
                 func.count(document.id),
+                func.count(document.id).filter(document.chunks > 0),
                 func.coalesce(func.sum(document.chunks), 0),
                 func.coalesce(func.sum(document.bytes), 0),
             )
@@ -149,8 +151,9 @@ class Catalog:
                     embedding=row[3],
                     created_at=_moment(row[4]),
                     documents=row[5],
-                    chunks=row[6],
-                    bytes=row[7],
+                    searchable=row[6],
+                    chunks=row[7],
+                    bytes=row[8],
                 )
                 for row in connection.execute(statement)
             ]
@@ -200,10 +203,12 @@ class Catalog:
         *,
         state: DocumentState | None = None,
         text: str | None = None,
+        sort: DocumentOrder = "source_uri",
+        descending: bool = False,
         offset: int = 0,
         limit: int = 100,
     ) -> Page[Document]:
-        """The file table in order of URI; `text` is looked for in URIs and titles, without case."""
+        """The file table, rows that sort alike in order of URI; `text` is looked for in URIs and titles, without case."""
         document = tables.documents.c
         conditions = [document.knowledge_base == knowledge_base]
         if state is not None:
@@ -215,7 +220,10 @@ class Catalog:
                     document.title.icontains(text, autoescape=True),
                 )
             )
-        rows = select(tables.documents).where(*conditions).order_by(document.source_uri).offset(offset).limit(limit)
+        order = document[sort].desc() if descending else document[sort]
+        rows = (
+            select(tables.documents).where(*conditions).order_by(order, document.source_uri).offset(offset).limit(limit)
+        )
         count = select(func.count()).select_from(tables.documents).where(*conditions)
         with reading(self.engine) as connection:
             total = connection.execute(count).scalar_one()

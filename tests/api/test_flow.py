@@ -260,7 +260,7 @@ def test_a_question_that_cannot_be_asked_is_refused(runbooks: Client) -> None:
     for message, why in (
         (NewMessage(text="  "), "empty"),
         (NewMessage(text="x", model="nobody"), "Known: .*extractive"),
-        (NewMessage(text="x", route="nowhere"), "Known: chat, docs"),
+        (NewMessage(text="x", route="nowhere"), "Known: about, chat, docs"),
         (NewMessage(text="x" * 30_000), "at most 20000"),
     ):
         with pytest.raises(BadRequest, match=why):
@@ -295,9 +295,8 @@ def test_the_samples_are_built_once_and_answer_their_questions(client: Client) -
     assert run.progress.counts["added"] >= 20
     again = list(client.run_events(client.build_samples("zh").id))[-1]
     assert again.progress.counts == {"unchanged": run.progress.counts["added"]}
-    samples = client.samples()
-    assert [base.id for base in client.knowledge_bases()] == [samples.knowledge_base]
-    for question in (*samples.questions["en"], *samples.questions["zh"]):
+    assert [base.id for base in client.knowledge_bases()] == [client.samples().knowledge_base]
+    for question in (*client.suggestions(language="en"), *client.suggestions(language="zh")):
         answer = list(client.ask(client.create_thread().id, NewMessage(text=question)))[-1]
         assert isinstance(answer, Answer), question
         assert answer.citations, question

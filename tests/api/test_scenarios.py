@@ -86,7 +86,7 @@ def test_a_file_that_cannot_be_used_is_named_and_left_out(
 ) -> None:
     with started({"broken.yaml": text, "handover.yaml": HANDOVER}) as client:  # type: ignore[attr-defined]
         states = {one.name: one for one in client.scenarios()}
-        assert set(states) == {"chat", "docs", "handover", "broken"}
+        assert set(states) == {"about", "chat", "docs", "handover", "broken"}
         broken = states["broken"]
         assert broken.state == "failed"
         assert "broken.yaml" in str(broken.why)

@@ -137,6 +137,7 @@ def house(engine: Engine, runner: asyncio.Runner) -> Callable[..., House]:
             router=Router(SHIPPED, knowledge_bases=lambda _: bases, embedder=embedder),  # type: ignore[arg-type, return-value]
             extracts=ExtractiveWriter(Rarity(())),
             agents={"docs": DocsAgent(library, library)},
+            suggest=lambda *_: (),
         )
         return House(scheduler=scheduler, threads=threads, models=chosen, library=library, bases=bases, run=runner.run)
 

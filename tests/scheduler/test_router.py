@@ -50,7 +50,7 @@ def test_without_documents_nothing_is_looked_up_and_nothing_is_embedded() -> Non
     full = router(Base("kb1", 5), embedder=never)
     assert chosen(full, "What does KubePodCrashLooping mean?") == ("docs", 0.95)
     for text in ("hello!", "Thank you", "你好", "谢谢！", "who are you?"):
-        assert chosen(full, text)[0] == "chat", text
+        assert chosen(full, text)[0] == "about", text
 
 
 def test_a_request_about_the_conversation_is_no_search() -> None:
@@ -86,13 +86,15 @@ def test_small_talk_is_nothing_else() -> None:
         "好的，谢谢",
         "辛苦了",
         "ok thanks!",
+        "Who are you and what can you do?",
     ):
-        assert chosen(full, text, WITHOUT)[0] == "chat", text
+        assert chosen(full, text, WITHOUT)[0] == "about", text
     for text in (
         "no space left on device",
         "thanks, and CephMonQuorumLost?",
         "好的，怎么修复？",
         "hi, why is etcd slow?",
+        "and then?",
     ):
         assert chosen(full, text, WITHOUT)[0] == "docs", text
 
@@ -131,7 +133,7 @@ def test_examples_decide_where_rules_are_silent(embedding_cache: Path) -> None:
         ("帮我写一首关于运维的诗", "chat"),
         ("把“磁盘已满”翻译成英文", "chat"),
         ("讲个笑话", "chat"),
-        ("你能做什么？", "chat"),
+        ("你能做什么？", "about"),
     ],
 )
 def test_people_s_questions_go_where_they_belong(text: str, scenario: str, embedding_cache: Path) -> None:

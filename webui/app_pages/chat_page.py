@@ -42,6 +42,7 @@ def show() -> None:
     composer.keep_choices()
     thread = _thread()
     thread_id = thread.id if thread else None
+    composer.follow_choice(thread)
     state = st.session_state
     if state.setdefault("drawn_thread", thread_id) != thread_id:
         passage.close()  # its sources are not those of the conversation that is shown now
@@ -64,7 +65,7 @@ def show() -> None:
         if thread is not None:
             passage.show_panel()
             _show_thread(thread, live, attached)
-        elif asked := welcome.show():
+        elif asked := welcome.show(st.session_state.get("ask_knowledge", ())):
             _ask(None, composer.message(asked), asked)
 
 

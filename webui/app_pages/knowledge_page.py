@@ -6,6 +6,7 @@ import streamlit as st
 
 from devops_chatbot.errors import ChatbotError
 from knowledge.model import KnowledgeBase
+from webui.chat import composer
 from webui.components import passage
 from webui.components.blocks import card, sure
 from webui.components.places import place
@@ -73,8 +74,11 @@ def _moved() -> None:
 
 
 def _show_head(base: KnowledgeBase) -> None:
+    documents = t("knowledge.documents", count=base.documents)
+    if base.searchable < base.documents:
+        documents = t("knowledge.searchable", searchable=base.searchable, documents=documents)
     counts = (
-        t("knowledge.documents", count=base.documents),
+        documents,
         t("knowledge.chunks", count=base.chunks),
         size(base.bytes),
     )
@@ -84,8 +88,8 @@ def _show_head(base: KnowledgeBase) -> None:
             f'<div class="cb-base"><h2>{escape(base.name)}</h2>{description}'
             f'<p class="cb-quiet">{escape(" · ".join(counts))}</p></div>'
         )
-        if st.button(t("knowledge.ask"), icon=":material/forum:", key="ask_base", disabled=not base.documents):
-            st.session_state["ask_knowledge"] = [base.id]
+        if st.button(t("knowledge.ask"), icon=":material/forum:", key="ask_base", disabled=not base.searchable):
+            composer.choose_knowledge([base.id])
             st.switch_page(place("chat"))
         chosen = st.menu_button(
             t("knowledge.actions"), ["edit", "delete"], icon=":material/more_horiz:", key="base_menu",

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from devops_chatbot.chat import ScenarioState
+from devops_chatbot.chat import ScenarioState, Thread
 from devops_chatbot.schemas.threads import NewMessage
 from devops_chatbot.status import ModelInfo
 from knowledge.model import KnowledgeBase
@@ -21,6 +21,7 @@ OPTIONS: dict[str, Any] = {
     "ask_history": DEFAULTS.history_turns,
 }
 _AUTO = ""
+_CHOSEN_FOR = "knowledge_chosen_for"
 
 
 def message(text: str = "", *, regenerate: bool = False, route: str | None = None) -> NewMessage:
@@ -44,6 +45,22 @@ def keep_choices() -> None:
     for key in ("ask_route", "ask_knowledge", "ask_model", *OPTIONS):
         if key in st.session_state:
             st.session_state[key] = st.session_state[key]
+
+
+def choose_knowledge(bases: Sequence[str]) -> None:
+    """Ask these in the next new conversation."""
+    st.session_state.update(ask_knowledge=list(bases), **{_CHOSEN_FOR: None})
+
+
+def follow_choice(thread: Thread | None) -> None:
+    """The knowledge bases that were chosen stay with their conversation; a new one begins with all of them."""
+    state, thread_id = st.session_state, thread.id if thread else None
+    if state.setdefault(_CHOSEN_FOR, None) == thread_id:
+        return
+    state[_CHOSEN_FOR] = thread_id
+    asked = [message for message in thread.messages if message.role == "user"] if thread else []
+    if asked or thread is None:
+        state["ask_knowledge"] = list(asked[-1].knowledge_bases) if asked else []
 
 
 def show_choices(

@@ -21,7 +21,9 @@ from webui.components.words import scenario_label
 TICK_S = 0.25
 """How soon a run of the script notices that it was interrupted."""
 FRAME_S = 0.04
-TITLE_SHOWN = 44
+TITLE_SHOWN, SECTION_SHOWN = 52, 26
+LONG_QUESTION, LONG_QUESTION_LINES, QUESTION_LINES_SHOWN = 1200, 16, 4
+"""Characters and lines from which a question is folded, and the lines of it that stay."""
 
 
 class Growing(Protocol):
@@ -32,8 +34,16 @@ class Growing(Protocol):
 
 
 def show_question(text: str, *, key: str) -> None:
+    """What was asked; of something long that was pasted only the beginning, and the rest folded."""
+    lines = text.splitlines()
     with st.container(key=f"question_{key}"):
-        st.text(text)
+        if len(text) <= LONG_QUESTION and len(lines) <= LONG_QUESTION_LINES:
+            st.text(text)
+            return
+        beginning = "\n".join(lines[:QUESTION_LINES_SHOWN])[:LONG_QUESTION]
+        st.text(f"{beginning} …")
+        with st.expander(t("chat.whole_question", count=len(lines))):
+            st.code(text, language=None, height=320)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +63,8 @@ def show_answer(message: Message, scenarios: Sequence[ScenarioState], *, last: b
     again: str | None = None
     with st.container(key=f"answer_{message.id}", gap="small"):
         if message.route:
-            again = _show_route(message.route, scenarios, key=message.id, model=message.model, last=last)
+            quoted = message.model == "extractive" and bool(message.citations)
+            again = _show_route(message.route, scenarios, key=message.id, quoted=quoted, last=last)
         spots = _show_text(message, token, bench)
         if message.state == "stopped":
             st.html(f'<div class="cb-note">{escape(t("chat.stopped"))}</div>')
@@ -146,13 +157,10 @@ def _show_text(message: Message, token: str, bench: codecell.Bench) -> tuple[cod
     return tuple(spot for spot in spots if spot is not None)
 
 
-def _show_route(
-    route: Route, scenarios: Sequence[ScenarioState], *, key: str, model: str | None, last: bool
-) -> str | None:
+def _show_route(route: Route, scenarios: Sequence[ScenarioState], *, key: str, quoted: bool, last: bool) -> str | None:
     again: str | None = None
     with st.container(key=f"route_{key}", horizontal=True, gap="small", vertical_alignment="center"):
-        sure = f" · {route.confidence:.0%}" if route.confidence < 1 else ""
-        label = f"{plain(scenario_label(route.scenario, scenarios))}{sure}"
+        label = plain(scenario_label(route.scenario, scenarios))
         with st.popover(label, icon=":material/alt_route:", type="tertiary", key=f"why_{key}"):
             st.html(
                 f'<div class="cb-why"><h4>{escape(t("route.why"))}</h4><p>{escape(told(route.why) or t("route.chosen"))}</p>'
@@ -174,7 +182,7 @@ def _show_route(
                     if ready
                     else told(scenario.why)
                 )
-        if model == "extractive":
+        if quoted:
             st.html(
                 f'<span class="cb-tag" title="{escape(t("chat.extract_help"))}">{escape(t("chat.extract"))}</span>',
                 width="content",
@@ -189,14 +197,22 @@ def _show_sources(citations: Sequence[Citation], token: str) -> None:
             name = f"{token}-{citation.number}"
             where = passage.place(citation.location)
             title = passage.trail(citation.title or citation.source_uri, citation.heading_path)
-            short = title[0] if len(title[0]) <= TITLE_SHOWN else title[0][: TITLE_SHOWN - 1].rstrip() + "…"
             st.button(
-                f"**{citation.number}** {plain(short)}",
+                f"**{citation.number}** {plain(_chip(title))}",
                 key=f"cite_open_{name}" if shown and shown.token == name else f"cite_{name}",
                 help=plain(" › ".join(title) + (f" · {where}" if where else "")),
                 on_click=passage.open_passage,
                 args=(citation.ref, citation.quote, citation.number, name),
             )
+
+
+def _chip(trail: Sequence[str]) -> str:
+    """A document and the section of it that is cited, within the width of a chip."""
+    section = f" › {trail[-1]}" if len(trail) > 1 else ""
+    section = section if len(section) <= SECTION_SHOWN else section[: SECTION_SHOWN - 1].rstrip() + "…"
+    room = TITLE_SHOWN - len(section)
+    name = trail[0] if len(trail[0]) <= room else trail[0][: room - 1].rstrip() + "…"
+    return name + section
 
 
 def _progress(view: View, scenarios: Sequence[ScenarioState]) -> str:

@@ -11,17 +11,18 @@ from webui.components.runs import follow_run
 from webui.components.session import client, language, plain, show_error, shown_errors, t, told
 
 
-def show() -> str | None:
-    """Draw it; returns the question that was picked."""
+def show(chosen: Sequence[str]) -> str | None:
+    """Draw it, for the chosen knowledge bases (none: all); returns the question that was picked."""
     try:
-        bases, samples = client().knowledge_bases(), client().samples()
+        bases = client().knowledge_bases()
+        suggested = client().suggestions(chosen, language=language())
     except ChatbotError as error:
         show_error(error)
         return None
     run_id = st.session_state.get("sample_run")
-    documents = sum(base.documents for base in bases)
+    documents = sum(base.searchable for base in bases if not chosen or base.id in chosen)
     with st.container(key="welcome"):
-        if run_id or not documents:
+        if run_id or not (documents or chosen):
             title, text = t("welcome.first_title"), t("welcome.first_text")
         else:
             title, text = t("welcome.title"), t("welcome.ready", count=documents)
@@ -30,8 +31,8 @@ def show() -> str | None:
             _show_building(str(run_id))
         elif not documents:
             _show_start()
-        elif samples.knowledge_base:
-            return _show_questions(samples.questions.get(language()) or samples.questions.get("en", ()))
+        else:
+            return _show_questions(suggested)
     return None
 
 

@@ -34,6 +34,14 @@ function goTo(address) {
   window.dispatchEvent(new PopStateEvent("popstate"))
 }
 
+function closeDrawer(chosen) {
+  // On a phone the sidebar lies over the page: what was chosen in it is to be seen.
+  const sidebar = chosen.closest('[data-testid="stSidebar"]')
+  if (sidebar && sidebar.getBoundingClientRect().width > innerWidth / 2) {
+    sidebar.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click()
+  }
+}
+
 function showTheme(choice, paths) {
   // Streamlit keeps the viewer's theme by page path; its own menu is hidden because it speaks English only.
   for (const path of paths) {
@@ -234,7 +242,12 @@ export default function (component) {
       event.preventDefault()
       event.stopPropagation()
       goTo(new URL(`./${link.getAttribute("href")}`, location))
+      closeDrawer(link)
       return
+    }
+    const begun = target?.closest(".st-key-new_thread button")
+    if (begun) {
+      closeDrawer(begun)
     }
     const copier = target?.closest("[data-copy]")
     if (copier) {

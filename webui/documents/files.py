@@ -1,7 +1,7 @@
 """The file table: every document with its state, and what can be done with one or many."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 from typing import cast
@@ -9,7 +9,7 @@ from typing import cast
 import streamlit as st
 
 from devops_chatbot.values import Page
-from knowledge.model import Document, DocumentState, KnowledgeBase
+from knowledge.model import Document, DocumentOrder, DocumentState, KnowledgeBase
 from webui.components import passage
 from webui.components.blocks import quiet, state_badge, sure
 from webui.components.session import client, plain, shown_errors, t, told
@@ -17,7 +17,16 @@ from webui.components.words import ago, size
 
 PAGE_SIZE = 25
 CHUNKS_SHOWN = 50
+_ORDER = "file_order"
 SPLITTER = re.compile(r"split/\d+/(?P<tokens>\d+)/(?P<overlap>\d+)")
+COLUMNS: dict[str, DocumentOrder] = {
+    "document": "source_uri",
+    "state": "state",
+    "passages": "chunks",
+    "size": "bytes",
+    "updated": "updated_at",
+}
+"""The heads of the table, and what a click on each sorts by."""
 STATES: tuple[DocumentState, ...] = ("ready", "failed", "indexing", "waiting", "removing")
 
 
@@ -36,26 +45,43 @@ def show(base: KnowledgeBase) -> None:
                 on_change=first_page,
             )  # fmt: skip
         first = (int(st.session_state.get(place, 1)) - 1) * PAGE_SIZE
+        order, descending = st.session_state.get(_ORDER, ("source_uri", False))
         page = client().documents(
-            base.id, state=cast(DocumentState, state) or None, text=text or None, offset=first, limit=PAGE_SIZE
-        )
+            base.id, state=cast(DocumentState, state) or None, text=text or None, sort=order, descending=descending,
+            offset=first, limit=PAGE_SIZE,
+        )  # fmt: skip
         if not page.items:
             quiet(t("files.no_match" if text or state else "files.none"), empty=True)
             return
         selected = _bulk(base, page)
         with st.container(key="file_table", gap=None):
-            names = ("document", "state", "passages", "size", "updated")
-            cells = "".join(f"<div>{escape(t(f'files.{name}'))}</div>" for name in names)
-            st.html(f'<div class="cb-file cb-file-head">{cells}</div>')
+            _head(order, descending, first_page)
             for document in page.items:
                 _row(base, document, selected=document.id in selected)
         if page.total > PAGE_SIZE:
             with st.container(
                 key="file_pages", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
             ):
-                words = t("files.range", first=first + 1, last=first + len(page.items), total=page.total)
+                pages = -(-page.total // PAGE_SIZE)
+                words = t("files.range", first=first + 1, last=first + len(page.items), total=page.total, pages=pages)
                 st.html(f'<span class="cb-quiet">{escape(words)}</span>')
-                st.pagination(-(-page.total // PAGE_SIZE), key=place)
+                st.pagination(pages, key=place)
+
+
+def _head(order: DocumentOrder, descending: bool, first_page: Callable[[], None]) -> None:
+    """The heads of the columns: a click sorts by one, another click the other way round."""
+
+    def sort_by(column: DocumentOrder) -> None:
+        st.session_state[_ORDER] = (column, column == order and not descending)
+        first_page()
+
+    with st.container(key="file_head"):
+        for name, column in COLUMNS.items():
+            arrow = f":material/arrow_{'downward' if descending else 'upward'}:" if column == order else None
+            st.button(
+                t(f"files.{name}"), key=f"sort_{column}", type="tertiary", icon=arrow, icon_position="right",
+                on_click=sort_by, args=(column,),
+            )  # fmt: skip
 
 
 def _bulk(base: KnowledgeBase, page: Page[Document]) -> set[str]:

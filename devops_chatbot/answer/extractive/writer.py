@@ -51,7 +51,7 @@ class ExtractiveWriter:
         """The answer and its citations; it says so when nothing fits, or when nothing was looked for."""
         language = language_of(brief.query)
         if not brief.scenario.grounded:
-            return Reason("extract.talk").text(language), ()
+            return brief.reply or Reason("extract.talk").text(language), ()
         found = documents(brief.evidence)
         if not found:
             return Reason("extract.nothing").text(language), ()

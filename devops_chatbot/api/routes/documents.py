@@ -23,7 +23,7 @@ from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.knowledge_bases import Selection
 from devops_chatbot.values import Page
 from devops_chatbot.work import StartedRun
-from knowledge.model import Document, DocumentState, StoredChunk
+from knowledge.model import Document, DocumentOrder, DocumentState, StoredChunk
 
 router = APIRouter(prefix=NATIVE + "/knowledge-bases/{kb}/documents", tags=["documents"])
 
@@ -74,11 +74,21 @@ def list_documents(
     product: ProductDep,
     state: DocumentState | None = None,
     text: str | None = None,
+    sort: DocumentOrder = "source_uri",
+    descending: bool = False,
     offset: Offset = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[Document]:
     """The file table; `text` is looked for in addresses and titles."""
-    return product.catalog.documents(product.catalog.get(kb).id, state=state, text=text, offset=offset, limit=limit)
+    return product.catalog.documents(
+        product.catalog.get(kb).id,
+        state=state,
+        text=text,
+        sort=sort,
+        descending=descending,
+        offset=offset,
+        limit=limit,
+    )
 
 
 @router.post("/delete", status_code=204)

@@ -63,11 +63,13 @@ def _question(product: Product, principal: Principal, thread_id: str, body: NewM
     product.threads.summary(thread_id)
     refuse_repositories(body.repositories)
     attached = product.workbench.attachments.knowledge_base(thread_id)
+    searched = product.ids_of(body.knowledge_bases)
     question = Question(
         text=body.text,
         principal=principal,
         thread_id=thread_id,
-        knowledge_bases=(*product.ids_of(body.knowledge_bases), *filter(None, (attached,))),
+        knowledge_bases=(*searched, *filter(None, (attached,))),
+        chosen=searched if body.knowledge_bases else (),
         scenario=body.route,
         model=body.model,
         mode=body.mode,

@@ -22,12 +22,9 @@ FOLDERS = ("guide", "runbooks")
 
 @router.get("")
 def get_samples(product: ProductDep) -> Samples:
-    """The sample knowledge base, when it is built, and questions to try."""
+    """The sample knowledge base, when it is built."""
     built = _built(product)
-    return Samples(
-        knowledge_base=built.id if built else None,
-        questions={language: tuple(samples.questions(language)) for language in LANGUAGES},
-    )
+    return Samples(knowledge_base=built.id if built else None)
 
 
 @router.post("", status_code=202)

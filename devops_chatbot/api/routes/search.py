@@ -1,13 +1,16 @@
 """Search without an answer, and opening what a citation points to."""
 
 import time
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from devops_chatbot.api.context import PrincipalDep, ProductDep, refuse_repositories
+from devops_chatbot.i18n import Language
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.search import SearchRequest
 from knowledge.model import OpenedChunk, Scope, SearchResult
+from knowledge.suggestions import suggestions
 
 router = APIRouter(prefix=NATIVE, tags=["search"])
 
@@ -25,6 +28,14 @@ def search(body: SearchRequest, product: ProductDep, principal: PrincipalDep) ->
         score_threshold=body.score_threshold,
     )
     return SearchResult(hits=tuple(hits), seconds=time.perf_counter() - begun)
+
+
+@router.get("/suggestions")
+def suggest(
+    product: ProductDep, knowledge_bases: Annotated[tuple[str, ...], Query()] = (), language: Language = "en"
+) -> tuple[str, ...]:
+    """A few questions that can be asked of these knowledge bases (ids or names; none: of all), in this language."""
+    return suggestions(product.catalog, product.ids_of(knowledge_bases), language)
 
 
 @router.get("/chunks")
