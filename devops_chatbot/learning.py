@@ -43,11 +43,13 @@ class Learning:
         """An empty folder for files that come in."""
         return Path(tempfile.mkdtemp(dir=self._incoming))
 
-    def upload(self, knowledge_base: str, folder: Path) -> Run:
-        """Take in the files below a `new_upload` (archives are unpacked), which is gone after that."""
+    def upload(self, knowledge_base: str, folder: Path, *, urgent: bool = False) -> Run:
+        """Take in the files below a `new_upload` (archives are unpacked), which is gone after that; `urgent`: in front of what
+        other knowledge bases wait for.
+        """
         try:
             self._uploads.put([(folder.name, folder)])
-            return self._start("upload", knowledge_base, {"upload": folder.name})
+            return self._start("upload", knowledge_base, {"upload": folder.name}, urgent=urgent)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             self._uploads.delete(folder.name)
@@ -80,8 +82,9 @@ class Learning:
         self._uploads.delete(*({key.partition("/")[0] for key in self._uploads.keys_below()} - used))
         self._runs.resume()
 
-    def _start(self, kind: str, knowledge_base: str, payload: Mapping[str, Any]) -> Run:
-        return self._runs.start(kind, knowledge_base, payload, owner=self._catalog.owner(knowledge_base))
+    def _start(self, kind: str, knowledge_base: str, payload: Mapping[str, Any], *, urgent: bool = False) -> Run:
+        owner = self._catalog.owner(knowledge_base)
+        return self._runs.start(kind, knowledge_base, payload, owner=owner, urgent=urgent)
 
     # --- the handler
 

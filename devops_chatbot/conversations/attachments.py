@@ -175,7 +175,7 @@ class Attachments:
         staged = self._learning.new_upload()
         for file in files:
             shutil.copyfile(file, staged / file.name)
-        return self._learning.upload(base, staged)
+        return self._learning.upload(base, staged, urgent=True)
 
     def _attachment(self, row: Row[Any], base: str | None) -> Attachment:
         state, why = self._state(row, base)

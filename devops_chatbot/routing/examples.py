@@ -23,6 +23,11 @@ def any_of(phrases: Sequence[str]) -> str:
     return "|".join(rf"\b{re.escape(one)}\b" if one.isascii() else re.escape(one) for one in ordered)
 
 
+def is_about_attached(text: str) -> bool:
+    """Whether a question speaks of a file, as people do of one that they have just attached."""
+    return bool(_phrases("attached").search(text.lower()))
+
+
 @cache
 def _phrases(*kinds: str) -> re.Pattern[str]:
     return re.compile(any_of([phrase for kind in kinds for phrase in examples(kind)]))

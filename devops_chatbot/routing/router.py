@@ -9,7 +9,7 @@ from devops_chatbot.access.principals import Principal
 from devops_chatbot.chat import Choice, Need, Question, Route, Scenario, ScenarioState, Signal
 from devops_chatbot.errors import BadQuestion, Unavailable
 from devops_chatbot.i18n import Reason
-from devops_chatbot.routing.examples import examples, small_talk
+from devops_chatbot.routing.examples import examples, is_about_attached, small_talk
 from knowledge.embed import Embedder
 from knowledge.embed.embedding_probe import foreign_share, understanding
 from knowledge.model import HIDDEN, KnowledgeBase
@@ -97,6 +97,9 @@ class Router:
         asks for a scenario that does not exist.
         """
         sources = self.sources(question.principal, question.knowledge_bases)
+        attached = tuple(one for one in sources if one.startswith(HIDDEN))
+        if attached and is_about_attached(question.text):
+            sources = attached
         if question.scenario is not None:
             return self._route(self.scenario(question.scenario), 1.0, Reason("route.chosen"), sources)
         return self._route(*self._decide(question.text, query, sources, circumstances), sources)

@@ -24,7 +24,8 @@ POLL_S = 0.1
 """How often waiting runs are looked for."""
 VERSION = "2"
 """Fixed: with another application version DBOS would not go on with what an older release of ours began."""
-QUEUE = "runs"
+QUEUE, URGENT = "runs", "urgent"
+"""Runs that somebody waits for with an open question do not stand behind long ones."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,13 +48,15 @@ class Durable:
         self._workflow: Callable[[str, str], None] | None = None
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
-    def start(self, run: str, turn: str) -> None:
-        """Have a run worked on after the others of the same `turn`. One that is known already is left as it is."""
+    def start(self, run: str, turn: str, *, urgent: bool = False) -> None:
+        """Have a run worked on after the others of the same `turn`; an urgent one beside those of other turns, however many
+        there are. One that is known already is left as it is.
+        """
         with self._launched() as (dbos, work):
             from dbos import SetEnqueueOptions, SetWorkflowID
 
             with SetWorkflowID(run), SetEnqueueOptions(queue_partition_key=turn):
-                dbos.enqueue_workflow(QUEUE, work, run, turn)
+                dbos.enqueue_workflow(URGENT if urgent else QUEUE, work, run, turn)
 
     def cancel(self, run: str) -> None:
         """Have its next step refused; the one that it is in sees `is_cancelled`. One that has ended stays as it is."""
@@ -167,11 +170,12 @@ class Durable:
                 self._work(run)
 
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE,
-            worker_concurrency=SIDE_BY_SIDE,
-            partition_concurrency=1,
-            polling_interval_sec=POLL_S,
-            on_conflict="always_update",
-        )
+        for queue in (QUEUE, URGENT):
+            DBOS.register_queue(
+                queue,
+                worker_concurrency=SIDE_BY_SIDE,
+                partition_concurrency=1,
+                polling_interval_sec=POLL_S,
+                on_conflict="always_update",
+            )
         return work

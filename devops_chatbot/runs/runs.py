@@ -60,12 +60,12 @@ class Runs:
 
     # --- starting
 
-    def start(self, kind: str, subject: str, payload: Mapping[str, Any], *, owner: str) -> Run:
-        """Have it worked on as soon as it is its turn; `owner` is the id of a principal."""
+    def start(self, kind: str, subject: str, payload: Mapping[str, Any], *, owner: str, urgent: bool = False) -> Run:
+        """Have it worked on as soon as it is its turn, an urgent one at once; `owner` is the id of a principal."""
         run = self.add(kind, subject, payload, owner=owner)
         try:
             self._free_turns()
-            self._durable.start(run, subject)
+            self._durable.start(run, subject, urgent=urgent)
         except StoreUnavailable:
             with suppress(StoreUnavailable):
                 self._records.remove(run)

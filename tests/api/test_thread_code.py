@@ -70,6 +70,20 @@ class TestAttachments:
         assert "Archives" in why["docs.zip"]
         assert client.bench.attachment(thread, attached[0].id).data in (LOG, bytes(range(256)), zipped())
 
+    def test_a_question_about_the_log_is_answered_from_the_attached_one(self, client: Client) -> None:
+        base = client.create_knowledge_base("Runbooks")
+        about = (
+            b"# Logs\n\nWhy the log is full: the log of the gateway is full of errors when its timeout is too short.\n"
+        )
+        assert list(client.run_events(client.upload(base.id, [("logs.md", about)]).id))[-1].state == "done"
+        thread = client.create_thread().id
+        client.bench.attach(thread, [("gateway.log", LOG)])
+        for question in ("What timeout does the log show?", "日志里有什么 timeout？"):
+            events = list(client.ask(thread, NewMessage(text=question)))
+            assert {event.title for event in events if isinstance(event, Evidence)} == {"gateway.log"}, question
+        events = list(client.ask(thread, NewMessage(text="Which errors does the gateway report when it times out?")))
+        assert "Logs" in {event.title for event in events if isinstance(event, Evidence)}
+
     def test_only_this_conversation_sees_them_and_no_list_shows_them(self, client: Client) -> None:
         thread, other = client.create_thread().id, client.create_thread().id
         client.bench.attach(thread, [("gateway.log", LOG)])

@@ -102,6 +102,20 @@ def test_runs_of_one_subject_wait_for_each_other_and_a_waiting_one_is_cancelled(
     assert counting.said(second.id) == ["close cancelled"]
 
 
+def test_an_urgent_run_does_not_wait_for_long_ones_of_other_subjects(
+    runs: Runs, counting: Counting, tmp_path: Path
+) -> None:
+    gate, long = threading.Event(), Counting(tmp_path / "diary of long ones")
+    long.before_step = lambda _: gate.wait(PATIENCE_S) and None
+    runs.register("long", long)
+    started = [runs.start("long", f"herd {number}", {"to": 1}, owner="me") for number in range(3)]
+    wait_until(lambda: sum(bool(long.said(each.id)) for each in started) == 2)
+    assert ended(runs, runs.start("count", "question", {"to": 1}, owner="me", urgent=True)).state == "done"
+    assert not any(runs.get(each.id).ended for each in started)
+    gate.set()
+    assert {ended(runs, each).state for each in started} == {"done"}
+
+
 def test_a_running_run_is_cancelled_between_steps(runs: Runs, counting: Counting) -> None:
     counting.before_step = lambda _: time.sleep(0.1)
     run = runs.start("count", "sheep", {"to": 1000}, owner="me")

@@ -69,6 +69,31 @@ def test_a_whole_folder_is_taken_in_with_the_places_of_its_files(
     assert len(held) == 122
 
 
+def test_the_file_table_sorts_and_says_how_many_pages_there_are(spoken: "Product", page: "Page") -> None:
+    base = spoken.client.create_knowledge_base("Sorted")
+    files = [(f"{number:02}.md", f"# Page {number}\n\n{'word ' * (60 - number)}\n".encode()) for number in range(30)]
+    assert list(spoken.client.run_events(spoken.client.upload(base.id, files).id))[-1].state == "done"
+    page.goto(f"{spoken.ui}/knowledge?kb={base.id}")
+    rows = page.locator(".cb-file b")
+    rows.first.get_by_text("00.md").wait_for()
+    page.get_by_text("1–25 of 30 on 2 pages").wait_for()
+    page.get_by_role("button", name="Size").click()
+    rows.first.get_by_text("29.md").wait_for()
+    page.get_by_role("button", name="Size").click()
+    rows.first.get_by_text("00.md").wait_for()
+    page.get_by_role("button", name="Document", exact=True).last.click()
+    page.get_by_role("button", name="Document", exact=True).last.click()
+    rows.first.get_by_text("29.md").wait_for()
+
+
+def test_what_may_be_added_is_said_beforehand(spoken: "Product", page: "Page") -> None:
+    base = spoken.client.create_knowledge_base("Limits")
+    page.goto(f"{spoken.ui}/knowledge?kb={base.id}")
+    page.get_by_text("A file may have 64 MB").wait_for()
+    page.get_by_text("The settings allow no folder yet").wait_for()
+    assert page.get_by_role("button", name="Add folder").is_disabled()
+
+
 def drop(page: "Page", zone: "Locator", folder: Path) -> None:
     """Lets go of a folder of this machine over `zone`, as a person who drags it from the desktop."""
     zone.wait_for()

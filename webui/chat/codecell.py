@@ -107,7 +107,8 @@ def show(code: Code, language: str, *, message: str, bench: Bench) -> Spot | Non
     with st.container(key=f"cell_{name}", gap=None):
         with st.container(key=f"cellbar_{name}", horizontal=True, vertical_alignment="center", gap="small"):
             edited = tag(t("code.edited")) if current != text else ""
-            st.html(f'<span class="cb-lang">{escape(TITLES.get(language, language))}</span>{edited}')
+            where = f'<span title="{escape(t("code.in_sandbox_help"))}">{tag(t("code.in_sandbox"))}</span>'
+            st.html(f'<span class="cb-lang">{escape(TITLES.get(language, language))}</span>{where}{edited}')
             if live and bench.live:
                 st.button(
                     t("code.stop"), icon=":material/stop_circle:", key=f"stoprun_{name}", on_click=bench.live.stop,

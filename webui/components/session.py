@@ -59,6 +59,13 @@ def language() -> Language:
     return known(state["language_of_settings"]) or language_of_locale(st.context.locale)
 
 
+def setting(key: str) -> str:
+    """The value in force of a setting, as text; empty where it has none or cannot be known."""
+    with shown_errors():
+        return next((one.value for one in client().settings().settings if one.key == key), "")
+    return ""
+
+
 def told(reason: Reason | None) -> str:
     """What the server said, in this person's language; nothing where it gave no reason."""
     return reason.text(language()) if reason else ""

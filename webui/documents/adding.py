@@ -8,7 +8,8 @@ import streamlit as st
 
 from devops_chatbot.work import Run
 from knowledge.model import KnowledgeBase
-from webui.components.session import client, shown_errors, t
+from webui.components.blocks import quiet
+from webui.components.session import client, setting, shown_errors, t
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -24,13 +25,13 @@ def show(base: KnowledgeBase) -> None:
 
 
 def _show_upload(base: KnowledgeBase) -> None:
-    limit = int(st.get_option("server.maxUploadSize"))
     round_ = int(st.session_state.get("upload_round", 0))  # a new key empties the widget
     chosen = st.file_uploader(
         t("add.drop"), accept_multiple_files=True, key=f"upload_{base.id}_{round_}", label_visibility="collapsed"
     )
+    limits = t("add.drop_help", file=setting("knowledge.max_file_mb"), upload=setting("knowledge.max_upload_mb"))
     st.html(
-        f'<p class="cb-quiet">{escape(t("add.drop_help", limit=limit))} '
+        f'<p class="cb-quiet">{escape(limits)} '
         f'<button class="cb-link" type="button" data-choose-folder="1">{escape(t("add.choose_folder"))}</button></p>'
     )
     files = cast("Sequence[UploadedFile]", chosen or [])
@@ -56,11 +57,14 @@ def _show_folders(base: KnowledgeBase) -> None:
                     client().forget_source(base.id, source.location)
                     st.toast(t("add.forgotten"), icon=":material/check:")
                     st.rerun()
+    allowed = setting("knowledge.folders")
+    quiet(t("add.folder_allowed", folders=allowed) if allowed else t("add.folder_none"))
     with st.form("add_folder_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         location = st.text_input(
-            t("add.folder_label"), placeholder=t("add.folder_placeholder"), label_visibility="collapsed"
-        )
-        added = st.form_submit_button(t("add.folder_add"), icon=":material/create_new_folder:")
+            t("add.folder_label"), placeholder=t("add.folder_placeholder"), label_visibility="collapsed",
+            disabled=not allowed,
+        )  # fmt: skip
+        added = st.form_submit_button(t("add.folder_add"), icon=":material/create_new_folder:", disabled=not allowed)
     if added and location.strip():
         with shown_errors():
             _started(base, client().add_folder(base.id, location.strip()))
