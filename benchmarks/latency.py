@@ -133,10 +133,11 @@ def _ingest(folder: Path, catalog: Catalog, stores: Stores, base: str, model: Em
         embedder_of=lambda _: topics,
         kinds=source_kinds(),
     )
-    ingest.plan("fill", base, kind="folder", argument=str(files))
+    source = ingest.follow(base, "folder", str(files)).id
+    ingest.plan("fill", base, kind="sync", argument=source)
     while ingest.step("fill", base):
         pass
-    ingest.finish("fill", base, kind="folder", argument=str(files))
+    ingest.finish("fill", base, kind="sync", argument=source)
 
 
 def _vocabulary(chance: random.Random) -> list[str]:

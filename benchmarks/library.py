@@ -73,10 +73,11 @@ class Library:
         """Follow a folder; gives the seconds."""
         self._runs += 1
         run, start = f"run{self._runs}", time.perf_counter()
-        self._ingest.plan(run, base, kind="folder", argument=str(docs))
+        source = self._ingest.follow(base, "folder", str(docs)).id
+        self._ingest.plan(run, base, kind="sync", argument=source)
         while self._ingest.step(run, base):
             pass
-        self._ingest.finish(run, base, kind="folder", argument=str(docs))
+        self._ingest.finish(run, base, kind="sync", argument=source)
         progress = self._ingest.progress(run)
         if progress.errors:
             print(f"{progress.counts['failed']} failed, first: {progress.errors[0]}", file=sys.stderr)

@@ -138,10 +138,11 @@ def ingested(product: Product, folder: Path, files: Path, *, only: Collection[st
     if folder.name not in {base.name for base in product.catalog.list()}:
         product.catalog.create(folder.name, embedding=product.settings.knowledge.embedding)
     base, run = product.catalog.get(folder.name).id, f"run{time.time_ns()}"
-    product.ingest.plan(run, base, kind="folder", argument=str(files))
+    source = product.ingest.follow(base, "folder", str(files)).id
+    product.ingest.plan(run, base, kind="sync", argument=source)
     while product.ingest.step(run, base):
         pass
-    product.ingest.finish(run, base, kind="folder", argument=str(files))
+    product.ingest.finish(run, base, kind="sync", argument=source)
     progress = product.ingest.progress(run)
     found = product.catalog.get(base)
     print(

@@ -44,6 +44,7 @@ from knowledge.registry import Registry
 from knowledge.retrieval.hybrid import HybridRetriever
 from knowledge.sources import graph_schema, source_kinds
 from knowledge.sources.archives import ArchiveLimits
+from knowledge.sources.folder import allowed_folder
 from knowledge.stores.backends import backends
 from knowledge.stores.indexes import Stores
 from knowledge.suggestions import suggestions
@@ -141,8 +142,15 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     )
     folder = data.folder("runs")
     runs = Runs(engine, database=folder / "dbos.sqlite", reserve=Reserve(data.path / "reserve"))
-    learning = Learning(runs, ingest, catalog, uploads=FolderBlobs(folder / "staging"), incoming=data.folder(TRANSFERS))
-    resync = Resync(catalog, runs, learning, allowed=knowledge.folders, every_s=knowledge.resync_minutes * 60)
+    learning = Learning(
+        runs,
+        ingest,
+        catalog,
+        uploads=FolderBlobs(folder / "staging"),
+        incoming=data.folder(TRANSFERS),
+        permitted={"folder": lambda location: str(allowed_folder(location, knowledge.folders))},
+    )
+    resync = Resync(catalog, runs, learning, every_s=knowledge.resync_minutes * 60)
     retriever = HybridRetriever(
         catalog=catalog,
         vectors=stores.vectors,

@@ -1,4 +1,4 @@
-"""Runs that change what a knowledge base holds: uploads, followed folders, documents read anew."""
+"""Runs that change what a knowledge base holds: uploads, sources that it follows, documents read anew."""
 
 import json
 import logging
@@ -27,16 +27,27 @@ _log = logging.getLogger(__name__)
 class Learning:
     """Starts those runs, whose subject is the id of a knowledge base, and is their `RunHandler`.
 
-    A run belongs to the owner of its knowledge base. Raises `NotFound` without one, and `StoreUnavailable`.
+    A run belongs to the owner of its knowledge base. `permitted` says, for the kinds of sources that need it, where a location
+    leads, or raises. Raises `NotFound` without a knowledge base, and `StoreUnavailable`.
     """
 
-    def __init__(self, runs: Runs, ingest: Ingest, catalog: Catalog, *, uploads: BlobStore, incoming: Path) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        ingest: Ingest,
+        catalog: Catalog,
+        *,
+        uploads: BlobStore,
+        incoming: Path,
+        permitted: Mapping[str, Callable[[str], str]] | None = None,
+    ) -> None:
         self._runs = runs
         self._ingest = ingest
         self._catalog = catalog
         self._uploads = uploads
         self._incoming = incoming
-        for kind in ("upload", "folder", "reindex"):
+        self._permitted = permitted or {}
+        for kind in ("upload", "sync", "reindex"):
             runs.register(kind, self)
 
     def new_upload(self) -> Path:
@@ -55,9 +66,20 @@ class Learning:
             self._uploads.delete(folder.name)
             raise
 
-    def follow(self, knowledge_base: str, folder: Path) -> Run:
-        """Follow a folder: take in what is new or changed, remove documents whose file is gone."""
-        return self._start("folder", knowledge_base, {"folder": str(folder)})
+    def follow(
+        self, knowledge_base: str, location: str, *, kind: str = "folder", options: Mapping[str, object] | None = None
+    ) -> Run:
+        """Follow a source, and sync it. Raises `BadRequest`, and `NotAllowed` for one that the settings do not permit."""
+        source = self._ingest.follow(knowledge_base, kind, self._located(kind, location), options)
+        return self._start("sync", knowledge_base, {"source": source.id})
+
+    def sync(self, knowledge_base: str, source: str) -> Run:
+        """Take in what is new or changed in a source that is followed, remove documents that it has no longer. Raises like
+        `follow`, and `NotFound`.
+        """
+        known = self._catalog.source(knowledge_base, source)
+        self._located(known.kind, known.location)
+        return self._start("sync", knowledge_base, {"source": source})
 
     def reindex(self, knowledge_base: str, documents: Sequence[str]) -> Run:
         """Read documents anew from their originals."""
@@ -81,6 +103,9 @@ class Learning:
         used = {run.payload["upload"] for run in self._runs.unfinished("upload")}
         self._uploads.delete(*({key.partition("/")[0] for key in self._uploads.keys_below()} - used))
         self._runs.resume()
+
+    def _located(self, kind: str, location: str) -> str:
+        return self._permitted[kind](location) if kind in self._permitted else location
 
     def _start(self, kind: str, knowledge_base: str, payload: Mapping[str, Any], *, urgent: bool = False) -> Run:
         owner = self._catalog.owner(knowledge_base)
@@ -119,8 +144,8 @@ class Learning:
                 if (files := self._uploads.path(run.payload["upload"])) is None:
                     raise NotFound("upload.gone")
                 return str(files)
-            case "folder":
-                return str(run.payload["folder"])
+            case "sync":
+                return str(run.payload["source"])
             case _:
                 return json.dumps(run.payload["documents"])
 

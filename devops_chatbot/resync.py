@@ -1,33 +1,27 @@
-"""Syncs the folders that knowledge bases follow again and again, as often as the settings say."""
+"""Syncs the sources that knowledge bases follow again and again, as often as the settings say."""
 
 import logging
 import threading
-from collections.abc import Sequence
-from pathlib import Path
 
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.learning import Learning
 from devops_chatbot.runs import Runs
 from knowledge.catalog.catalog import Catalog
-from knowledge.sources.folder import allowed_folder
 
 _log = logging.getLogger(__name__)
 
 
 class Resync:
-    """A thread that starts one run a followed folder every `every_s` seconds; none when `every_s` is 0.
+    """A thread that starts one run a followed source every `every_s` seconds; none when `every_s` is 0.
 
-    A knowledge base whose last run has not ended is left out until the next round, and so is a folder that the settings
-    no longer allow or that is not there: what it held stays, and the log says why.
+    A knowledge base whose last run has not ended is left out until the next round, and so is a source that the settings
+    no longer permit or that is not there: what it held stays, and the log says why.
     """
 
-    def __init__(
-        self, catalog: Catalog, runs: Runs, learning: Learning, *, allowed: Sequence[Path], every_s: float
-    ) -> None:
+    def __init__(self, catalog: Catalog, runs: Runs, learning: Learning, *, every_s: float) -> None:
         self._catalog = catalog
         self._runs = runs
         self._learning = learning
-        self._allowed = allowed
         self._every_s = every_s
         self._leaving = threading.Event()
         self._thread: threading.Thread | None = None
@@ -43,7 +37,7 @@ class Resync:
             self._thread.join()
 
     def sync_all(self) -> int:
-        """Start a run for every followed folder that is due; returns how many."""
+        """Start a run for every followed source that is due; returns how many."""
         started = 0
         for knowledge_base in self._catalog.list():
             newest = next(iter(self._runs.list(knowledge_base.id)), None)
@@ -51,7 +45,7 @@ class Resync:
                 continue
             for source in self._catalog.sources(knowledge_base.id):
                 try:
-                    self._learning.follow(knowledge_base.id, allowed_folder(source.location, self._allowed))
+                    self._learning.sync(knowledge_base.id, source.id)
                     started += 1
                 except ChatbotError as error:
                     _log.warning("%s is not synced: %s", source.location, error)
@@ -62,4 +56,4 @@ class Resync:
             try:
                 self.sync_all()
             except ChatbotError as error:
-                _log.warning("the folders are not synced: %s", error)
+                _log.warning("the sources are not synced: %s", error)

@@ -16,6 +16,11 @@ def document_id(collection: str, source_uri: str) -> str:
     return "d" + hashlib.sha256(f"{collection}\0{source_uri}".encode()).hexdigest()[:16]
 
 
+def source_id(collection: str, kind: str, location: str) -> str:
+    """A source is (collection, kind, location), so that one which is followed again is the one it was."""
+    return "s" + hashlib.sha256(f"{collection}\0{kind}\0{location}".encode()).hexdigest()[:16]
+
+
 def document_version(data: bytes, shape: str) -> str:
     """The SHA-256 (32 hex digits) of a file's bytes and of `shape`, a text of every setting that shapes its chunks."""
     digest = hashlib.sha256(shape.encode())
@@ -36,15 +41,17 @@ def document_of(ref: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where documents of a collection come from: a registered kind, where it is, and what that kind wants to know beside.
+    """Where documents of a collection come from: a registered kind, where it is, and what that kind wants to know beside,
+    which is plain JSON.
 
     The URIs of its documents begin with `prefix`, which no other source of the collection has.
     """
 
+    id: str
     kind: str
     location: str
     prefix: str
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ def add(
         if follow:
             if len(paths) != 1:
                 raise BadRequest("cli.follow_one")
-            run = client.add_folder(name, str(paths[0].resolve()))
+            run = client.follow(name, str(paths[0].resolve()))
         else:
             client.knowledge_base(name)  # a wrong name should not cost an upload
             files = [file for path in paths for file in _files(path)]

@@ -218,18 +218,24 @@ class Client:
             self.send("POST", f"{self._kb(kb)}/documents/download", body=body), otherwise="documents.zip"
         )
 
-    def forget_source(self, kb: str, location: str) -> None:
-        """Follow a folder no longer; its documents stay."""
-        self.send("DELETE", f"{self._kb(kb)}/sources", query={"location": location})
-
     def sources(self, kb: str) -> list[Source]:
-        """The folders that a knowledge base follows."""
+        """What a knowledge base follows."""
         return self.rows(Source, f"{self._kb(kb)}/sources")
 
-    def add_folder(self, kb: str, location: str) -> Run:
-        """Follow a folder of the server's machine, or sync it again."""
-        body = body_of(NewSource, location=location)
+    def follow(
+        self, kb: str, location: str, *, kind: str = "folder", options: Mapping[str, object] | None = None
+    ) -> Run:
+        """Follow a source, such as a folder of the server's machine, and sync it."""
+        body = body_of(NewSource, kind=kind, location=location, options=options or {})
         return self.got(StartedRun, self.send("POST", f"{self._kb(kb)}/sources", body=body)).run
+
+    def sync(self, kb: str, source: str) -> Run:
+        """Take in what has changed in a source that is followed."""
+        return self.got(StartedRun, self.send("POST", f"{self._kb(kb)}/sources/{_quoted(source)}/sync")).run
+
+    def forget_source(self, kb: str, source: str) -> None:
+        """Follow a source no longer; its documents stay."""
+        self.send("DELETE", f"{self._kb(kb)}/sources/{_quoted(source)}")
 
     def samples(self) -> Samples:
         return self.get(Samples, "/samples")

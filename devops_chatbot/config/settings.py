@@ -176,7 +176,7 @@ class KnowledgeSettings(_Section):
     overlap_tokens: int = Field(default=30, ge=0, le=512, description="tokens that neighbouring passages share")
     folders: tuple[AbsolutePath, ...] = Field(default=(), description="folders below which a folder source may be read")
     resync_minutes: float = Field(
-        default=0, ge=0, description="how often followed folders are synced by themselves; 0: never"
+        default=0, ge=0, description="how often followed sources are synced by themselves; 0: never"
     )
     vector_store: str = Field(default="chroma", description="backend of the vectors; packages may bring others")
     lexical_store: str = Field(default="tantivy", description="backend of the words")

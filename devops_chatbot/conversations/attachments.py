@@ -94,7 +94,7 @@ class Attachments:
         base = self.knowledge_base(thread) or self._new_knowledge_base(thread)
         known = {each.name: each.id for each in self.list(thread)}
         texts = [file for file in files if not is_archive(file.name)]
-        job = self._read(base, texts).id if texts else None
+        run = self._read(base, texts).id if texts else None
         ids = []
         for file in files:
             row = {
@@ -102,7 +102,7 @@ class Attachments:
                 "thread": thread,
                 "name": file.name,
                 "bytes": file.stat().st_size,
-                "job": job if file in texts else None,
+                "run": run if file in texts else None,
                 "created_at": time.time(),
             }
             ids.append(row["id"])
@@ -183,11 +183,11 @@ class Attachments:
         return Attachment(id=row.id, name=row.name, bytes=row.bytes, state=state, why=why, created_at=created_at)
 
     def _state(self, row: Row[Any], base: str | None) -> tuple[AttachmentState, Reason | None]:
-        if row.job is None or base is None:
+        if row.run is None or base is None:
             return "code only", Reason("attachment.archive")
         document = self._document(base, row.name)
         try:
-            run = self._runs.get(row.job)
+            run = self._runs.get(row.run)
         except NotFound:  # long ago
             run = None
         if run is not None and not run.ended:

@@ -55,7 +55,7 @@ attachments = Table(
     Column("thread", ForeignKey(threads_table.c.id, ondelete="CASCADE"), nullable=False),
     Column("name", String, nullable=False),
     Column("bytes", Integer, nullable=False),
-    Column("job", String),  # that makes it searchable; none: it is not meant to be
+    Column("run", String),  # that makes it searchable; none: it is not meant to be
     Column("created_at", Float, nullable=False),
     UniqueConstraint("thread", "name"),
 )

@@ -37,7 +37,7 @@ def problem_of(mistake: Mapping[str, Any]) -> Reason:
     return Reason("field.expected", what=expectation(mistake))
 
 
-def body_of(kind: type[M], **values: object) -> M:
+def body_of(kind: type[M], /, **values: object) -> M:
     """A body of these values. Raises `BadRequest` with every mistake in words."""
     try:
         return kind.model_validate(values)

@@ -1,8 +1,8 @@
 """Request bodies of the routes of knowledge bases, their documents and their sources."""
 
-from typing import Literal
+from collections.abc import Mapping
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from devops_chatbot.i18n import Language
 from devops_chatbot.schemas.body import Body
@@ -28,10 +28,12 @@ class Selection(Body):
 
 
 class NewSource(Body):
-    kind: Literal["folder"] = "folder"
+    kind: str = Field(default="folder", description="a registered kind of source")
     location: str = Field(
-        examples=["/srv/docs"], description="absolute path below one of the folders in `knowledge.folders`"
+        examples=["/srv/docs"],
+        description="where it is; of a folder, the absolute path below one of the folders in `knowledge.folders`",
     )
+    options: Mapping[str, JsonValue] = Field(default_factory=dict, description="what that kind wants to know beside")
 
 
 class NewSamples(Body):

@@ -4,10 +4,11 @@ It decides what is true: the stores may hold more (a version being written, or o
 a document's active version come back from here. `knowledge.catalog.versions` changes that, in one transaction a batch.
 """
 
+import json
 import secrets
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Engine, Row, delete, func, insert, or_, select, update
@@ -29,6 +30,7 @@ from knowledge.model import (
     OpenedChunk,
     Source,
     document_of,
+    source_id,
 )
 
 LONGEST_NAME = 100
@@ -166,34 +168,52 @@ class Catalog:
         statement = select(tables.sources).where(known.knowledge_base == knowledge_base).order_by(known.prefix)
         with reading(self.engine) as connection:
             return [
-                Source(kind=row.kind, location=row.location, prefix=row.prefix) for row in connection.execute(statement)
+                Source(
+                    id=row.id, kind=row.kind, location=row.location, prefix=row.prefix, options=json.loads(row.options)
+                )
+                for row in connection.execute(statement)
             ]
 
-    def follow(self, knowledge_base: str, location: str, *, name: str, kind: str = "folder") -> Source:
-        """Remember a source; its prefix is `name`, with a number behind it when that is taken. Idempotent."""
+    def source(self, knowledge_base: str, source: str) -> Source:
+        """One that it follows, by its id. Raises `NotFound`."""
+        for each in self.sources(knowledge_base):
+            if each.id == source:
+                return each
+        raise NotFound("source.not_followed", name=self.get(knowledge_base).name, source=source)
+
+    def follow(
+        self, knowledge_base: str, kind: str, location: str, *, name: str, options: Mapping[str, object] | None = None
+    ) -> Source:
+        """Remember a source, in place of what was known of it; the prefix of a new one is `name`, with a number behind it when
+        that is taken.
+        """
+        source, said = source_id(knowledge_base, kind, location), json.dumps(options or {})
         with writing(self.engine) as connection:
             known = tables.sources.c
-            rows = connection.execute(select(tables.sources).where(known.knowledge_base == knowledge_base)).all()
-            for row in rows:
-                if row.location == location:
-                    return Source(kind=row.kind, location=location, prefix=row.prefix)
-            taken = {row.prefix for row in rows}
-            names = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
-            prefix = next(prefix for prefix in (f"{each}/" for each in names) if prefix not in taken)
-            connection.execute(
-                insert(tables.sources).values(
-                    knowledge_base=knowledge_base, location=location, kind=kind, prefix=prefix
-                )
-            )
-        return Source(kind=kind, location=location, prefix=prefix)
+            rows = connection.execute(
+                select(known.id, known.prefix).where(known.knowledge_base == knowledge_base)
+            ).all()
+            prefixes = {row.id: row.prefix for row in rows}
+            if source in prefixes:
+                connection.execute(update(tables.sources).where(known.id == source).values(options=said))
+            else:
+                names = (name, *(f"{name}-{number}" for number in range(2, len(rows) + 3)))
+                row = {
+                    "id": source,
+                    "knowledge_base": knowledge_base,
+                    "kind": kind,
+                    "location": location,
+                    "prefix": next(f"{each}/" for each in names if f"{each}/" not in prefixes.values()),
+                    "options": said,
+                }
+                connection.execute(insert(tables.sources).values(row))
+        return self.source(knowledge_base, source)
 
-    def forget_source(self, knowledge_base: str, location: str) -> None:
+    def forget_source(self, knowledge_base: str, source: str) -> None:
         """Follow a source no longer; its documents stay."""
         known = tables.sources.c
         with writing(self.engine) as connection:
-            connection.execute(
-                delete(tables.sources).where(known.knowledge_base == knowledge_base, known.location == location)
-            )
+            connection.execute(delete(tables.sources).where(known.knowledge_base == knowledge_base, known.id == source))
 
     # --- documents
 

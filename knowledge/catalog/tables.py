@@ -41,10 +41,12 @@ dropped = Table(  # knowledge bases that are gone from the catalog and not yet f
 sources = Table(
     "sources",
     METADATA,
-    Column("knowledge_base", ForeignKey(knowledge_bases.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("location", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("knowledge_base", ForeignKey(knowledge_bases.c.id, ondelete="CASCADE"), nullable=False),
     Column("kind", String, nullable=False),
+    Column("location", String, nullable=False),
     Column("prefix", String, nullable=False),  # in front of the URIs of its documents; unique in the knowledge base
+    Column("options", Text, nullable=False),  # JSON
     UniqueConstraint("knowledge_base", "prefix"),
 )
 
@@ -66,7 +68,7 @@ documents = Table(
     Column("mtime_ns", BigInteger, nullable=False),  # 0: not to be trusted
     Column("chunks", Integer, nullable=False),
     Column("error", ReasonText),
-    Column("source", String, nullable=False),  # location of the folder it came from; empty: an upload
+    Column("source", String, nullable=False),  # id of the source it came from; empty: an upload
     Column("updated_at", Float, nullable=False),
     Index("documents_of", "knowledge_base", "source_uri", unique=True),
     Index("documents_by_content", "content"),
@@ -116,10 +118,10 @@ def _versions(name: str) -> Table:
 pending = _versions("pending_versions")  # being written to the stores, not active yet
 retired = _versions("retired_versions")  # not active any more, perhaps still in the stores
 
-items = Table(  # the files of jobs; one without an outcome is still to be done
-    "job_items",
+items = Table(  # the files of runs; one without an outcome is still to be done
+    "run_items",
     METADATA,
-    Column("job", String, primary_key=True),
+    Column("run", String, primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("source_uri", String, nullable=False),
     Column("path", Text, nullable=False),
@@ -129,6 +131,6 @@ items = Table(  # the files of jobs; one without an outcome is still to be done
     Column("anew", Boolean, nullable=False),  # read it even when it did not change
     Column("outcome", String),
     Column("reason", ReasonText),
-    Index("job_items_named", "job", "source_uri", unique=True),
-    Index("job_items_by_outcome", "job", "outcome", "position"),
+    Index("run_items_named", "run", "source_uri", unique=True),
+    Index("run_items_by_outcome", "run", "outcome", "position"),
 )

@@ -1,4 +1,4 @@
-"""Which files a job is about: an upload with its archives unpacked, a source, or documents to be read anew."""
+"""Which files a run is about: an upload with its archives unpacked, a source, or documents to be read anew."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from devops_chatbot.errors import BadRequest, NotFound
 from devops_chatbot.i18n import Reason
 from knowledge.catalog import tables
 from knowledge.catalog.blobs import Originals
-from knowledge.ingest.job_items import Item
+from knowledge.ingest.run_items import Item
 from knowledge.model import Source
 from knowledge.sources import SourceKind
 from knowledge.sources.archives import ArchiveLimits, is_archive, unpack
@@ -72,7 +72,7 @@ def files_of_source(source: Source, kind: SourceKind) -> Iterator[Item]:
             path=document.path,
             size=document.size,
             mtime_ns=document.mtime_ns,
-            source=source.location,
+            source=source.id,
             reason=document.reason,
         )
 

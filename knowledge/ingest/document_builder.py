@@ -20,7 +20,7 @@ from knowledge.catalog.versions import NewVersion
 from knowledge.chunking.splitter import Splitter
 from knowledge.graph import DocumentGraph, GraphSchema
 from knowledge.ingest.document_graph import document_graph
-from knowledge.ingest.job_items import Item, Result
+from knowledge.ingest.run_items import Item, Result
 from knowledge.loaders import loaders
 from knowledge.model import Chunk, ParsedDocument, Source, document_id, document_version
 from knowledge.sources import SourceKind
@@ -133,7 +133,7 @@ class DocumentBuilder:
         except BadRequest as error:
             return Result(item=item, outcome="failed", reason=error.reason, data=data)
         except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
-            # A file that our own code or a plugin stumbles over must be one failed row, not a failed job; the log has the rest.
+            # A file that our own code or a plugin stumbles over must be one failed row, not a failed run; the log has the rest.
             _log.exception("preparing %s", item.source_uri)
             reason = Reason("file.not_prepared", error=f"{type(error).__name__}: {error}")
             return Result(item=item, outcome="failed", reason=reason, data=data)

@@ -12,9 +12,9 @@ from devops_chatbot.i18n import Reason
 from knowledge.catalog import tables, versions
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.versions import Activation
-from knowledge.ingest import job_items
+from knowledge.ingest import run_items
 from knowledge.ingest.document_builder import BuiltDocument
-from knowledge.ingest.job_items import Result
+from knowledge.ingest.run_items import Result
 from knowledge.model import Chunk
 from knowledge.stores.indexes import Stores
 
@@ -41,7 +41,7 @@ class IndexWriter:
         self._originals = originals
         self._lock = threading.RLock()
 
-    def write(self, job: str, knowledge_base: str, pieces: Sequence[Piece], results: Sequence[Result]) -> None:
+    def write(self, run: str, knowledge_base: str, pieces: Sequence[Piece], results: Sequence[Result]) -> None:
         """Bring pieces into the stores, make the documents that are complete the active versions, and write down
         what became of every file. Raises `NotFound` when the knowledge base is gone; then nothing is written.
         """
@@ -62,16 +62,16 @@ class IndexWriter:
             with writing(self._engine) as connection:
                 activation = versions.activate(connection, [built.version for built in complete])
                 outcomes = [_outcome(built, activation) for built in complete]
-                job_items.settle(connection, job, knowledge_base, [*outcomes, *results])
+                run_items.settle(connection, run, knowledge_base, [*outcomes, *results])
             self._clean_up(activation)
 
-    def remove(self, knowledge_base: str, documents: Sequence[str], *, job: str | None = None) -> int:
+    def remove(self, knowledge_base: str, documents: Sequence[str], *, run: str | None = None) -> int:
         """Remove documents from everywhere; gives how many there were."""
         with self._lock:
             with writing(self._engine) as connection:
                 activation = versions.delete_documents(connection, knowledge_base, documents)
-                if job is not None:
-                    job_items.count_removed(connection, job, list(activation.active))
+                if run is not None:
+                    run_items.count_removed(connection, run, list(activation.active))
             self._clean_up(activation)
         return len(activation.active)
 
@@ -84,7 +84,7 @@ class IndexWriter:
             versions.forget_dropped(self._engine, knowledge_base)
 
     def repair(self, knowledge_base: str | None = None) -> None:
-        """Put right what was begun and not finished, everywhere or in one knowledge base. No job may be running
+        """Put right what was begun and not finished, everywhere or in one knowledge base. No run may be at work
         there.
         """
         with self._lock:

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from knowledge.catalog import tables
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalog
 from knowledge.chunking.splitter import Splitter
-from knowledge.ingest import discovery, job_items
+from knowledge.ingest import discovery, run_items
 from knowledge.ingest.document_builder import DocumentBuilder, Reader, TextEmbedder
 from knowledge.ingest.index_writer import IndexWriter
-from knowledge.ingest.job_items import Item
 from knowledge.ingest.pipeline import Pipeline
-from knowledge.model import Version
+from knowledge.ingest.run_items import Item
+from knowledge.model import Source, Version
 from knowledge.registry import Registry
 from knowledge.sources import SourceKind, graph_schema
 from knowledge.sources.archives import ArchiveLimits
@@ -48,10 +48,10 @@ class IngestOptions:
 
 
 class Ingest:
-    """Changes what a knowledge base holds. Safe for concurrent use, as long as jobs on one knowledge base come one
+    """Changes what a knowledge base holds. Safe for concurrent use, as long as runs on one knowledge base come one
     after the other.
 
-    Everything raises `StoreUnavailable`, and what embeds `ModelUnavailable`; the job may be run again after that.
+    Everything raises `StoreUnavailable`, and what embeds `ModelUnavailable`; the run may be repeated after that.
     """
 
     def __init__(
@@ -76,27 +76,38 @@ class Ingest:
         self._writer = IndexWriter(self._engine, stores, originals)
         self._stepping: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
-    # --- a job's way: plan, then step until nothing is left, then finish
+    def follow(
+        self, knowledge_base: str, kind: str, location: str, options: Mapping[str, object] | None = None
+    ) -> Source:
+        """Have the knowledge base follow a source, of which a `sync` then learns. Raises `BadRequest` for a kind that there is
+        not, `NotFound`.
+        """
+        base = self._catalogue.get(knowledge_base).id
+        if kind not in self._kinds.found:
+            raise BadRequest("source.unknown_kind", kind=kind, known=list(self._kinds.found))
+        return self._catalogue.follow(base, kind, location, name=Path(location).name or "files", options=options)
 
-    def plan(self, job: str, knowledge_base: str, *, kind: str, argument: str) -> None:
-        """List the files of a job: of an `upload` (`argument` is its path), of a source (`folder`; `argument` is its location,
-        a folder unless it is followed already), or originals to be read anew (`reindex`; `argument` is a JSON list of document
-        ids). Raises `NotFound` when something named is gone.
+    # --- a run's way: plan, then step until nothing is left, then finish
+
+    def plan(self, run: str, knowledge_base: str, *, kind: str, argument: str) -> None:
+        """List the files of a run: of an `upload` (`argument` is its path), of a source (`sync`; `argument` is its id), or
+        originals to be read anew (`reindex`; `argument` is a JSON list of document ids). Raises `NotFound` when something named
+        is gone.
         """
         base = self._catalogue.get(knowledge_base).id
         try:
-            job_items.plan(self._engine, job, base, self._files(base, kind, argument))
+            run_items.plan(self._engine, run, base, self._files(base, kind, argument))
         except IntegrityError:
             raise NotFound("knowledge_base.deleted") from None
         shapes = self._builder(base, self._embedder_of(base)).shapes
-        job_items.settle_unchanged(self._engine, job, base, shapes)
+        run_items.settle_unchanged(self._engine, run, base, shapes)
 
-    def step(self, job: str, knowledge_base: str, *, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Take in the next files of a job; False when none is left, or `stop()` became true, which ends it early.
+    def step(self, run: str, knowledge_base: str, *, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Take in the next files of a run; False when none is left, or `stop()` became true, which ends it early.
 
         Raises `NotFound` when the knowledge base is gone.
         """
-        items = job_items.todo(self._engine, job, STEP)
+        items = run_items.todo(self._engine, run, STEP)
         if not items:
             return False
         embedder = self._embedder_of(knowledge_base)
@@ -108,44 +119,43 @@ class Ingest:
         )
         with self._stepping[knowledge_base]:
             self._writer.repair(knowledge_base)
-            pipeline.run(job, knowledge_base, items, stop=stop)
+            pipeline.run(run, knowledge_base, items, stop=stop)
         return len(items) == STEP and not stop()
 
     def finish(
-        self, job: str, knowledge_base: str, *, kind: str, argument: str, stop: Callable[[], bool] = lambda: False
+        self, run: str, knowledge_base: str, *, kind: str, argument: str, stop: Callable[[], bool] = lambda: False
     ) -> None:
-        """Remove the documents of a folder whose file the job did not find. Raises `NotFound` when it found none at all:
-        a folder that is empty all at once is more often one that is not mounted.
+        """Remove the documents of a source that the run did not find. Raises `NotFound` when it found none at all: a folder
+        that is empty all at once is more often one that is not mounted.
         """
-        if kind == "folder" and not job_items.progress(self._engine, job).total:
-            if job_items.gone(self._engine, job, knowledge_base, argument, 1):
-                raise NotFound("folder.empty", folder=argument)
+        if kind != "sync":
             return
-        while kind == "folder" and not stop():
-            documents = job_items.gone(self._engine, job, knowledge_base, argument, REMOVE)
-            if not documents:
-                return
-            self._writer.remove(knowledge_base, documents, job=job)
+        if not run_items.progress(self._engine, run).total:
+            if run_items.gone(self._engine, run, knowledge_base, argument, 1):
+                raise NotFound("source.empty", location=self._catalogue.source(knowledge_base, argument).location)
+            return
+        while not stop() and (documents := run_items.gone(self._engine, run, knowledge_base, argument, REMOVE)):
+            self._writer.remove(knowledge_base, documents, run=run)
 
     def deleted(self, knowledge_base: str) -> bool:
         """True when there is no such knowledge base any more."""
         return not self._catalogue.exists(knowledge_base)
 
-    def abandon(self, job: str, knowledge_base: str, *, reason: Reason | None) -> None:
-        """Leave a job where it is: files not read yet fail with `reason`, or are forgotten without one. What another job
+    def abandon(self, run: str, knowledge_base: str, *, reason: Reason | None) -> None:
+        """Leave a run where it is: files not read yet fail with `reason`, or are forgotten without one. What another run
         is writing into the knowledge base at the same time is left to it.
         """
         with self._stepping[knowledge_base]:
             self._writer.repair(knowledge_base)
-        job_items.abandon(self._engine, job, knowledge_base, reason)
+        run_items.abandon(self._engine, run, knowledge_base, reason)
 
-    def progress(self, job: str) -> Progress:
-        """How far a job is."""
-        return job_items.progress(self._engine, job)
+    def progress(self, run: str) -> Progress:
+        """How far a run is."""
+        return run_items.progress(self._engine, run)
 
-    def forget(self, job: str) -> None:
-        """Drop the list of a job's files."""
-        job_items.forget(self._engine, job)
+    def forget(self, run: str) -> None:
+        """Drop the list of a run's files."""
+        run_items.forget(self._engine, run)
 
     # --- removal
 
@@ -160,7 +170,7 @@ class Ingest:
         return sum(self._writer.remove(knowledge_base, part) for part in parts)
 
     def drop_knowledge_base(self, id_or_name: str) -> None:
-        """Delete a knowledge base with everything in it. A job that runs on it ends. Raises `NotFound`."""
+        """Delete a knowledge base with everything in it. A run that is at work on it ends. Raises `NotFound`."""
         self._writer.drop(self._catalogue.get(id_or_name).id)
 
     def original(self, knowledge_base: str, document: str) -> Path:
@@ -187,7 +197,7 @@ class Ingest:
             }
 
     def repair(self) -> None:
-        """Put right what a crash left behind; call it at the start, before any job runs. What `damaged` gives has no vectors
+        """Put right what a crash left behind; call it at the start, before any run begins. What `damaged` gives has no vectors
         after that, until it is read anew.
         """
         for base in self._stores.vectors.damaged():
@@ -196,7 +206,7 @@ class Ingest:
         self._writer.repair()
 
     def check(self, knowledge_base: str) -> list[str]:
-        """What the stores have too much or too little of; empty when all is well and no job is running."""
+        """What the stores have too much or too little of; empty when all is well and no run is at work."""
         row = tables.documents.c
         statement = select(row.id, row.version, row.chunks).where(row.knowledge_base == knowledge_base)
         with reading(self._engine) as connection:
@@ -210,8 +220,8 @@ class Ingest:
         match kind:
             case "upload":
                 return discovery.files_of_upload(Path(argument), self._options.archives)
-            case "folder":
-                source = self._catalogue.follow(knowledge_base, argument, name=Path(argument).name or "files")
+            case "sync":
+                source = self._catalogue.source(knowledge_base, argument)
                 return discovery.files_of_source(source, self._kinds.get(source.kind))
             case "reindex":
                 return discovery.files_again(self._engine, self._originals, knowledge_base, json.loads(argument))
@@ -232,7 +242,7 @@ class Ingest:
             embedder=embedder,
             max_file_mb=self._options.max_file_mb,
             sources={
-                source.location: (source, self._kinds.found[source.kind])
+                source.id: (source, self._kinds.found[source.kind])
                 for source in self._catalogue.sources(knowledge_base)
                 if source.kind in self._kinds.found
             },

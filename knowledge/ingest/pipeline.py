@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from knowledge.ingest.bounded_queue import BoundedQueue, Closed
 from knowledge.ingest.document_builder import BuiltDocument, DocumentBuilder, TextEmbedder
 from knowledge.ingest.index_writer import IndexWriter, Piece
-from knowledge.ingest.job_items import Item, Result
+from knowledge.ingest.run_items import Item, Result
 from knowledge.model import Chunk
 from knowledge.stores.vector import VectorStore
 
@@ -49,7 +49,7 @@ class Pipeline:
         self._builder = builder
         self._embedder = embedder
 
-    def run(self, job: str, knowledge_base: str, items: Sequence[Item], *, stop: Callable[[], bool]) -> None:
+    def run(self, run: str, knowledge_base: str, items: Sequence[Item], *, stop: Callable[[], bool]) -> None:
         """Every item is settled on return, except when `stop()` became true: then a document may be left half written,
         for `IndexWriter.repair`. Raises what any of the threads raised.
         """
@@ -89,7 +89,7 @@ class Pipeline:
         def write() -> None:
             while batch := embedded.take(WRITE, linger_s=LINGER_S):
                 pieces = [piece for piece in batch if isinstance(piece, Piece)]
-                self._writer.write(job, knowledge_base, pieces, [each for each in batch if isinstance(each, Result)])
+                self._writer.write(run, knowledge_base, pieces, [each for each in batch if isinstance(each, Result)])
 
         threads = [
             threading.Thread(target=guarded, args=(work,), name=f"ingest-{name}", daemon=True)

@@ -200,23 +200,28 @@ def test_a_folder_is_followed_below_the_allowed_ones_only(client: Client, allowe
     (allowed / "disk.md").write_text(DISK)
     (allowed / "clock.md").write_text(CLOCK)
     client.create_knowledge_base("Folder")
-    first = list(client.run_events(client.add_folder("Folder", str(allowed)).id))[-1]
+    first = list(client.run_events(client.follow("Folder", str(allowed)).id))[-1]
     assert (first.state, first.progress.counts) == ("done", {"added": 2})
-    assert client.sources("Folder")[0].location == str(allowed)
+    (source,) = client.sources("Folder")
+    assert (source.kind, source.location, source.options) == ("folder", str(allowed), {})
     (allowed / "disk.md").unlink()
-    second = list(client.run_events(client.add_folder("Folder", str(allowed)).id))[-1]
+    second = list(client.run_events(client.sync("Folder", source.id).id))[-1]
     assert second.progress.counts == {"removed": 1, "unchanged": 1}
     assert not client.search("DiskFull", mode="lexical", knowledge_bases=["Folder"]).hits
     for wrong in ("/etc", str(allowed / ".."), "/proc/self"):
         with pytest.raises(NotAllowed, match=r"knowledge\.folders"):
-            client.add_folder("Folder", wrong)
+            client.follow("Folder", wrong)
     with pytest.raises((NotFound, BadRequest)):
-        client.add_folder("Folder", str(allowed / "missing"))
-    client.forget_source("Folder", str(allowed))
+        client.follow("Folder", str(allowed / "missing"))
+    with pytest.raises(BadRequest, match="Known: folder"):
+        client.follow("Folder", str(allowed), kind="carrier pigeons")
+    client.forget_source("Folder", source.id)
     assert not client.sources("Folder")
     assert client.documents("Folder").total == 1
     with pytest.raises(NotFound):
-        client.forget_source("Folder", str(allowed))
+        client.forget_source("Folder", source.id)
+    with pytest.raises(NotFound):
+        client.sync("Folder", source.id)
 
 
 def test_names_of_knowledge_bases(client: Client, url: str) -> None:

@@ -101,12 +101,12 @@ def test_a_disk_that_fills_while_a_run_works_fails_the_run_and_not_the_next_one(
         fill(disk)
         with (disk / BALLAST).open("r+b") as ballast:
             ballast.truncate((disk / BALLAST).stat().st_size - 3 * MEGABYTE)
-        failed = last(client, client.add_folder("Runbooks", str(folder)))
+        failed = last(client, client.follow("Runbooks", str(folder)))
         assert failed.state == "failed"
         assert re.search(SAID, str(failed.error))
         assert failed.progress.done < 300
         (disk / BALLAST).unlink()
-        again = last(client, client.add_folder("Runbooks", str(folder)))
+        again = last(client, client.follow("Runbooks", str(folder)))
         assert (again.state, again.progress.done) == ("done", 300)
         assert "failed" not in again.progress.counts
         assert client.documents("Runbooks", state="ready").total == 301

@@ -59,7 +59,7 @@ def records(ann: Client, allowed: Path) -> dict[str, str]:
     (allowed / "note.md").write_bytes(FACT)
     base = ann.create_knowledge_base("Runbooks")
     list(ann.run_events(ann.upload(base.id, [("lion.md", FACT)]).id))
-    run = ann.add_folder(base.id, str(allowed))
+    run = ann.follow(base.id, str(allowed))
     list(ann.run_events(run.id))
     document = ann.documents(base.id).items[0]
     thread = ann.create_thread("Lions")
@@ -69,7 +69,7 @@ def records(ann: Client, allowed: Path) -> dict[str, str]:
     return {
         "kb": base.id,
         "document_id": document.id,
-        "location": str(allowed),
+        "source_id": ann.sources(base.id)[0].id,
         "ref": ann.chunks(base.id, document.id)[0].ref,
         "run_id": run.id,
         "thread_id": thread.id,

@@ -1,5 +1,6 @@
 """A data directory of an older version is brought up to date and loses nothing, also when that is cut off."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -13,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from db.old_directory import DOCUMENTS, THREAD, unpack
 from patience import PATIENCE_S
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, select
 from whole_product import running
 
 import devops_chatbot.bootstrap
@@ -31,6 +32,7 @@ from devops_chatbot.errors import ConfigError
 from devops_chatbot.llm import RoleAssignments
 from devops_chatbot.runs.records import RunRecords, run_of
 from knowledge.catalog.catalog import Catalog
+from knowledge.catalog.tables import documents as documents_table
 
 
 @pytest.fixture
@@ -66,6 +68,11 @@ def assert_nothing_is_lost(database: Path) -> None:
         assert upload.progress.counts == {"added": 1, "failed": 1}
         assert [error.what for error in upload.progress.errors] == ["empty.md"]
         assert rows[0].payload == '{"upload": "7d857fe43fff2a67"}'
+        (source,) = catalog.sources(base.id)
+        assert (source.kind, source.prefix, source.options) == ("folder", "docs/", {})
+        assert (folder.kind, json.loads(rows[3].payload)) == ("sync", {"source": source.id})
+        with engine.connect() as connection:
+            assert set(connection.execute(select(documents_table.c.source)).scalars()) == {"", source.id}
     finally:
         engine.dispose()
 
@@ -79,6 +86,21 @@ def test_a_still_older_database_learns_to_keep_the_reason_of_a_failed_answer(old
     with sqlite3.connect(old) as records:
         records.execute("alter table messages drop column error")
     assert_nothing_is_lost(old)
+
+
+def test_a_folder_whose_first_sync_had_not_begun_is_followed(old: Path) -> None:
+    with sqlite3.connect(old) as records:
+        records.execute(
+            "insert into jobs select 'j2', kind, knowledge_base, '/srv/docs', 'queued', stopping, planned, total, done, added, "
+            "changed, unchanged, removed, failed, error, created_at, null from jobs where kind = 'folder'"
+        )
+    engine = open_database(old)
+    catalog = Catalog(engine)
+    second, first = catalog.sources(catalog.list()[0].id)
+    assert (second.kind, second.location, second.prefix) == ("folder", "/srv/docs", "docs-2/")
+    assert first.prefix == "docs/"
+    assert json.loads(RunRecords(engine).row("j2").payload) == {"source": second.id}
+    engine.dispose()
 
 
 def test_a_new_database_is_what_a_migrated_one_is(tmp_path: Path) -> None:

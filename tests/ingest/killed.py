@@ -19,7 +19,7 @@ def sync(data: Path, docs: Path, started: Event, *, runs_wanted: int, result: Pa
     started.set()
     learning.resume()
     if len(runs.list()) < runs_wanted:
-        learning.follow(base.id, docs)
+        learning.follow(base.id, str(docs))
     (last, *_) = runs.list()
     last = working.ended(last)
     if result is not None:

@@ -220,7 +220,7 @@ class Library:
         return self.run(base, "upload", str(staged))
 
     def sync(self, base: str, folder: Path) -> str:
-        return self.run(base, "folder", str(folder))
+        return self.run(base, "sync", self.ingest.follow(base, "folder", str(folder)).id)
 
     def run(self, base: str, kind: str, argument: str) -> str:
         self._runs += 1
@@ -252,7 +252,13 @@ class Library:
 class Working:
     """The runs of a library, on the real DBOS."""
 
-    def __init__(self, library: Library, *, patience_s: Sequence[float] = (0.1, 0.1)) -> None:
+    def __init__(
+        self,
+        library: Library,
+        *,
+        patience_s: Sequence[float] = (0.1, 0.1),
+        permitted: Mapping[str, Callable[[str], str]] | None = None,
+    ) -> None:
         folder = library.folder / "runs"
         self.uploads = FolderBlobs(folder / "staging")
         incoming = folder / "incoming"
@@ -263,7 +269,14 @@ class Working:
             reserve=Reserve(library.folder / "reserve"),
             patience_s=patience_s,
         )
-        self.learning = Learning(self.runs, library.ingest, library.catalog, uploads=self.uploads, incoming=incoming)
+        self.learning = Learning(
+            self.runs,
+            library.ingest,
+            library.catalog,
+            uploads=self.uploads,
+            incoming=incoming,
+            permitted=permitted,
+        )
 
     def upload(self, base: str, files: dict[str, bytes | str]) -> Run:
         folder = self.learning.new_upload()

@@ -108,7 +108,7 @@ def test_two_folders_of_one_name_do_not_mix(library: Library, tmp_path: Path) ->
 def test_a_file_deleted_between_listing_and_reading_fails_alone(library: Library, tmp_path: Path) -> None:
     base, folder = library.new_base(), tmp_path / "docs"
     write_files(folder, {"a.md": page("a"), "b.md": page("b")})
-    library.ingest.plan("run", base, kind="folder", argument=str(folder))
+    library.ingest.plan("run", base, kind="sync", argument=library.ingest.follow(base, "folder", str(folder)).id)
     (folder / "a.md").unlink()
     assert not library.ingest.step("run", base)
     assert library.outcomes("run") == {"added": 1, "failed": 1}

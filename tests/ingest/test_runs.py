@@ -41,13 +41,14 @@ def test_an_upload_runs_and_clears_up(library: Library, working: Working) -> Non
 def test_a_folder_is_followed(library: Library, working: Working, tmp_path: Path) -> None:
     base, folder = library.new_base(), tmp_path / "docs"
     write_files(folder, {"a.md": page("a"), "b.md": page("b")})
-    assert counts(working.ended(working.learning.follow(base, folder))) == {"added": 2}
+    assert counts(working.ended(working.learning.follow(base, str(folder)))) == {"added": 2}
     (folder / "a.md").unlink()
     (folder / "b.md").write_text(page("c"))
-    run = working.ended(working.learning.follow(base, folder))
-    assert counts(run) == {"changed": 1, "removed": 1}
+    (source,) = library.catalog.sources(base)
+    run = working.ended(working.learning.sync(base, source.id))
+    assert (run.kind, counts(run)) == ("sync", {"changed": 1, "removed": 1})
     assert (run.progress.done, run.progress.total) == (1, 1)
-    assert [source.location for source in library.catalog.sources(base)] == [str(folder)]
+    assert (source.kind, source.location) == ("folder", str(folder))
     again = working.ended(working.learning.reindex(base, [library.documents(base)["docs/b.md"].id]))
     assert counts(again) == {"changed": 1}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ingest.library import Library
+from ingest.library import Library, Working, counts
 
 from devops_chatbot.errors import ConfigError
 from knowledge.graph import shared_id
@@ -61,7 +61,7 @@ class Inventory:
 
     def _rows(self, source):
         with Path(source.location).open() as file:
-            return list(csv.DictReader(file))
+            return list(csv.DictReader(file, delimiter=source.options.get("delimiter", ",")))
 '''
 BROKEN = """raise RuntimeError("this package is of no use")"""
 
@@ -88,13 +88,15 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_what_a_foreign_source_kind_gives_is_found_by_all_three_indexes(tmp_path: Path, packages: Path) -> None:
     install(packages, "inventory", INVENTORY)
     table = tmp_path / "hosts.csv"
-    table.write_text("host,cores,services\ndb-1,64,postgres backup\nweb-1,8,nginx\nweb-2,8,nginx\n")
+    table.write_text("host;cores;services\ndb-1;64;postgres backup\nweb-1;8;nginx\nweb-2;8;nginx\n")
     library = Library(tmp_path / "library", real=True)
+    working = Working(library)
     base = library.new_base()
-    library.catalog.follow(base, str(table), name="inventory", kind="inventory")
-    run = library.run(base, "folder", str(table))
-    assert library.outcomes(run) == {"added": 3}
-    assert set(library.documents(base)) == {"inventory/db-1.md", "inventory/web-1.md", "inventory/web-2.md"}
+    run = working.ended(working.learning.follow(base, str(table), kind="inventory", options={"delimiter": ";"}))
+    assert (run.kind, run.state, counts(run)) == ("sync", "done", {"added": 3})
+    (source,) = library.catalog.sources(base)
+    assert (source.kind, source.location, source.options) == ("inventory", str(table), {"delimiter": ";"})
+    assert set(library.documents(base)) == {"hosts.csv/db-1.md", "hosts.csv/web-1.md", "hosts.csv/web-2.md"}
     assert library.ingest.check(base) == []
 
     scope = Scope(principal="test", collections=(base,))
@@ -105,12 +107,12 @@ def test_what_a_foreign_source_kind_gives_is_found_by_all_three_indexes(tmp_path
         graph=library.stores.graph,
         embedder_of=lambda _: library.embedder,
     )
-    text = library.texts(base)["inventory/db-1.md"]
+    text = library.texts(base)["hosts.csv/db-1.md"]
     by_vector = retriever.search(f"Host db-1\n{text}".strip(), scope=scope, limit=3, mode="vector")
-    assert "inventory/db-1.md" in [hit.source_uri for hit in by_vector]
-    assert retriever.search("64 cores", scope=scope, limit=1, mode="lexical")[0].source_uri == "inventory/db-1.md"
+    assert "hosts.csv/db-1.md" in [hit.source_uri for hit in by_vector]
+    assert retriever.search("64 cores", scope=scope, limit=1, mode="lexical")[0].source_uri == "hosts.csv/db-1.md"
     by_graph = retriever.search("nginx", scope=scope, limit=5, mode="graph")
-    assert {hit.source_uri for hit in by_graph} >= {"inventory/web-1.md", "inventory/web-2.md"}
+    assert {hit.source_uri for hit in by_graph} >= {"hosts.csv/web-1.md", "hosts.csv/web-2.md"}
 
     graph = library.stores.graph
     (host,) = graph.find("DB-1", label="Host", scope=scope)
@@ -120,22 +122,23 @@ def test_what_a_foreign_source_kind_gives_is_found_by_all_three_indexes(tmp_path
     other = shared_id("Host", base, "web-2")
     assert len(graph.path(shared_id("Host", base, "web-1"), other, scope=scope).nodes) == 3
 
-    table.write_text("host,cores,services\nweb-1,8,nginx\nweb-2,8,nginx redis\n")
-    assert library.outcomes(library.run(base, "folder", str(table))) == {"changed": 1, "unchanged": 1, "removed": 1}
+    table.write_text("host;cores;services\nweb-1;8;nginx\nweb-2;8;nginx redis\n")
+    again = working.ended(working.learning.sync(base, source.id))
+    assert counts(again) == {"changed": 1, "unchanged": 1, "removed": 1}
     assert graph.find("db-1", label="Host", scope=scope) == []
     assert graph.find("backup", label="Service", scope=scope) == []
     assert library.ingest.check(base) == []
+    working.close()
     library.close()
 
 
-def test_nodes_that_are_not_registered_fail_the_document_and_not_the_runb(tmp_path: Path, packages: Path) -> None:
+def test_nodes_that_are_not_registered_fail_the_document_and_not_the_run(tmp_path: Path, packages: Path) -> None:
     install(packages, "inventory", INVENTORY.replace('"cores": int(row["cores"])', '"cores": row["cores"]'))
     table = tmp_path / "hosts.csv"
     table.write_text("host,cores,services\ndb-1,64,postgres\n")
     library = Library(tmp_path / "library")
     base = library.new_base()
-    library.catalog.follow(base, str(table), name="inventory", kind="inventory")
-    run = library.run(base, "folder", str(table))
+    run = library.run(base, "sync", library.ingest.follow(base, "inventory", str(table)).id)
     assert library.outcomes(run) == {"failed": 1}
     assert "cores (int)" in str(library.ingest.progress(run).errors[0].reason)
     library.close()

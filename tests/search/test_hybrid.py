@@ -150,10 +150,11 @@ class Shelf:
 
     def _sync(self, base: str) -> None:
         run = f"{base}-{len(list(self._folder.rglob('*.md')))}"
-        self._ingest.plan(run, base, kind="folder", argument=str(self._folder / base))
+        source = self._ingest.follow(base, "folder", str(self._folder / base)).id
+        self._ingest.plan(run, base, kind="sync", argument=source)
         while self._ingest.step(run, base):
             pass
-        self._ingest.finish(run, base, kind="folder", argument=str(self._folder / base))
+        self._ingest.finish(run, base, kind="sync", argument=source)
 
 
 @pytest.fixture(scope="module")

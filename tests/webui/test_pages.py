@@ -177,7 +177,7 @@ def test_several_documents_are_downloaded_as_one_zip(client: Client, base: Knowl
 
 def test_a_followed_folder_can_be_let_go(client: Client, folder: Path) -> None:
     base = client.create_knowledge_base("Followed")
-    run = client.add_folder(base.id, str(folder))
+    run = client.follow(base.id, str(folder))
     while not client.run(run.id).ended:
         time.sleep(0.05)
     test = page("knowledge", kb=base.id)

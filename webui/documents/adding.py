@@ -52,9 +52,9 @@ def _show_folders(base: KnowledgeBase) -> None:
             with st.container(key=f"source_{index}", horizontal=True, vertical_alignment="center", border=True):
                 st.html(f'<code class="cb-location">{escape(source.location)}</code>')
                 if st.button(t("add.sync"), icon=":material/sync:", type="tertiary", key=f"sync_{index}"):
-                    _started(base, client().add_folder(base.id, source.location))
+                    _started(base, client().sync(base.id, source.id))
                 if st.button(t("add.forget"), icon=":material/link_off:", type="tertiary", key=f"forget_{index}"):
-                    client().forget_source(base.id, source.location)
+                    client().forget_source(base.id, source.id)
                     st.toast(t("add.forgotten"), icon=":material/check:")
                     st.rerun()
     allowed = setting("knowledge.folders")
@@ -67,7 +67,7 @@ def _show_folders(base: KnowledgeBase) -> None:
         added = st.form_submit_button(t("add.folder_add"), icon=":material/create_new_folder:", disabled=not allowed)
     if added and location.strip():
         with shown_errors():
-            _started(base, client().add_folder(base.id, location.strip()))
+            _started(base, client().follow(base.id, location.strip()))
 
 
 def _started(base: KnowledgeBase, run: Run) -> None:

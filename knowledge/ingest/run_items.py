@@ -1,4 +1,4 @@
-"""The files of a job, and what became of each: written in the transaction that changes the document, so that a job
+"""The files of a run, and what became of each: written in the transaction that changes the document, so that a run
 which was killed takes up exactly where it was.
 """
 
@@ -21,7 +21,7 @@ Outcome = Literal["added", "changed", "unchanged", "removed", "failed"]
 
 AT_ONCE = 400
 MOST_ERRORS = 1000
-"""Failures shown with a job; the others are in the file table."""
+"""Failures shown with a run; the others are in the file table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,26 +51,26 @@ class Result:
     data: bytes = b""
 
 
-def plan(engine: Engine, job: str, knowledge_base: str, files: Iterable[Item]) -> None:
-    """Write down the files of a job, in place of what was written for it before; of one URI the last file counts.
+def plan(engine: Engine, run: str, knowledge_base: str, files: Iterable[Item]) -> None:
+    """Write down the files of a run, in place of what was written for it before; of one URI the last file counts.
 
     New documents appear in the file table as waiting. Uses the same memory for any number of files.
     """
     with writing(engine) as connection:
-        connection.execute(delete(tables.items).where(tables.items.c.job == job))
+        connection.execute(delete(tables.items).where(tables.items.c.run == run))
     position = 0
     for part in _parts(files):
         latest = {item.source_uri: item for item in part}
         with writing(engine) as connection:
             known = tables.items.c
-            connection.execute(delete(tables.items).where(known.job == job, known.source_uri.in_(latest)))
-            rows = [_item_row(job, number, item) for number, item in enumerate(latest.values(), position)]
+            connection.execute(delete(tables.items).where(known.run == run, known.source_uri.in_(latest)))
+            rows = [_item_row(run, number, item) for number, item in enumerate(latest.values(), position)]
             connection.execute(insert(tables.items), rows)
             _announce(connection, knowledge_base, list(latest.values()))
         position += len(latest)
 
 
-def settle_unchanged(engine: Engine, job: str, knowledge_base: str, shapes: Mapping[str, str]) -> None:
+def settle_unchanged(engine: Engine, run: str, knowledge_base: str, shapes: Mapping[str, str]) -> None:
     """Without reading them: files of the same size and time as when their document was read with these settings (by loader)."""
     item, document = tables.items.c, tables.documents.c
     same = exists().where(
@@ -82,17 +82,17 @@ def settle_unchanged(engine: Engine, job: str, knowledge_base: str, shapes: Mapp
         document.bytes == item.size,
         document.mtime_ns == item.mtime_ns,
     )
-    todo = (item.job == job) & item.outcome.is_(None) & (item.mtime_ns != 0) & item.anew.is_(False)
+    todo = (item.run == run) & item.outcome.is_(None) & (item.mtime_ns != 0) & item.anew.is_(False)
     with writing(engine) as connection:
         connection.execute(update(tables.items).where(todo, same).values(outcome="unchanged"))
 
 
-def todo(engine: Engine, job: str, limit: int) -> list[Item]:
+def todo(engine: Engine, run: str, limit: int) -> list[Item]:
     """The next files without an outcome, the small ones first: a huge log must not keep a hundred pages waiting."""
     item = tables.items.c
     statement = (
         select(tables.items)
-        .where(item.job == job, item.outcome.is_(None))
+        .where(item.run == run, item.outcome.is_(None))
         .order_by(item.size, item.position)
         .limit(limit)
     )
@@ -112,10 +112,10 @@ def todo(engine: Engine, job: str, limit: int) -> list[Item]:
         ]
 
 
-def settle(connection: Connection, job: str, knowledge_base: str, results: Sequence[Result]) -> None:
+def settle(connection: Connection, run: str, knowledge_base: str, results: Sequence[Result]) -> None:
     """Write down what became of files; a failure is shown in the file table too, beside the version that stays."""
     for result in results:
-        key = (tables.items.c.job == job) & (tables.items.c.position == result.item.position)
+        key = (tables.items.c.run == run) & (tables.items.c.position == result.item.position)
         connection.execute(update(tables.items).where(key).values(outcome=result.outcome, reason=result.reason))
         found = tables.documents.c.id == document_id(knowledge_base, result.item.source_uri)
         if result.outcome == "unchanged":
@@ -134,13 +134,13 @@ def settle(connection: Connection, job: str, knowledge_base: str, results: Seque
             connection.execute(update(tables.documents).where(first).values(original))
 
 
-def gone(engine: Engine, job: str, knowledge_base: str, source: str, limit: int) -> list[str]:
-    """Ids of documents of a folder whose file the job did not find. What lies below a folder that could not be read (its URI
+def gone(engine: Engine, run: str, knowledge_base: str, source: str, limit: int) -> list[str]:
+    """Ids of documents of a source that the run did not find. What lies below a folder that could not be read (its URI
     ends in a slash) was not looked for.
     """
     item, document = tables.items.c, tables.documents.c
-    listed = exists().where(item.job == job, item.source_uri == document.source_uri)
-    folder = (item.job == job) & (item.outcome == "failed") & item.source_uri.endswith("/")
+    listed = exists().where(item.run == run, item.source_uri == document.source_uri)
+    folder = (item.run == run) & (item.outcome == "failed") & item.source_uri.endswith("/")
     hidden = exists().where(
         folder, func.substr(document.source_uri, 1, func.length(item.source_uri)) == item.source_uri
     )
@@ -150,42 +150,42 @@ def gone(engine: Engine, job: str, knowledge_base: str, source: str, limit: int)
         return list(connection.execute(statement.limit(limit)).scalars())
 
 
-def count_removed(connection: Connection, job: str, documents: Sequence[str]) -> None:
-    """Write down documents that a job removed."""
-    last = connection.execute(select(func.max(tables.items.c.position)).where(tables.items.c.job == job)).scalar()
+def count_removed(connection: Connection, run: str, documents: Sequence[str]) -> None:
+    """Write down documents that a run removed."""
+    last = connection.execute(select(func.max(tables.items.c.position)).where(tables.items.c.run == run)).scalar()
     first = 0 if last is None else last + 1
     rows = [
-        {**_item_row(job, number, Item(source_uri=f"//removed/{document}", path="")), "outcome": "removed"}
+        {**_item_row(run, number, Item(source_uri=f"//removed/{document}", path="")), "outcome": "removed"}
         for number, document in enumerate(documents, first)
     ]
     if rows:
         connection.execute(insert(tables.items), rows)
 
 
-def abandon(engine: Engine, job: str, knowledge_base: str, reason: Reason | None) -> None:
-    """What a job that stops early leaves undone: documents that were never read fail with `reason`, or, without one,
+def abandon(engine: Engine, run: str, knowledge_base: str, reason: Reason | None) -> None:
+    """What a run that stops early leaves undone: documents that were never read fail with `reason`, or, without one,
     leave the file table; the others are as they were.
     """
     document = tables.documents.c
     item = tables.items.c
-    undone = select(item.source_uri).where(item.job == job, item.outcome.is_(None))
-    of_job = (document.knowledge_base == knowledge_base) & document.source_uri.in_(undone)
+    undone = select(item.source_uri).where(item.run == run, item.outcome.is_(None))
+    of_run = (document.knowledge_base == knowledge_base) & document.source_uri.in_(undone)
     with writing(engine) as connection:
-        never = of_job & (document.version == "") & document.state.in_(("waiting", "indexing"))
+        never = of_run & (document.version == "") & document.state.in_(("waiting", "indexing"))
         if reason is None:
             connection.execute(delete(tables.documents).where(never))
         else:
             values = {"state": "failed", "error": reason, "updated_at": time.time()}
             connection.execute(update(tables.documents).where(never).values(values))
-        before = of_job & document.state.in_(("waiting", "indexing"))
+        before = of_run & document.state.in_(("waiting", "indexing"))
         connection.execute(update(tables.documents).where(before).values(state="ready"))
 
 
-def progress(engine: Engine, job: str) -> Progress:
-    """How far a job is; the count of `removed` is of documents, not files."""
+def progress(engine: Engine, run: str) -> Progress:
+    """How far a run is; the count of `removed` is of documents, not files."""
     item = tables.items.c
-    by_outcome = select(item.outcome, func.count()).where(item.job == job).group_by(item.outcome)
-    failures = select(item.source_uri, item.reason).where(item.job == job, item.outcome == "failed")
+    by_outcome = select(item.outcome, func.count()).where(item.run == run).group_by(item.outcome)
+    failures = select(item.source_uri, item.reason).where(item.run == run, item.outcome == "failed")
     with reading(engine) as connection:
         found: dict[str | None, int] = dict(connection.execute(by_outcome).all())
         errors = connection.execute(failures.order_by(item.position).limit(MOST_ERRORS)).all()
@@ -198,10 +198,10 @@ def progress(engine: Engine, job: str) -> Progress:
     )
 
 
-def forget(engine: Engine, job: str) -> None:
-    """Drop the files of a job that ended."""
+def forget(engine: Engine, run: str) -> None:
+    """Drop the files of a run that ended."""
     with writing(engine) as connection:
-        connection.execute(delete(tables.items).where(tables.items.c.job == job))
+        connection.execute(delete(tables.items).where(tables.items.c.run == run))
 
 
 def _announce(connection: Connection, knowledge_base: str, files: Sequence[Item]) -> None:
@@ -236,9 +236,9 @@ def _announce(connection: Connection, knowledge_base: str, files: Sequence[Item]
         connection.execute(insert(tables.documents), rows)
 
 
-def _item_row(job: str, position: int, item: Item) -> dict[str, object]:
+def _item_row(run: str, position: int, item: Item) -> dict[str, object]:
     return {
-        "job": job,
+        "run": run,
         "position": position,
         "source_uri": item.source_uri,
         "path": item.path,
