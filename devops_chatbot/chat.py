@@ -16,7 +16,8 @@ T = TypeVar("T")
 Role = Literal["user", "assistant"]
 SearchMode = Literal["hybrid", "vector", "lexical", "graph"]
 IndexName = Literal["vector", "lexical", "graph"]
-MessageState = Literal["complete", "stopped", "failed"]
+MessageState = Literal["complete", "cut", "stopped", "failed"]
+"""`cut`: the answer went on, but not beyond the limit of its model."""
 
 
 class Trust(StrEnum):
@@ -195,6 +196,17 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thought:
+    """The next piece of what the model thinks before it answers, which is no part of the answer.
+
+    `recant`: what the tokens until here said was a thought, too; the answer begins after it.
+    """
+
+    text: str = ""
+    recant: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What an answer cost: tokens in and out, money in the price's currency, seconds."""
 
@@ -208,7 +220,9 @@ class Usage:
 class Answer:
     """The whole answer, the last event of a question that went well.
 
-    `text` is Markdown; it equals the tokens joined, except where checking removed a citation that does not exist.
+    `text` is Markdown; it equals the tokens joined, except where checking removed a citation that does not exist, or where a
+    `Thought` recanted them. `thought` is what the model thought before it. `cut` says that it ends at a limit. `given` are the
+    passages that the model was given, where it cited none of them.
     """
 
     text: str
@@ -217,6 +231,9 @@ class Answer:
     model: str
     usage: Usage = Usage()
     extractive: bool = False
+    thought: str = ""
+    cut: bool = False
+    given: tuple[Citation, ...] = ()
     message_id: str | None = None
 
 
@@ -230,11 +247,12 @@ class Failure:
     message_id: str | None = None
 
 
-Event = Route | Progress | Evidence | Token | Answer | Failure
+Event = Route | Progress | Evidence | Thought | Token | Answer | Failure
 EVENTS: dict[str, type[Event]] = {
     "route": Route,
     "progress": Progress,
     "evidence": Evidence,
+    "thought": Thought,
     "token": Token,
     "answer": Answer,
     "failure": Failure,
@@ -246,8 +264,9 @@ STOPPED = "Stopped"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageContent:
-    """What a message of a conversation says; `route`, `model` and `usage` belong to answers, `error` (what went wrong, for
-    people) to failed ones, `knowledge_bases` (ids that were chosen; none: all) to questions.
+    """What a message of a conversation says; `route`, `model` and `usage` belong to answers, as do `thought` and `given` (see
+    `Answer`), `error` (what went wrong, for people) to failed ones, `knowledge_bases` (ids that were chosen; none: all) to
+    questions.
     """
 
     role: Role
@@ -259,6 +278,8 @@ class MessageContent:
     state: MessageState = "complete"
     error: Reason | None = None
     knowledge_bases: tuple[str, ...] = ()
+    thought: str = ""
+    given: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,17 @@ class Unavailable(ChatbotError):
 
 
 class ModelUnavailable(Unavailable):
-    """A language or embedding model does not answer, or broke off."""
+    """A language or embedding model does not answer, or broke off.
+
+    `again_s`: the same request may go well after so many seconds (0: at once); None: it will not. `patient`: that is worth
+    more than one try. `shrink`: the prompt was too long, and may go well with this share of its size;
+    `room` is the context in tokens that the server then told of.
+    """
+
+    again_s: float | None = None
+    patient: bool = False
+    shrink: float | None = None
+    room: int | None = None
 
 
 class StoreUnavailable(Unavailable):

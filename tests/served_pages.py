@@ -44,6 +44,10 @@ def reply(body: dict[str, Any]) -> Reply:
         return Reply(text=LONG, piece=5, pause_s=0.05)
     if "break off" in asked:
         return Reply(text=ANSWER, piece=30, breaks_after=2)
+    if "think first" in asked:
+        return Reply(text=f"<think>\nThe user wants to know [2].\n</think>\n\n{ANSWER}", piece=6, pause_s=0.01)
+    if "cite nothing" in asked:
+        return Reply(text="Give it a disk of its own.")
     if "but an error" in asked:
         return Reply(status=500)
     return Reply(text=ANSWER, piece=6, pause_s=0.01)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from devops_chatbot.access.principals import Principal
-from devops_chatbot.chat import Citation, Evidence, Progress, Scenario, Token, Turn, Usage
+from devops_chatbot.chat import Citation, Evidence, Progress, Scenario, Thought, Token, Turn, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +27,19 @@ class Brief:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A whole answer; `citations` exist in the evidence, and `text` equals the tokens joined."""
+    """A whole answer; `citations` exist in the evidence, and `text` equals the tokens joined that no thought recanted.
+
+    `thought`, `cut` and `given` are those of `Answer`.
+    """
 
     text: str
     citations: tuple[Citation, ...]
     model: str
     usage: Usage
     extractive: bool
+    thought: str = ""
+    cut: bool = False
+    given: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,7 @@ class Cited:
     citations: tuple[Citation, ...]
 
 
-WriterEvent = Token | Progress | Cited | Written
+WriterEvent = Token | Thought | Progress | Cited | Written
 
 
 class Writer(Protocol):
@@ -54,6 +60,6 @@ class Writer(Protocol):
         """Who writes, for people."""
 
     def write(self, brief: Brief) -> AsyncIterator[WriterEvent]:
-        """Tokens as they come, what they cite before them, `Written` last. Closing the iterator stops the work. Raises
-        `ModelUnavailable` when the answer cannot be written or breaks off.
+        """Thoughts and tokens as they come, what they cite before them, `Written` last. Closing the iterator stops the work.
+        Raises `ModelUnavailable` when the answer cannot be written or breaks off.
         """

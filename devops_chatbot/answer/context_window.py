@@ -1,36 +1,35 @@
 """Fits conversation and passages into what a model can read."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devops_chatbot.chat import Evidence, Location, Turn
+from devops_chatbot.llm.thoughts import without_thoughts
+from devops_chatbot.llm.tokens import tokens_of
 
 HISTORY_SHARE = 0.25
-_ASCII = re.compile(r"[\x00-\x7f]+")
+QUESTION_SHARE = 0.5
+HEAD_SHARE = 0.6
+"""Of a question that is too long, how much of what is kept is its beginning; a log says at its end what went wrong."""
+LEFT_OUT = "\n[…]\n"
 _MARKS = re.compile(r"\[\d{1,3}\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Tokens for the conversation and the passages together."""
+    """Tokens for the conversation and the passages together, as `tokens_of` counts them."""
 
     tokens: int
-
-
-def tokens_of(text: str) -> int:
-    """A guess, on the high side: 3 ASCII characters, or one other character, a token (providers' own counters differ,
-    and some need a download).
-    """
-    ascii_characters = sum(len(run) for run in _ASCII.findall(text))
-    return ascii_characters // 3 + (len(text) - ascii_characters) + 4
 
 
 def fit(history: Sequence[Turn], evidence: Sequence[Evidence], budget: Budget) -> tuple[list[Turn], list[str]]:
     """The latest turns within a quarter of the budget, and numbered passages within the rest.
 
-    A passage comes with its whole section where there is room, else by itself; the last ones are left out first. At
-    least the first passage is there, cut at the end when even that is too long.
+    The roles of the turns alternate, the user's first; what followed itself is one turn. A passage comes with its whole
+    section where there is room, else by itself; the last ones are left out first. At least the first passage is there, cut
+    at the end when even that is too long.
     """
     turns = _latest(history, int(budget.tokens * HISTORY_SHARE))
     room = budget.tokens - sum(tokens_of(turn.text) for turn in turns)
@@ -39,7 +38,7 @@ def fit(history: Sequence[Turn], evidence: Sequence[Evidence], budget: Budget) -
     while len(texts) > 1 and used > room:
         used -= tokens_of(_passage(len(texts), evidence[len(texts) - 1], texts.pop()))
     if texts and used > room:
-        texts[0] = texts[0][: max(200, room * 2)]
+        texts[0] = _beginning(texts[0], max(0, room - tokens_of(_passage(1, evidence[0], ""))))
     shown: set[str] = set()
     for index, one in enumerate(evidence[: len(texts)]):
         more = tokens_of(one.context) - tokens_of(one.text)
@@ -52,11 +51,25 @@ def fit(history: Sequence[Turn], evidence: Sequence[Evidence], budget: Budget) -
     ]
 
 
+def shortened(question: str, room: int) -> str:
+    """A question (with the log that was pasted into it) in at most so many tokens: its beginning and its end."""
+    if tokens_of(question) <= room:
+        return question
+    head = _beginning(question, int(room * HEAD_SHARE))
+    tail = _beginning(question[::-1], int(room * (1 - HEAD_SHARE)))[::-1]
+    return head + LEFT_OUT + tail
+
+
 def place(location: Location) -> str:
     """`page 3` or `lines 4-9`, for the model; nothing when the format has neither."""
     if location.page is not None:
         return f"page {location.page}"
     return f"lines {location.line_start}-{location.line_end}" if location.line_start is not None else ""
+
+
+def _beginning(text: str, room: int) -> str:
+    """As much of the text's beginning as fits into so many tokens."""
+    return text[: bisect_right(range(len(text) + 1), room, key=lambda length: tokens_of(text[:length])) - 1]
 
 
 def _passage(number: int, evidence: Evidence, text: str) -> str:
@@ -66,14 +79,17 @@ def _passage(number: int, evidence: Evidence, text: str) -> str:
 
 
 def _latest(history: Sequence[Turn], room: int) -> list[Turn]:
-    """From the end backwards; an answer's citation marks are removed, for their numbers mean nothing now."""
+    """From the end backwards. An answer's citation marks are removed, for their numbers mean nothing now, and so are the thoughts
+    that an older version kept in it. Many servers insist on roles that alternate: an answer without a question is left out,
+    and a question without an answer is one turn with what was asked after it.
+    """
     kept: list[Turn] = []
     for turn in reversed(history):
-        text = _MARKS.sub("", turn.text)
+        text = _MARKS.sub("", turn.text if turn.role == "user" else without_thoughts(turn.text))
         room -= tokens_of(text)
         if room < 0:
             break
+        if kept and kept[0].role == turn.role:
+            text = f"{text}\n\n{kept.pop(0).text}"
         kept.insert(0, Turn(role=turn.role, text=text))
-    while kept and kept[0].role == "assistant":  # several providers insist that a conversation begins with the user
-        kept.pop(0)
-    return kept
+    return kept[1:] if kept and kept[0].role == "assistant" else kept

@@ -7,6 +7,7 @@ from devops_chatbot.chat import Answer, Citation, Event, Failure, Progress, Rout
 from devops_chatbot.cli.output import error, note, print_json, said
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import BadRequest, ChatbotError, error_of
+from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.threads import NewMessage
 
 
@@ -47,6 +48,10 @@ def _print_events(events: Iterator[Event], thread_id: str, *, new: bool, as_json
                 print()
             for citation in event.citations:
                 print(f"[{citation.number}] {_place(citation)}")
+            if event.given:
+                note(f"\n{said(Reason('model.uncited'))}")
+                for passage in event.given:
+                    note(f"- {_place(passage)}")
             if new:
                 note(f"\nGo on with: devops-chatbot ask --thread {thread_id} TEXT")
     return None

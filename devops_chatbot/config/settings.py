@@ -53,9 +53,13 @@ def _named(path: object) -> object:
 
 
 def _sendable(key: SecretStr) -> SecretStr:
-    text = key.get_secret_value()
-    if not text.strip():
+    if not key.get_secret_value().strip():
         raise ValueError(Reason("settings.empty_key"))
+    return _of_a_header(key)
+
+
+def _of_a_header(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
     if text != text.strip() or not text.isascii() or not text.isprintable():
         raise ValueError(Reason("settings.bad_key"))
     return key
@@ -69,6 +73,8 @@ def _not_blank(text: str) -> str:
 
 AbsolutePath = Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)]
 HeaderKey = Annotated[SecretStr, AfterValidator(_sendable)]
+ProviderKey = Annotated[SecretStr, AfterValidator(_of_a_header)]
+"""Empty where a provider wants none."""
 Text = Annotated[str, AfterValidator(_not_blank)]
 
 
@@ -104,7 +110,10 @@ class ModelSettings(_Section):
     provider: Provider = Field(description="the kind of server behind it")
     model: Text = Field(description="the provider's own name of the model (for azure: the deployment)")
     base_url: Address | None = Field(default=None, description="address of the server; empty: the provider's own")
-    api_key: SecretStr | None = Field(default=None, description="sent to the provider")
+    api_key: ProviderKey | None = Field(default=None, description="sent to the provider")
+    ca_file: AbsolutePath | None = Field(
+        default=None, description="certificates (PEM) that are trusted besides those of the system"
+    )
     api_version: str | None = Field(default=None, description="azure only")
     context: int = Field(default=8192, ge=1024, description="tokens the model can read and write together")
     max_output: int = Field(default=1024, ge=16, description="tokens of one answer")
@@ -155,7 +164,7 @@ class EmbeddingSettings(_Section):
         default="", description="a folder or hub name (sentence-transformers), or the endpoint's name of the model"
     )
     base_url: Address | None = Field(default=None, description="address of the endpoint")
-    api_key: SecretStr | None = Field(default=None, description="sent to the endpoint")
+    api_key: ProviderKey | None = Field(default=None, description="sent to the endpoint")
     batch: int = Field(default=64, ge=1, le=2048, description="texts a call")
     timeout_s: float = Field(default=60, gt=0, description="longest silence before the endpoint counts as unavailable")
 

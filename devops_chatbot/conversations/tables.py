@@ -28,6 +28,8 @@ messages_table = Table(
     Column("usage", Text),
     Column("state", String, nullable=False),
     Column("error", ReasonText, nullable=False, server_default=""),
+    Column("thought", Text, nullable=False, server_default=""),
+    Column("given", Text, nullable=False, server_default="[]"),
     Column("created_at", Float, nullable=False),
     Column("knowledge_bases", JSON, nullable=False, server_default="[]"),
 )

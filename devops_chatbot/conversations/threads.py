@@ -144,6 +144,8 @@ class SqlThreads:
             "model": message.model,
             "usage": _dump(Usage, message.usage) if message.usage else None,
             "state": message.state,
+            "thought": message.thought,
+            "given": _dump(tuple[Citation, ...], message.given),
             "created_at": now,
             "knowledge_bases": list(message.knowledge_bases),
         } | ({"error": message.error} if message.error else {})
@@ -216,6 +218,8 @@ def _message(row: Row[Any]) -> Message:
         state=row.state,
         error=row.error,
         knowledge_bases=tuple(row.knowledge_bases),
+        thought=row.thought,
+        given=_adapter(tuple[Citation, ...]).validate_json(row.given),
         created_at=_time(row.created_at),
     )
 

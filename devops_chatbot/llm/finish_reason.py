@@ -1,39 +1,27 @@
-"""How a model's answer ends, in one set of words for every provider: whole, cut at its limit, or refused."""
+"""How a model's answer ends, in one set of words for every provider."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
 
-if TYPE_CHECKING:
-    from langchain_core.messages import AIMessageChunk
+Ending = Literal["whole", "cut", "refused", "broken", "tool"]
+"""`cut`: at a limit of tokens; `refused`: by the model or a filter; `broken`: something failed at the provider; `tool`: the
+model wants a tool called.
+"""
 
-REFUSAL = "refusal"
-"""`additional_kwargs` of a chunk: the next piece of the words with which an OpenAI-protocol model refuses."""
+REASONS = ("finish_reason", "stop_reason", "done_reason", "status")
+"""Where messages of OpenAI, Anthropic, Ollama and of OpenAI's Responses carry it."""
 
-_REASONS = ("finish_reason", "stop_reason", "done_reason")  # OpenAI, Anthropic, Ollama
-_CUT = ("length", "max_tokens")
-_REFUSED = ("refusal", "content_filter")
+_ENDINGS: dict[Ending, tuple[str, ...]] = {
+    "cut": ("length", "max_tokens", "max_output_tokens", "model_length", "incomplete", "model_context_window_exceeded"),
+    "refused": ("refusal", "content_filter", "safety", "sensitive", "recitation", "blocklist", "prohibited_content", "spii"),
+    "broken": (
+        "error", "abort", "aborted", "cancelled", "canceled", "failed", "timeout", "network_error", "other", "overloaded",
+        "insufficient_system_resource", "malformed_function_call", "malformed_response",
+    ),
+    "tool": ("tool_calls", "tool_use", "function_call"),
+}  # fmt: skip
+_BY_REASON = {reason: ending for ending, reasons in _ENDINGS.items() for reason in reasons}
 
 
-@dataclass(slots=True)
-class Ending:
-    """Collects, chunk by chunk, what the provider says about the end of an answer."""
-
-    refusal: str = ""
-    cut: bool = False
-    _refused: bool = False
-
-    def add(self, chunk: "AIMessageChunk") -> None:
-        """Takes the next chunk into account."""
-        words = chunk.additional_kwargs.get(REFUSAL)
-        self.refusal += words if isinstance(words, str) else ""
-        details = chunk.response_metadata.get("stop_details")  # Anthropic's
-        explained = details.get("explanation") if isinstance(details, dict) else None
-        self.refusal += explained if isinstance(explained, str) else ""
-        for reason in (chunk.response_metadata.get(name) for name in _REASONS):
-            self.cut = self.cut or reason in _CUT
-            self._refused = self._refused or reason in _REFUSED
-
-    @property
-    def refused(self) -> bool:
-        """Whether the model, or a filter in front of it, would not answer."""
-        return self._refused or bool(self.refusal.strip())
+def ending_of(reason: str) -> Ending:
+    """What a provider's finish reason means; one that nobody knows ends a whole answer."""
+    return _BY_REASON.get(reason.strip().lower(), "whole")

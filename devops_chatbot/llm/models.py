@@ -12,9 +12,11 @@ from devops_chatbot.i18n import Reason
 from devops_chatbot.llm.assignments import RoleAssignments
 from devops_chatbot.llm.named import NamedModel
 from devops_chatbot.llm.providers import Remote
+from devops_chatbot.llm.reply import Reply
 from devops_chatbot.status import ModelInfo, Trial
 
 TEST_SECONDS = 30
+SAID = 200
 ANSWER = "answer"
 
 
@@ -127,15 +129,18 @@ class Models:
 
 
 async def _say_ready(model: NamedModel) -> str:
+    """What it says, or (some think for long about anything) what it thinks."""
     from langchain_core.messages import HumanMessage
 
-    said = ""
-    async with aclosing(model.stream([HumanMessage("Reply with the single word: ready")])) as chunks:
-        async for chunk in chunks:
-            said += chunk.text
-            if len(said) > 200:
+    said = thought = ""
+    reply = Reply(limit=model.max_output)
+    async with aclosing(reply.read(model, [HumanMessage("Reply with the single word: ready")])) as pieces:
+        async for piece in pieces:
+            thought += (said if piece.recant else "") + piece.thought
+            said = ("" if piece.recant else said) + piece.text
+            if len(said) > SAID:
                 break
-    return " ".join(said.split())[:200]
+    return " ".join((said.strip() or thought).split())[:SAID]
 
 
 def _named(name: str, settings: ModelSettings) -> NamedModel:
@@ -146,7 +151,6 @@ def _named(name: str, settings: ModelSettings) -> NamedModel:
         model=settings.model,
         context=settings.context,
         max_output=settings.max_output,
-        timeout_s=settings.timeout_s,
         price_input=settings.price_input,
         price_output=settings.price_output,
     )

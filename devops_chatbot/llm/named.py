@@ -6,12 +6,15 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
-from devops_chatbot.errors import ChatbotError, ConfigError, ModelUnavailable
-from devops_chatbot.i18n import Reason
+from devops_chatbot.config.settings import LEAST_TO_READ
+from devops_chatbot.errors import ChatbotError, ConfigError
+from devops_chatbot.i18n import Language, Reason
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessageChunk, BaseMessage
+
+    from devops_chatbot.llm.tokenizer import Tokenizer
 
 ModelState = Literal["ready", "unknown", "failed"]
 
@@ -24,6 +27,9 @@ class Connection(Protocol):
 
     def foreign(self) -> tuple[type[Exception], ...]:
         """What the provider's code may raise."""
+
+    def tokenizer(self) -> "Tokenizer | None":
+        """What counts a prompt's tokens as the model does; None where nothing can be asked."""
 
     def translate(self, error: Exception, *, begun: bool) -> ChatbotError:
         """A foreign error in our words; `begun` says that something of the answer had come."""
@@ -44,7 +50,6 @@ class NamedModel:
         model: str,
         context: int,
         max_output: int,
-        timeout_s: float = 60,
         price_input: float = 0,
         price_output: float = 0,
     ) -> None:
@@ -53,11 +58,13 @@ class NamedModel:
         self.model = model
         self.context = context
         self.max_output = max_output
-        self._timeout_s = timeout_s
         self._prices = price_input, price_output
         self._connection = connection
         self._opened: BaseChatModel | None = None
+        self._tokenizer: Tokenizer | None = None
         self._lock = threading.Lock()
+        self.scales: dict[Language, float] = {}
+        """How many of its tokens one of ours (`tokens_of`) is for a question in this language, where prompts were too long."""
         self.state: ModelState = "unknown" if connection else "ready"
         self.why = Reason("model.not_tried") if connection else None
 
@@ -70,15 +77,26 @@ class NamedModel:
         with self._lock:
             if self._opened is None:
                 self._opened = self._connected().open()
+                self._tokenizer = self._connected().tokenizer()
             return self._opened
+
+    def narrow(self, context: int) -> None:
+        """The server has told that its context is smaller than the settings say."""
+        if self.max_output + LEAST_TO_READ <= context < self.context:
+            self.context = context
 
     def cost(self, input_tokens: int, output_tokens: int) -> float:
         """Money for so many tokens."""
         return (input_tokens * self._prices[0] + output_tokens * self._prices[1]) / 1_000_000
 
+    async def count(self, messages: Sequence["BaseMessage"]) -> int | None:
+        """The tokens of a prompt as the model's own server counts them; None when it cannot be asked. Raises `ConfigError`."""
+        await asyncio.to_thread(self.open)
+        return await self._tokenizer.count(messages) if self._tokenizer is not None else None
+
     async def stream(self, messages: Sequence["BaseMessage"]) -> AsyncGenerator["AIMessageChunk"]:
-        """The answer as it is written. Raises `ModelUnavailable` (also after a silence longer than the timeout) and
-        `ConfigError`. Closing the generator closes the connection.
+        """The answer as it is written. Raises `ModelUnavailable` (also after a silence longer than the timeout of the
+        settings, of which the connection takes care) and `ConfigError`. Closing the generator closes the connection.
         """
         begun = False
         try:
@@ -88,12 +106,9 @@ class NamedModel:
             async with aclosing(stream):
                 while True:
                     try:
-                        async with asyncio.timeout(self._timeout_s):
-                            chunk = await anext(stream)
+                        chunk = await anext(stream)
                     except StopAsyncIteration:
                         return
-                    except TimeoutError:
-                        raise ModelUnavailable("model.silent", name=self.name, seconds=self._timeout_s) from None
                     except foreign as error:
                         raise self._connected().translate(error, begun=begun) from error
                     self._note("ready", None)

@@ -1,6 +1,5 @@
-"""LangChain's OpenAI chat models, with two things mended: the words of a refusal are kept in the stream (LangChain drops them
-there), and a streamed piece stays the JSON that came (OpenAI's client makes an object of each, which LangChain takes apart
-again: half of the processor's time of an answer).
+"""LangChain's OpenAI chat models with three things mended: a streamed piece stays the JSON that came (`JsonStream`), the words of
+a refusal and of a thought are kept in the stream (LangChain drops them there), and parameters that a server refuses are left out.
 """
 
 from typing import Any, Self
@@ -8,11 +7,14 @@ from typing import Any, Self
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
-from openai import AsyncStream
+from openai import BadRequestError, UnprocessableEntityError
 from openai.resources.chat.completions import AsyncCompletions
 from pydantic import model_validator
 
-from devops_chatbot.llm.finish_reason import REFUSAL
+from devops_chatbot.llm.chunks import REFUSAL, THOUGHT
+from devops_chatbot.llm.json_stream import JsonStream
+from devops_chatbot.llm.provider_errors import is_too_long
+from devops_chatbot.llm.refused_parameters import RefusedParameters
 
 
 class _Completions:
@@ -20,6 +22,7 @@ class _Completions:
 
     def __init__(self, completions: AsyncCompletions) -> None:
         self._completions = completions
+        self._refused = RefusedParameters()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._completions, name)
@@ -27,17 +30,23 @@ class _Completions:
     async def create(self, *, stream: bool = False, extra_body: dict[str, Any] | None = None, **body: Any) -> Any:
         if not stream or body.keys() & {"extra_headers", "extra_query", "timeout"}:
             return await self._completions.create(stream=stream, extra_body=extra_body, **body)
-        return await self._completions._client.post(
-            "/chat/completions",
-            body={"stream": True, **body, **(extra_body or {})},
-            cast_to=object,
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
+        wanted = {"stream": True, **body, **(extra_body or {})}
+        while True:
+            try:
+                return await self._completions._client.post(
+                    "/chat/completions",
+                    body=self._refused.fit(wanted),
+                    cast_to=object,
+                    stream=True,
+                    stream_cls=JsonStream,
+                )
+            except (BadRequestError, UnprocessableEntityError) as error:
+                if is_too_long(error) or not self._refused.learn(f"{error} {error.body}", wanted, named=error.param):
+                    raise
 
 
 class _Mended(BaseChatOpenAI):
-    """Asks through `_Completions`, and puts the `refusal` of a streamed piece beside its text."""
+    """Asks through `_Completions`, and puts the refusal and the thought of a streamed piece beside its text."""
 
     @model_validator(mode="after")
     def _stream_json(self) -> Self:
@@ -48,10 +57,9 @@ class _Mended(BaseChatOpenAI):
         self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
         made = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
-        delta = next((choice.get("delta") for choice in chunk.get("choices") or ()), None)
-        words = delta.get("refusal") if isinstance(delta, dict) else None
-        if made is not None and words:
-            made.message.additional_kwargs[REFUSAL] = words
+        delta = next((choice.get("delta") for choice in chunk.get("choices") or ()), None) or {}
+        if made is not None:
+            made.message.additional_kwargs |= {name: delta[name] for name in (REFUSAL, THOUGHT) if delta.get(name)}
         return made
 
 

@@ -8,8 +8,11 @@ from devops_chatbot.chat import Turn
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.llm import NamedModel
 from devops_chatbot.llm.prompts import fill
+from devops_chatbot.llm.reply import Reply
+from devops_chatbot.llm.thoughts import without_thoughts
 from devops_chatbot.routing.examples import any_of, examples, small_talk
 from devops_chatbot.routing.pasted import essence
+from devops_chatbot.routing.rewrites import question_in
 from knowledge.text.entities import identifiers
 from knowledge.text.language import language_of, terms
 
@@ -59,19 +62,20 @@ async def understood(question: str, history: Sequence[Turn], models: Sequence[Na
 
 
 async def _rewritten(question: str, history: Sequence[Turn], model: NamedModel) -> str:
-    """As a language model makes it stand on its own; as the rules do when its answer cannot be a question."""
+    """As a language model makes it stand on its own; as the rules do when no question is in its answer."""
     from langchain_core.messages import HumanMessage
 
-    shown = "\n".join(f"{turn.role}: {turn.text[:600]}" for turn in history[-TURNS_SHOWN:])
+    shown = "\n".join(f"{turn.role}: {without_thoughts(turn.text)[:600]}" for turn in history[-TURNS_SHOWN:])
     prompt = fill("rewrite", language_of(question), history=shown, question=question)
     said = ""
-    async with aclosing(model.stream([HumanMessage(prompt)])) as chunks:
-        async for chunk in chunks:
-            said += chunk.text
+    reply = Reply(limit=model.max_output)
+    async with aclosing(reply.read(model, [HumanMessage(prompt)])) as pieces:
+        async for piece in pieces:
+            said = ("" if piece.recant else said) + piece.text
             if len(said) > 2 * LONGEST_REWRITE:
                 break
-    lines = [line.strip().strip("\"“”'") for line in said.strip().splitlines() if line.strip()]
-    return lines[0] if lines and len(lines[0]) <= LONGEST_REWRITE else standalone(question, history)
+    found = question_in(said, question=question, conversation=shown, longest=LONGEST_REWRITE)
+    return standalone(question, history) if found is None else found
 
 
 def _joined(before: str, question: str, titles: str) -> str:

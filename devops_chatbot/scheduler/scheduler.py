@@ -25,6 +25,7 @@ from devops_chatbot.chat import (
     Scenario,
     ScenarioState,
     Task,
+    Thought,
     Thread,
     Token,
     Turn,
@@ -149,8 +150,7 @@ class Scheduler:
                 if isinstance(piece, Cited):
                     turn.cited = piece.citations
                     continue
-                if isinstance(piece, Token):
-                    turn.said.append(piece.text)
+                turn.take(piece)
                 yield piece
 
     async def _open(self, turn: "_Turn") -> None:
@@ -175,7 +175,7 @@ class Scheduler:
             )
 
     async def _answered(self, turn: "_Turn", route: Route, written: Written) -> Answer:
-        message = await self._remember(turn, "complete", written)
+        message = await self._remember(turn, "cut" if written.cut else "complete", written)
         turn.ended = True
         return Answer(
             text=written.text,
@@ -184,6 +184,9 @@ class Scheduler:
             model=written.model,
             usage=written.usage,
             extractive=written.extractive,
+            thought=written.thought,
+            cut=written.cut,
+            given=written.given,
             message_id=message.id if message else None,
         )
 
@@ -207,6 +210,8 @@ class Scheduler:
             usage=written.usage if written else None,
             state=state,
             error=error,
+            thought=written.thought if written else "".join(turn.thought),
+            given=written.given if written else (),
         )
         try:
             theirs = self._threads.of(turn.question.principal)
@@ -243,11 +248,22 @@ class _Turn:
     question: Question
     route: Route | None = None
     said: list[str] = field(default_factory=list)
+    thought: list[str] = field(default_factory=list)
     cited: tuple[Citation, ...] = ()
     instead_of: str | None = None
     warming: asyncio.Task[None] | None = None
     opened: bool = False
     ended: bool = False
+
+    def take(self, event: Event) -> None:
+        """Keep what is said, and what is thought."""
+        if isinstance(event, Token):
+            self.said.append(event.text)
+        elif isinstance(event, Thought):
+            if event.recant:
+                self.thought += self.said
+                self.said, self.cited = [], ()
+            self.thought.append(event.text)
 
 
 async def _warm(model: NamedModel) -> None:

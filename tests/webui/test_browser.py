@@ -71,6 +71,28 @@ def test_a_question_streams_and_its_inline_citation_opens_the_passage_highlighte
     assert page.get_by_test_id("stChatInputTextArea").input_value() == "A draft"
 
 
+def test_thoughts_are_folded_beside_the_answer(spoken: "Product", page: "Page") -> None:
+    page.goto(spoken.ui)
+    ask(page, "Please think first: why is etcd slow?")
+    answer = answered(page)
+    answer.get_by_text("The disk of etcd is slow").wait_for()
+    thought = answer.get_by_text("The user wants to know [2].")
+    assert not thought.is_visible()
+    answer.get_by_text("What the model thought").click()
+    thought.wait_for(state="visible")
+
+
+def test_an_answer_that_cites_nothing_says_so_and_shows_what_the_model_was_given(
+    spoken: "Product", page: "Page"
+) -> None:
+    page.goto(spoken.ui)
+    ask(page, "Please cite nothing: what does etcd need?")
+    answer = answered(page)
+    answer.get_by_text("The model cited no source.").wait_for()
+    answer.get_by_role("button", name=re.compile("1 EtcdSlowDisk")).click()
+    page.locator(".st-key-passage_panel .hit").first.wait_for()
+
+
 def test_an_answer_grows_while_it_is_written_and_stop_ends_the_work(spoken: "Product", page: "Page") -> None:
     left = spoken.model.left
     page.goto(spoken.ui)

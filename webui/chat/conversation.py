@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import streamlit as st
 
@@ -17,6 +17,9 @@ from webui.components.blocks import quiet
 from webui.components.markup import answer_markdown
 from webui.components.session import language, plain, t, told
 from webui.components.words import scenario_label
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 TICK_S = 0.25
 """How soon a run of the script notices that it was interrupted."""
@@ -59,12 +62,15 @@ class Shown:
 def show_answer(message: Message, scenarios: Sequence[ScenarioState], *, last: bool, bench: codecell.Bench) -> Shown:
     """Draw a saved answer."""
     token = "".join(letter for letter in message.id if letter.isalnum())
-    passage.remember(token, message.citations)
+    passage.remember(token, message.citations or message.given)
     again: str | None = None
     with st.container(key=f"answer_{message.id}", gap="small"):
         if message.route:
             quoted = message.model == "extractive" and bool(message.citations)
             again = _show_route(message.route, scenarios, key=message.id, quoted=quoted, last=last)
+        if message.thought:
+            with st.expander(t("chat.thoughts"), icon=":material/psychology:", key=f"thought_{message.id}"):
+                st.text(message.thought)
         spots = _show_text(message, token, bench)
         if message.state == "stopped":
             st.html(f'<div class="cb-note">{escape(t("chat.stopped"))}</div>')
@@ -72,8 +78,10 @@ def show_answer(message: Message, scenarios: Sequence[ScenarioState], *, last: b
             what = t("chat.failed") if message.text.strip() else t("chat.unanswered")
             why = f"{what} {told(message.error)}".strip()
             st.html(f'<div class="cb-note cb-bad">{escape(why)}</div>')
-        if message.citations:
-            _show_sources(message.citations, token)
+        if message.given:
+            st.html(f'<div class="cb-note">{escape(t("chat.uncited"))}</div>')
+        if message.citations or message.given:
+            _show_sources(message.citations or message.given, token)
         with st.container(key=f"after_{message.id}", horizontal=True, gap="small", vertical_alignment="center"):
             if message.text.strip():
                 st.html(
@@ -105,10 +113,11 @@ class AnswerSpot:
 
     def __init__(self, live: LiveAnswer, scenarios: Sequence[ScenarioState]) -> None:
         with st.container(key="answer_live", gap="small"):
-            self._status, self._text = st.empty(), st.empty()
+            self._status, self._fold, self._text = st.empty(), st.empty(), st.empty()
+        self._thought: DeltaGenerator | None = None
         self._live = live
         self._scenarios = scenarios
-        self._version, self._shown, self._drawn_at = -1, "", 0.0
+        self._version, self._shown, self._thought_shown, self._drawn_at = -1, "", "", 0.0
 
     def draw(self) -> bool:
         """Draw what is new; true when the answer has ended."""
@@ -117,6 +126,11 @@ class AnswerSpot:
         if view.version != self._version or now - self._drawn_at > TICK_S:
             self._version, self._drawn_at = view.version, now
             self._status.html(_progress(view, self._scenarios))
+        if view.thought != self._thought_shown:
+            self._thought_shown = view.thought
+            if self._thought is None:  # once, so that who unfolds it is not interrupted
+                self._thought = self._fold.expander(t("chat.thoughts"), icon=":material/psychology:").empty()
+            self._thought.text(view.thought)
         if view.text != self._shown:
             self._shown = view.text
             # While it is written its markers name the evidence by its order.
@@ -220,6 +234,8 @@ def _progress(view: View, scenarios: Sequence[ScenarioState]) -> str:
         words = told(view.progress.what)
     elif view.text:
         words = t("chat.writing")
+    elif view.thought:
+        words = t("chat.thinking")
     elif view.evidence:
         words = t("chat.found", count=len(view.evidence))
     elif view.route is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from devops_chatbot.chat import STOPPED, Answer, Event, Evidence, Failure, Progress, Route, Token
+from devops_chatbot.chat import STOPPED, Answer, Event, Evidence, Failure, Progress, Route, Thought, Token
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.i18n import Reason
@@ -44,6 +44,7 @@ class View:
     progress: Progress | None = None
     evidence: tuple[Evidence, ...] = ()
     text: str = ""
+    thought: str = ""
     answer: Answer | None = None
     failure: Failure | None = None
     seconds: float = 0.0
@@ -132,10 +133,14 @@ class LiveAnswer:
                     new = replace(view, progress=event)
                 case Evidence():
                     new = replace(view, evidence=(*view.evidence, event))
+                case Thought(recant=True):
+                    new = replace(view, thought=view.thought + view.text + event.text, text="")
+                case Thought():
+                    new = replace(view, thought=view.thought + event.text)
                 case Token():
                     new = replace(view, text=view.text + event.text)
                 case Answer():
-                    new = replace(view, answer=event, text=event.text, route=event.route)
+                    new = replace(view, answer=event, text=event.text, thought=event.thought, route=event.route)
                 case Failure():
                     new = replace(view, failure=event)
             self._view = replace(new, version=view.version + 1)

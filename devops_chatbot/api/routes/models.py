@@ -40,7 +40,7 @@ def reset_role(role: str, product: ProductDep) -> ModelList:
     return _models(product)
 
 
-@router.post("/models/{name}/test")
+@router.post("/models/{name:path}/test")
 async def test_model(name: str, product: ProductDep) -> Trial:
     """One real call of a model."""
     return await product.models.test(name)

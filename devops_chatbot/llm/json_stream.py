@@ -1,0 +1,154 @@
+"""A streamed answer of the OpenAI protocol as parsed JSON, read with patience for what servers make of that protocol.
+
+OpenAI's client makes an object of each piece, which LangChain takes apart again: half of the processor's time of an answer.
+"""
+
+import asyncio
+import codecs
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, cast
+
+import httpx2
+from openai import APIConnectionError, APIError, APITimeoutError, AsyncStream
+
+from devops_chatbot.llm.chunks import REFUSAL, THOUGHT
+
+DRAIN_S = 0.1
+"""How long the end of a body is waited for after `[DONE]`, so that the connection can be used again."""
+_NO_STREAM = (b"{", b"<")
+"""How a body begins that is a whole answer, an error or a web page, but no stream of events."""
+
+
+class StreamError(APIError):
+    """The server reports an error where it should have answered, or in the middle of an answer."""
+
+    def __init__(self, request: httpx2.Request, body: object) -> None:
+        code = body.get("code") or body.get("status") if isinstance(body, dict) else None
+        super().__init__(str(body), request, body=body)
+        number = int(str(code)) if str(code).isdigit() else 0
+        self.status_code = number if 400 <= number < 600 else None
+
+
+class BrokenOff(APIError):
+    """The stream ended, but the answer had not."""
+
+
+class JsonStream(AsyncStream[object]):
+    """Gives each piece as the dictionary that came, its `delta` in one form: texts, `refusal` and `tool_calls`.
+
+    Raises `StreamError`; `BrokenOff` when the body ends without a finish reason or `[DONE]`; `ValueError` for what is no JSON,
+    such as a web page.
+    """
+
+    async def __stream__(self) -> AsyncIterator[object]:
+        finished = False
+        words, thoughts = _Halves(), _Halves()
+        request = self.response.request
+        try:
+            async for name, data in self._data():
+                if data.startswith("[DONE]"):
+                    if not finished:
+                        yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+                    return
+                piece = json.loads(data)
+                if (error := _error_in(name, piece)) is not None:
+                    raise StreamError(request, error)
+                if not isinstance(piece, dict):
+                    raise ValueError(data[:200])
+                for choice in piece.get("choices") or ():
+                    delta = _delta(choice)
+                    delta["content"] = words.add(delta["content"])
+                    delta[THOUGHT] = thoughts.add(delta[THOUGHT])
+                    choice["delta"] = delta
+                    finished = finished or bool(choice.get("finish_reason"))
+                yield piece
+        finally:
+            await self.response.aclose()
+        if not finished:
+            raise BrokenOff("the connection ended before the answer did", request, body=None)
+
+    async def _data(self) -> AsyncIterator[tuple[str | None, str]]:
+        """The name and the data of each event; a body that is no stream of events comes whole."""
+        body = aiter(self.response.aiter_bytes())
+        try:
+            head = b""
+            while not head.strip():
+                head = (head + await anext(body)).removeprefix(codecs.BOM_UTF8)
+            if head.lstrip().startswith(_NO_STREAM):
+                rest = [piece async for piece in body]
+                whole = b"".join((head, *rest)).decode("utf-8", "replace")
+                if whole.lstrip().startswith("<"):
+                    raise ValueError(whole)
+                yield None, whole
+                return
+            async for event in self._decoder.aiter_bytes(_again(head, body)):
+                if not event.data.strip():  # `id:` or `retry:` alone
+                    continue
+                yield event.event, event.data
+                if event.data.startswith("[DONE]"):
+                    with suppress(TimeoutError, httpx2.HTTPError):
+                        async with asyncio.timeout(DRAIN_S):
+                            async for _ in body:
+                                pass
+                    return
+        except StopAsyncIteration:
+            return  # an empty body
+        except httpx2.TimeoutException as error:
+            raise APITimeoutError(request=self.response.request) from error
+        except httpx2.RequestError as error:
+            raise APIConnectionError(request=self.response.request) from error
+
+
+class _Halves:
+    """Puts together a character whose two halves (of a surrogate pair) came in two pieces; a half alone becomes U+FFFD."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def add(self, text: str) -> str:
+        if not self._held and text.isascii():
+            return text
+        text = self._held + text
+        self._held = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        whole = text[: len(text) - len(self._held)]
+        return whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+async def _again(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for piece in rest:
+        yield piece
+
+
+def _error_in(event: str | None, piece: object) -> object | None:
+    """The error that a piece is, as one of the many servers writes it."""
+    if not isinstance(piece, dict):
+        return piece if event == "error" else None
+    if piece.get("error"):
+        return cast("object", piece["error"])
+    reports = event == "error" or "error" in (piece.get("object"), piece.get("type"))
+    said = "choices" not in piece and ("detail" in piece or "message" in piece)
+    return piece if reports or said else None
+
+
+def _delta(choice: dict[str, Any]) -> dict[str, Any]:
+    """What is new in a choice; of a whole answer its message."""
+    delta = choice.get("delta") or choice.get("message") or {}
+    content, thought = delta.get("content"), delta.get("reasoning_content") or delta.get("reasoning")
+    if isinstance(content, list):  # parts, such as Mistral's
+        parts = [part for part in content if isinstance(part, dict)]
+        thought = thought or "".join(_text(part.get("thinking")) for part in parts)
+        content = "".join(_text(part.get("text")) for part in parts)
+    if content is None and isinstance(choice.get("text"), str):
+        content = choice["text"]  # a server that answers as to a completion
+    made = {"content": _text(content), THOUGHT: _text(thought)}
+    return made | {name: delta[name] for name in (REFUSAL, "tool_calls", "function_call") if delta.get(name)}
+
+
+def _text(value: object) -> str:
+    """The text in a value: itself, or that of parts."""
+    if isinstance(value, list):
+        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+    return value if isinstance(value, str) else ""
