@@ -29,6 +29,11 @@ _POINTING = re.compile(any_of(examples("pointing")), re.IGNORECASE)
 _ASKING = re.compile(any_of(examples("asking")), re.IGNORECASE)
 _TAIL = re.compile(r"\s*[上里中下]?\s*呢?[\s?？。.!！]*$")
 _LEAD = re.compile(r"(?:(on|in|for|with|from|to|using|under|at|of|by|the)\s+)+", re.IGNORECASE)
+_WHOLE = re.compile(
+    r"^(?:how|what|where|when|who|which|why|is|are|can|could|do|does|should|will)\b(?!\s+(?:about|if)\b)|哪|什么|怎么|如何|为什么|谁|多少|吗[?？]?$",
+    re.IGNORECASE,
+)
+"""A question that is whole, whatever word it opens with."""
 _KINDS = "组队部科室站线省市县子年月日号版员层期级"
 """Last characters of Chinese words that name one of several things of a kind."""
 _LATIN = re.compile(r"[A-Za-z\d][\w+#./-]*[\w+#]|[A-Za-z\d]")
@@ -85,11 +90,14 @@ def _joined(before: str, question: str, titles: str) -> str:
     opening = _OPENING.match(question)
     rest = question[opening.end() :] if opening else question
     fragment = _TAIL.sub("", rest)
-    opens = bool(opening) or question.rstrip("?？。!！ ").endswith("呢")
+    bare = question.endswith(("?", "？")) and bool(_LATIN.fullmatch(fragment) or _LEAD.match(fragment))
+    opens = bool(opening) or bare or question.rstrip("?？。!！ ").endswith("呢")
     points = bool(_POINTING.search(re.sub("其[他中实]", "", question))) and not identifiers(question)
     empty = not terms(_ASKING.sub(" ", fragment))
     if not before or len(terms(question)) > SHORT or not (opens or points or empty):
         return question
+    if opens and not empty and not points and _WHOLE.search(rest):
+        return rest
     if opens and not empty and not points:
         return _swapped(before, fragment, titles)
     return f"{_subject(before, titles if points else '')} {rest}"
@@ -126,15 +134,21 @@ def _swapped(before: str, fragment: str, titles: str) -> str:
     if alike:
         return before[: alike[0]] + new + before[alike[1] :]
     if lead:
-        after = re.compile(rf"\b{lead[1]}\s+((?:(?:the|a|my|our) )?[\w.+/-]+(?: [A-Z\d][\w.-]*)*)", re.IGNORECASE)
+        word = lead[0].split()[0]
+        end = r"(?=\W*$)" if word == "the" else ""  # "the primary" in the middle may be what the new thing has too
+        after = re.compile(rf"\b{word}\s+((?:(?:the|a|my|our) )?[\w.+/-]+(?-i: [A-Z\d][\w.-]*)*){end}", re.IGNORECASE)
         if places := [match.span(1) for match in after.finditer(before)]:
-            return before[: places[-1][0]] + new + before[places[-1][1] :]
+            return before[: places[-1][0]] + fragment[len(word) :].strip() + before[places[-1][1] :]
     if _LATIN.fullmatch(new):
         same = [
             match
             for match in _LATIN.finditer(before)
             if (match[0].isdigit() if new.isdigit() else _is_name(match[0], before, titles))
         ]
+        if (
+            len({match[0] for match in same}) > 1
+        ):  # one written like a name is more of a name than one of the cited title
+            same = [match for match in same if not match[0].islower()]
         if len({match[0] for match in same}) == 1:
             return before[: same[0].start()] + new + before[same[-1].end() :]
     subject = _subject(before, "")
@@ -166,7 +180,8 @@ def _ends_alike(before: str, new: str) -> tuple[int, int] | None:
 
 def _is_name(word: str, before: str, titles: str) -> bool:
     """Whether a word of a question is a name: by its capital letters, or because what was cited is called so."""
-    if before.startswith(word) or _ASKING.fullmatch(word):
+    chinese = language_of(before) == "zh"
+    if (before.startswith(word) and not chinese) or _ASKING.fullmatch(word):
         return False
     cited = set(terms(word)) & set(terms(titles))
-    return (len(word) > 1 and not word.islower()) or bool(identifiers(word) or cited) or language_of(before) == "zh"
+    return (len(word) > 1 and not word.islower()) or bool(identifiers(word) or cited) or chinese

@@ -221,6 +221,14 @@ def test_the_reason_has_a_text_in_each_language(language: Language) -> None:
             "How do I restart nginx in the staging cluster?",
         ),
         ("生产环境怎么发布？", "测试环境呢？", "测试环境怎么发布？"),
+        ("When does the PostgreSQL backup run?", "MySQL?", "When does the MySQL backup run?"),
+        ("When does the PostgreSQL backup run?", "same for Redis", "When does the Redis backup run?"),
+        ("How do I check the lag on PostgreSQL?", "on the standby?", "How do I check the lag on the standby?"),
+        ("What does KubePodCrashLooping mean?", "Then how do I drain a node?", "how do I drain a node?"),
+        ("What does NodeRAIDDegraded mean?", "and what does CephOSDDown mean?", "what does CephOSDDown mean?"),
+        ("PostgreSQL 主从延迟怎么检查？", "那 MySQL 呢？", "MySQL 主从延迟怎么检查？"),
+        ("PostgreSQL 主从延迟怎么检查？", "另外，证书放在哪里？", "证书放在哪里？"),
+        ("How do I restart nginx?", "nginx is down", None),
         ("How do I restart nginx?", "Where are the logs of postgres kept?", "Where are the logs of postgres kept?"),
         ("How do I restart nginx?", "What does etcdSlowDisk mean and does it matter?", None),
     ],
@@ -257,6 +265,15 @@ def test_a_name_takes_the_place_of_the_one_that_the_cited_page_is_about() -> Non
         Turn(role="assistant", text="So [1].", citations=(citation,)),
     )
     assert standalone("what about Postgres?", history) == "how do I restart Postgres?"
+
+
+def test_a_name_takes_the_place_of_the_one_that_is_written_like_a_name() -> None:
+    citation = Citation(number=1, ref="d#v-0", quote="x", title="PostgreSQL replication lag")
+    history = (
+        Turn(role="user", text="How do I check the replication lag on PostgreSQL?"),
+        Turn(role="assistant", text="So [1].", citations=(citation,)),
+    )
+    assert standalone("and for MySQL?", history) == "How do I check the replication lag on MySQL?"
 
 
 def test_what_was_cited_helps_where_nothing_was_named() -> None:
