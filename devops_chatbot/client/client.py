@@ -5,22 +5,15 @@ An error of the server comes back as the class of `devops_chatbot.errors` that i
 reached is `Unavailable`.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, TypeVar, cast
-from urllib.parse import quote
+from collections.abc import Generator, Mapping, Sequence
 
 import httpx
-from pydantic import BaseModel, ValidationError
 
 from devops_chatbot.chat import EVENTS, Event, ScenarioState, SearchMode, Thread, ThreadSummary
-from devops_chatbot.client.code import Bench, Download, Upload, failed
-from devops_chatbot.client.outgoing import FileOnDemand
-from devops_chatbot.errors import BadRequest, ChatbotError, Problem, Unavailable, error_of
-from devops_chatbot.i18n import Language, Reason
-from devops_chatbot.schemas import NATIVE
+from devops_chatbot.client.code import Bench
+from devops_chatbot.client.connection import Connection, Download, Upload, quoted
+from devops_chatbot.errors import ChatbotError
+from devops_chatbot.i18n import Language
 from devops_chatbot.schemas.body import body_of
 from devops_chatbot.schemas.knowledge_bases import (
     KnowledgeBaseChange,
@@ -33,7 +26,7 @@ from devops_chatbot.schemas.models import RoleChange
 from devops_chatbot.schemas.search import SearchRequest
 from devops_chatbot.schemas.threads import NewMessage, NewThread, ThreadChange
 from devops_chatbot.status import EmbeddingInfo, ModelList, Readiness, SettingsInForce, Trial
-from devops_chatbot.values import Page, from_json, from_page
+from devops_chatbot.values import Page, from_json
 from devops_chatbot.work import Run, StartedRun
 from knowledge.model import (
     Document,
@@ -49,66 +42,26 @@ from knowledge.model import (
 
 __all__ = ["Client", "Download", "Upload"]
 
-UPLOAD_TIMEOUT_S = 600
 
-T = TypeVar("T")
-Query = str | int | bool | tuple[str, ...] | None
-
-
-class Client:
+class Client(Connection):
     """Speaks to one server. Safe for use from several threads; close it, or use it in a `with` block."""
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: str | None = None,
-        language: Language = "en",
-        timeout_s: float = 60,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        """Raises `BadRequest` for a URL that is none."""
-        headers = {"Accept-Language": language} | ({"Authorization": f"Bearer {key}"} if key else {})
-        self.url = url.rstrip("/")
-        try:
-            self._http = httpx.Client(
-                base_url=self.url, headers=headers, timeout=timeout_s, transport=transport, trust_env=False
-            )
-        except httpx.InvalidURL as wrong:
-            raise BadRequest("client.bad_address", url=self.url, error=wrong) from None
-
-    @property
-    def http(self) -> httpx.Client:
-        """The connection itself, for clients of single routes that are written elsewhere."""
-        return self._http
-
-    def close(self) -> None:
-        self._http.close()
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # --- health and settings
 
     def alive(self) -> bool:
         """True when a server answers; never raises."""
         try:
-            with self._translated():
-                return self._http.get("/healthz").is_success
+            with self.translated():
+                return self.http.get("/healthz").is_success
         except ChatbotError:
             return False
 
     def readiness(self) -> Readiness:
         """Each thing the server needs with its state; does not raise when the server says "not ready"."""
-        with self._translated():
-            response = self._http.get("/readyz")
+        with self.translated():
+            response = self.http.get("/readyz")
         if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            self._check(response)
+            self.check(response)
         return from_json(Readiness, response.content)
 
     def settings(self) -> SettingsInForce:
@@ -121,28 +74,28 @@ class Client:
 
     def test_model(self, name: str) -> Trial:
         """One real call of a language model."""
-        return self.got(Trial, self.send("POST", f"/models/{_quoted(name)}/test"))
+        return self.got(Trial, self.send("POST", f"/models/{quoted(name)}/test"))
 
     def assign_role(self, role: str, models: Sequence[str]) -> ModelList:
         """From now on `role` is done by these models, the first reachable one first; survives a restart."""
         return self.got(
             ModelList,
-            self.send("PUT", f"/models/roles/{_quoted(role)}", body=body_of(RoleChange, models=tuple(models))),
+            self.send("PUT", f"/models/roles/{quoted(role)}", body=body_of(RoleChange, models=tuple(models))),
         )
 
     def embeddings(self) -> list[EmbeddingInfo]:
         return self.rows(EmbeddingInfo, "/embeddings")
 
     def test_embedding(self, name: str) -> Trial:
-        return self.got(Trial, self.send("POST", f"/embeddings/{_quoted(name)}/test"))
+        return self.got(Trial, self.send("POST", f"/embeddings/{quoted(name)}/test"))
 
     def reset_role(self, role: str) -> ModelList:
         """Let a role be done as the settings say."""
-        return self.got(ModelList, self.send("DELETE", f"/models/roles/{_quoted(role)}"))
+        return self.got(ModelList, self.send("DELETE", f"/models/roles/{quoted(role)}"))
 
     def test_check(self, name: str) -> Trial:
         """Really use a thing that readiness names."""
-        return self.got(Trial, self.send("POST", f"/checks/{_quoted(name)}/test"))
+        return self.got(Trial, self.send("POST", f"/checks/{quoted(name)}/test"))
 
     def scenarios(self) -> list[ScenarioState]:
         return self.rows(ScenarioState, "/scenarios")
@@ -190,13 +143,13 @@ class Client:
         )  # fmt: skip
 
     def document(self, kb: str, document: str) -> Document:
-        return self.get(Document, f"{self._kb(kb)}/documents/{_quoted(document)}")
+        return self.get(Document, f"{self._kb(kb)}/documents/{quoted(document)}")
 
     def chunks(self, kb: str, document: str) -> list[StoredChunk]:
-        return self.rows(StoredChunk, f"{self._kb(kb)}/documents/{_quoted(document)}/chunks")
+        return self.rows(StoredChunk, f"{self._kb(kb)}/documents/{quoted(document)}/chunks")
 
     def delete_document(self, kb: str, document: str) -> None:
-        self.send("DELETE", f"{self._kb(kb)}/documents/{_quoted(document)}")
+        self.send("DELETE", f"{self._kb(kb)}/documents/{quoted(document)}")
 
     def delete_documents(self, kb: str, documents: Sequence[str]) -> None:
         self.send("POST", f"{self._kb(kb)}/documents/delete", body=body_of(Selection, ids=tuple(documents)))
@@ -208,7 +161,7 @@ class Client:
 
     def download(self, kb: str, document: str) -> Download:
         """The original file."""
-        response = self.send("GET", f"{self._kb(kb)}/documents/{_quoted(document)}/original")
+        response = self.send("GET", f"{self._kb(kb)}/documents/{quoted(document)}/original")
         return Download.of(response, otherwise=document)
 
     def download_many(self, kb: str, documents: Sequence[str]) -> Download:
@@ -231,11 +184,11 @@ class Client:
 
     def sync(self, kb: str, source: str) -> Run:
         """Take in what has changed in a source that is followed."""
-        return self.got(StartedRun, self.send("POST", f"{self._kb(kb)}/sources/{_quoted(source)}/sync")).run
+        return self.got(StartedRun, self.send("POST", f"{self._kb(kb)}/sources/{quoted(source)}/sync")).run
 
     def forget_source(self, kb: str, source: str) -> None:
         """Follow a source no longer; its documents stay."""
-        self.send("DELETE", f"{self._kb(kb)}/sources/{_quoted(source)}")
+        self.send("DELETE", f"{self._kb(kb)}/sources/{quoted(source)}")
 
     def samples(self) -> Samples:
         return self.get(Samples, "/samples")
@@ -251,20 +204,15 @@ class Client:
         return self.rows(Run, "/runs", knowledge_base=knowledge_base)
 
     def run(self, run_id: str) -> Run:
-        return self.get(Run, f"/runs/{_quoted(run_id)}")
+        return self.get(Run, f"/runs/{quoted(run_id)}")
 
     def cancel_run(self, run_id: str) -> Run:
         """Stop a run; what it has taken in stays."""
-        return self.got(Run, self.send("DELETE", f"/runs/{_quoted(run_id)}"))
+        return self.got(Run, self.send("DELETE", f"/runs/{quoted(run_id)}"))
 
     def run_events(self, run_id: str) -> Generator[Run]:
         """The run now and after each change, until it has ended."""
-        with self.stream("GET", f"/runs/{_quoted(run_id)}/events") as events:
-            for name, data in events:
-                if name == "run":
-                    yield from_json(Run, data)
-                elif name == "failure":
-                    raise failed(data)
+        return self.events("GET", f"/runs/{quoted(run_id)}/events", {"run": Run})
 
     # --- search and chunks
 
@@ -306,118 +254,30 @@ class Client:
 
     def thread(self, thread_id: str) -> Thread:
         """A conversation with all its messages."""
-        return self.get(Thread, f"/threads/{_quoted(thread_id)}")
+        return self.get(Thread, f"/threads/{quoted(thread_id)}")
 
     def rename_thread(self, thread_id: str, title: str) -> ThreadSummary:
         body = body_of(ThreadChange, title=title)
-        return self.got(ThreadSummary, self.send("PATCH", f"/threads/{_quoted(thread_id)}", body=body))
+        return self.got(ThreadSummary, self.send("PATCH", f"/threads/{quoted(thread_id)}", body=body))
 
     def delete_thread(self, thread_id: str) -> None:
-        self.send("DELETE", f"/threads/{_quoted(thread_id)}")
+        self.send("DELETE", f"/threads/{quoted(thread_id)}")
 
     def ask(self, thread_id: str, message: NewMessage) -> Generator[Event]:
         """The events of one question; the last is an `Answer` or a `Failure`. Closing the generator stops the work."""
-        with self.stream("POST", f"/threads/{_quoted(thread_id)}/messages", body=message) as events:
-            for name, data in events:
-                if name in EVENTS:  # a newer server may say more than we know
-                    yield from_json(EVENTS[name], data)
+        return self.events("POST", f"/threads/{quoted(thread_id)}/messages", EVENTS, body=message)
 
     def stop(self, thread_id: str) -> bool:
         """Stop whatever this thread is answering, from anywhere; False when it was idle. What was said is kept."""
-        return bool(self.send("POST", f"/threads/{_quoted(thread_id)}/stop").json()["stopped"])
+        return bool(self.send("POST", f"/threads/{quoted(thread_id)}/stop").json()["stopped"])
 
     @property
     def bench(self) -> Bench:
         """What conversations work with: code, files, the sandbox."""
         return Bench(self)
 
-    # --- the way there and back
-
     def _kb(self, kb: str) -> str:
         """The path of a knowledge base; a name with a slash cannot stand in a path and is looked up."""
         if "/" in kb:
             kb = next((base.id for base in self.knowledge_bases() if base.name == kb), kb.replace("/", " "))
-        return f"/knowledge-bases/{_quoted(kb)}"
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: BaseModel | None = None,
-        query: Mapping[str, Query] | None = None,
-    ) -> httpx.Response:
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        content = body.model_dump_json(exclude_unset=True) if body is not None else None
-        headers = {"Content-Type": "application/json"} if body is not None else None
-        with self._translated():
-            response = self._http.request(method, NATIVE + path, content=content, headers=headers, params=given or None)
-        return self._check(response)
-
-    def send_files(self, path: str, files: Sequence[Upload]) -> httpx.Response:
-        """A multipart upload. Raises `BadRequest` when there is nothing to send."""
-        if not files:
-            raise BadRequest("client.no_files")
-        named = ((file.name, file) if isinstance(file, Path) else file for file in files)
-        parts = [
-            ("files", (name, cast(BinaryIO, FileOnDemand(content)) if isinstance(content, Path) else content))
-            for name, content in named
-        ]
-        with self._translated():
-            response = self._http.post(NATIVE + path, files=parts, timeout=UPLOAD_TIMEOUT_S)
-        return self._check(response)
-
-    def get(self, kind: type[T], path: str, **query: Query) -> T:
-        return self.got(kind, self.send("GET", path, query=query))
-
-    def rows(self, kind: type[T], path: str, **query: Query) -> list[T]:
-        return from_page(kind, self.send("GET", path, query=query).content)
-
-    @staticmethod
-    def got(kind: type[T], response: httpx.Response) -> T:
-        return from_json(kind, response.content)
-
-    @contextmanager
-    def stream(self, method: str, path: str, *, body: BaseModel | None = None) -> Iterator[Iterator[tuple[str, str]]]:
-        import httpx_sse
-
-        content = body.model_dump_json(exclude_unset=True) if body is not None else None
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-        timeout = httpx.Timeout(self._http.timeout.connect, read=None)  # the server says when nothing more will come
-        with (
-            self._translated(),
-            self._http.stream(method, NATIVE + path, content=content, headers=headers, timeout=timeout) as response,
-        ):
-            if not response.is_success:
-                response.read()
-                self._check(response)
-            yield ((event.event, event.data) for event in httpx_sse.EventSource(response).iter_sse())
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except httpx.UnsupportedProtocol:
-            raise BadRequest("client.not_http", url=self.url) from None
-        except httpx.ConnectError:
-            raise Unavailable("client.no_server", url=self.url) from None
-        except httpx.TimeoutException:
-            raise Unavailable("client.too_slow", url=self.url) from None
-        except httpx.TransportError as error:
-            raise Unavailable("client.broke_off", url=self.url, error=error) from None
-
-    @staticmethod
-    def _check(response: httpx.Response) -> httpx.Response:
-        if response.is_success:
-            return response
-        try:
-            problem = from_json(Problem, response.content)
-        except ValidationError:  # not a server of ours
-            status = f"{response.status_code} {response.reason_phrase}".strip()
-            raise ChatbotError("client.strange_answer", url=response.request.url, status=status) from None
-        said = {"code": problem.code, "params": problem.params, "text": problem.detail}
-        raise error_of(problem.error, Reason.parse(said))
-
-
-def _quoted(part: str) -> str:
-    return quote(part, safe="", errors="replace")
+        return f"/knowledge-bases/{quoted(kb)}"

@@ -1,67 +1,12 @@
 """The client's part for what conversations work with: runs of code, attached files, and the state of the sandbox."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
-from urllib.parse import quote, unquote
+from collections.abc import Generator, Mapping, Sequence
 
-import httpx
-from pydantic import BaseModel
-
-from devops_chatbot.chat import Failure
+from devops_chatbot.client.connection import Connection, Download, Upload, quoted
 from devops_chatbot.code import Attachment, CodeRun, ThreadSandbox
-from devops_chatbot.errors import ChatbotError, error_of
 from devops_chatbot.schemas.threads import RunRequest, ThreadSandboxChange
 from devops_chatbot.values import from_json, from_page
 from sandbox.model import AttackResult, Language, OutputChunk, SandboxReadiness
-
-Upload = Path | tuple[str, Path | bytes | BinaryIO]
-"""A file of this machine, or a name (a relative path) with the content."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Download:
-    """A file as the server keeps it."""
-
-    name: str
-    media_type: str
-    data: bytes
-
-    @classmethod
-    def of(cls, response: httpx.Response, *, otherwise: str) -> "Download":
-        """The file in a response; `otherwise` is its name when the response has none (RFC 6266)."""
-        disposition = response.headers.get("content-disposition", "")
-        encoded = disposition.partition("filename*=utf-8''")[2]
-        name = unquote(encoded) or disposition.partition('filename="')[2].rpartition('"')[0] or otherwise
-        kind = response.headers.get("content-type", "application/octet-stream")
-        return cls(name=name, media_type=kind, data=response.content)
-
-
-class Connection(Protocol):
-    """As much of `devops_chatbot.client.Client` as is needed here."""
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: BaseModel | None = None,
-        query: Mapping[str, str | int | None] | None = None,
-    ) -> httpx.Response: ...
-
-    def send_files(self, path: str, files: Sequence[Upload]) -> httpx.Response: ...
-
-    def stream(
-        self, method: str, path: str, *, body: BaseModel | None = None
-    ) -> AbstractContextManager[Iterator[tuple[str, str]]]: ...
-
-    def get(self, kind: type[T], path: str, **query: str | int | None) -> T: ...
-
-    def rows(self, kind: type[T], path: str, **query: str | int | None) -> list[T]: ...
 
 
 class Bench:
@@ -77,25 +22,19 @@ class Bench:
     ) -> Generator[OutputChunk | CodeRun]:
         """Run code; its output as it comes, and last what was kept. Closing the generator stops the run."""
         body = RunRequest(message=message, block=block, language=language, code=code, timeout_s=timeout_s)
-        with self._to.stream("POST", f"{_thread(thread)}/runs", body=body) as events:
-            for name, data in events:
-                if name == "chunk":
-                    yield from_json(OutputChunk, data)
-                elif name == "run":
-                    yield from_json(CodeRun, data)
-                elif name == "failure":
-                    raise failed(data)
+        kinds: Mapping[str, type[OutputChunk | CodeRun]] = {"chunk": OutputChunk, "run": CodeRun}
+        return self._to.events("POST", f"{_thread(thread)}/runs", kinds, body=body)
 
     def runs(self, thread: str) -> list[CodeRun]:
         """The newest run of each code block, oldest first."""
         return self._to.rows(CodeRun, f"{_thread(thread)}/runs")
 
     def delete_run(self, thread: str, run: str) -> None:
-        self._to.send("DELETE", f"{_thread(thread)}/runs/{_quoted(run)}")
+        self._to.send("DELETE", f"{_thread(thread)}/runs/{quoted(run)}")
 
     def artifact(self, thread: str, run: str, number: int) -> Download:
         """The bytes of something that a run made."""
-        response = self._to.send("GET", f"{_thread(thread)}/runs/{_quoted(run)}/artifacts/{number}")
+        response = self._to.send("GET", f"{_thread(thread)}/runs/{quoted(run)}/artifacts/{number}")
         return Download.of(response, otherwise=str(number))
 
     def export(self, thread: str) -> Download:
@@ -138,12 +77,12 @@ class Bench:
 
     def attachment(self, thread: str, attachment: str) -> Download:
         """The file as it was sent."""
-        response = self._to.send("GET", f"{_thread(thread)}/attachments/{_quoted(attachment)}")
+        response = self._to.send("GET", f"{_thread(thread)}/attachments/{quoted(attachment)}")
         return Download.of(response, otherwise=attachment)
 
     def detach(self, thread: str, attachment: str) -> None:
         """Remove an attached file."""
-        self._to.send("DELETE", f"{_thread(thread)}/attachments/{_quoted(attachment)}")
+        self._to.send("DELETE", f"{_thread(thread)}/attachments/{quoted(attachment)}")
 
     # --- the sandbox
 
@@ -157,23 +96,8 @@ class Bench:
 
     def selftest(self) -> Generator[AttackResult]:
         """Try to break out on the sandbox's own host; a result an attack, as they come. Takes a minute."""
-        with self._to.stream("POST", "/sandboxes/selftest") as events:
-            for name, data in events:
-                if name == "result":
-                    yield from_json(AttackResult, data)
-                elif name == "failure":
-                    raise failed(data)
-
-
-def failed(data: str) -> ChatbotError:
-    """The error that the event `failure` stands for."""
-    failure = from_json(Failure, data)
-    return error_of(failure.error, failure.reason)
+        return self._to.events("POST", "/sandboxes/selftest", {"result": AttackResult})
 
 
 def _thread(thread: str) -> str:
-    return f"/threads/{_quoted(thread)}"
-
-
-def _quoted(part: str) -> str:
-    return quote(part, safe="")
+    return f"/threads/{quoted(thread)}"
