@@ -9,7 +9,6 @@ from knowledge.text.language import terms
 
 LONGEST_MARK = 40
 LONGEST_QUOTE = 400
-_FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)\](?!\()|【(\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)】")
 _UNFINISHED = re.compile(r"(?:\[[\d\s,，、;]*\]?|【[\d\s,，、;]*)$")
 _NUMBER = re.compile(r"\d+")
@@ -68,10 +67,9 @@ class CitationFilter:
         self._done += text
 
     def _in_code(self) -> bool:
-        if len(_FENCE.findall(self._done)) % 2:
-            return True
-        line = self._done.rsplit("\n", 1)[-1]
-        return line.count("`") % 2 == 1
+        lines = self._done.split("\n")
+        fences = sum(line.lstrip(" \t").startswith(("```", "~~~")) for line in lines)
+        return fences % 2 == 1 or lines[-1].count("`") % 2 == 1
 
 
 def citations(cited: dict[int, str], evidence: Sequence[Evidence]) -> tuple[Citation, ...]:

@@ -1,6 +1,5 @@
 """Maps every error to an HTTP status and to problem details (RFC 9457)."""
 
-import re
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -15,6 +14,7 @@ from devops_chatbot.errors import BadRequest, ChatbotError, FieldProblem, NotAll
 from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas.body import problem_of
 from devops_chatbot.values import to_json
+from knowledge.text.identifiers import humps
 
 STATUS: dict[type[ChatbotError], int] = {
     ChatbotError: 500,
@@ -134,7 +134,7 @@ def _response(
     fields: tuple[FieldProblem, ...] = (),
 ) -> Response:
     name, said = type(error).__name__, error.reason.to_dict()
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).capitalize()
+    words = " ".join(humps(name)).capitalize()
     body = Problem(
         type=f"urn:devops-chatbot:{words.lower().replace(' ', '-')}",
         title=words,

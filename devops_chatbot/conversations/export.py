@@ -1,6 +1,5 @@
 """A conversation as a zip archive: its words as Markdown, with what its code gave, and every file of it."""
 
-import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from devops_chatbot.chat import Citation, Location, Message, Thread
 from devops_chatbot.code import CodeRun
 from devops_chatbot.conversations.code_sessions import Workbench
+from knowledge.text.markdown import fence_around
 
 PAGE = "conversation.md"
 _SPOKEN = {"user": "Question", "assistant": "Answer"}
@@ -77,7 +77,7 @@ def _outcome(number: int, run: CodeRun) -> Iterator[str]:
 
 
 def _fenced(text: str, label: str) -> str:
-    fence = "`" * max(3, *(len(found) + 1 for found in re.findall(r"`+", text)), 3)
+    fence = fence_around(text)
     return f"{fence}{label}\n{text}\n{fence}\n"
 
 
@@ -87,4 +87,4 @@ def _place(run: int, name: str) -> str:
 
 def _safe(name: str) -> str:
     """A name that unpacks on every system, and nowhere else than below its folder."""
-    return re.sub(r'[\x00-\x1f<>:"\\|?*/]', "_", name).strip(". ") or "_"
+    return "".join("_" if each < " " or each in '<>:"\\|?*/' else each for each in name).strip(". ") or "_"

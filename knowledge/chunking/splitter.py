@@ -7,7 +7,6 @@ costs too, so that a heading with one line below it joins its neighbour and no c
 """
 
 import bisect
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +14,7 @@ from itertools import pairwise
 from devops_chatbot.chat import Location
 from knowledge.model import Chunk, ParsedDocument, Section, chunk_id
 from knowledge.text.blocks import Block, code_blocks, markdown_blocks, parts
+from knowledge.text.markdown import line_starts
 
 FORMAT = 2
 """Part of `shape`; raise it when the same document gives other chunks."""
@@ -89,7 +89,7 @@ class Splitter:
         prefixes = [" > ".join(dict.fromkeys((document.title, *one.section.heading_path))) for one in own]
         most = int(self._budget * PREFIX_SHARE)
         budgets = [self._budget - min(tokens, most) for tokens in self._count(prefixes)]
-        lines = [match.start() for match in re.finditer("\n", text)] if document.has_lines else []
+        lines = line_starts(text) if document.has_lines else []
         chunks: list[Chunk] = []
         for slab in _slabs(document, own):
             if stop():
@@ -351,10 +351,10 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start + newline + 1, start + len(piece.rstrip())
 
 
-def _location(document: ParsedDocument, newlines: Sequence[int], start: int, end: int) -> Location:
+def _location(document: ParsedDocument, lines: Sequence[int], start: int, end: int) -> Location:
     if document.page_starts:
         return Location(page=bisect.bisect_right(document.page_starts, start))
     if document.has_lines:
-        first = bisect.bisect_left(newlines, start) + 1
-        return Location(line_start=first, line_end=bisect.bisect_left(newlines, max(start, end - 1)) + 1)
+        first, last = bisect.bisect_right(lines, start), bisect.bisect_right(lines, max(start, end - 1))
+        return Location(line_start=first, line_end=last)
     return Location()

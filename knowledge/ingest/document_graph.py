@@ -2,7 +2,6 @@
 
 import bisect
 import posixpath
-import re
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import unquote, urlsplit
 
@@ -112,7 +111,7 @@ def linked(source_uri: str, targets: Sequence[str]) -> Iterator[str]:
         path = unquote(parts.path)
         bases = ("", top) if path.startswith("/") else (posixpath.dirname(source_uri),)
         for base in bases:
-            uri = re.sub(r"^(\.\./)+", "", posixpath.normpath(posixpath.join(base, path.lstrip("/"))))
-            if uri not in seen and uri not in (".", ".."):
+            uri = posixpath.normpath(posixpath.join("/", base, path.lstrip("/")))[1:]  # nothing lies above the top
+            if uri and uri not in seen:
                 seen.add(uri)
                 yield uri

@@ -12,8 +12,6 @@ _LINK = re.compile(
     r"(?<!!)\[((?:[^\[\]\n]|!?\[[^\]\n]{0,200}\](?:\([^()\n]{0,500}\))?){0,300})\]\(\s*<?((?:\{\{[^}\n]*\}\}|[^)\s>])+)>?[^)\n]{0,300}\)"
 )
 _WIKI = re.compile(r"\[\[([^\[\]|\n]{1,200})(?:\|([^\[\]\n]{1,200}))?\]\]")
-_FRONT_TITLE = re.compile(r"^(?:title|sidebar_label)[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.M)
-_MATTER_KEY = re.compile(r"[\"']?(?P<name>\w[\w.-]*)[\"']?[ \t]*[:=]")
 _FOR_THE_SITE = frozenset(
     "weight draft layout slug permalink url id toc menu template sidebar_position sidebar_label nav_order has_children has_toc "
     "hide_title hide_table_of_contents pagination_next pagination_prev linktitle link_title cascade outputs math mermaid katex "
@@ -72,38 +70,51 @@ def links_in(text: str) -> tuple[Link, ...]:
 
 def _target(target: str) -> str:
     """Where a link leads, also out of Hugo's `{{< ref "page.md" >}}`."""
-    quoted = re.search(r"""["']([^"']+)["']""", target) if target.startswith("{{") else None
-    return quoted[1] if quoted else "" if target.startswith("{{") else target
+    if not target.startswith("{{"):
+        return target
+    quoted = target.replace("'", '"').split('"')
+    return quoted[1] if len(quoted) > 2 else ""
 
 
 def _front_matter(text: str) -> tuple[int, str]:
     """Where the text begins behind its front matter (YAML or TOML), and the title given there."""
-    mark = text[:4]
-    if mark not in ("---\n", "+++\n"):
+    mark = text[:3]
+    if mark not in ("---", "+++") or text[3:4] != "\n":
         return 0, ""
-    end = re.compile(rf"^{re.escape(mark[:3])}[ \t]*(?:\n|\Z)", re.M).search(text, 4)
-    if end is None or not re.match(r"\s*(?:[\w\"'-]+[ \t]*[:=]|#|\Z)", text[4 : end.start()]):
+    lines = text.split("\n")
+    last = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip(" \t") == mark), 0)
+    begun = next((line for line in lines[1:last] if line.strip()), "#")
+    if not last or not (begun.lstrip().startswith("#") or _entry(begun.lstrip())):
         return 0, ""
-    title = _FRONT_TITLE.search(text[4 : end.start()])
-    return end.end(), title[1].strip("'\" ") if title else ""
+    entries = [entry for line in lines[1:last] if (entry := _entry(line))]
+    title = next((value for name, value in entries if name in ("title", "sidebar_label") and value), "")
+    return min(sum(len(line) + 1 for line in lines[: last + 1]), len(text)), title
+
+
+def _entry(line: str) -> tuple[str, str] | None:
+    """The key and the value that begin on a line of front matter."""
+    sign = min((line.find(sign) for sign in ":=" if sign in line), default=0)
+    name = line[:sign].rstrip().strip("\"'")
+    if not name or not all(each.isalnum() or each in "_.-" for each in name):
+        return None
+    return name.lower(), line[sign + 1 :].strip(" \t'\"")
 
 
 def _told(matter: str, title: str) -> str:
     """Front matter with as many lines, of which those stay that tell a reader something that the title does not."""
     lines = matter.split("\n")
-    marks = {"---", "+++"}
     keep = False
     for index, line in enumerate(lines):
-        if key := _MATTER_KEY.match(line):
-            name, value = key["name"].lower(), line[key.end() :].strip(" \t'\"")
+        if entry := _entry(line):
+            name, value = entry
             keep = name not in _FOR_THE_SITE and not (name == "title" and _folded(value) == _folded(title))
-        if not keep or line.strip() in marks or line.lstrip().startswith("#"):
+        if not keep or line.strip() in ("---", "+++") or line.lstrip().startswith("#"):
             lines[index] = ""
     return "\n".join(lines)
 
 
 def _folded(words: str) -> str:
-    return re.sub(r"\W+", "", words).casefold()
+    return "".join(filter(str.isalnum, words)).casefold()
 
 
 def _code(text: str) -> list[tuple[int, int]]:

@@ -133,7 +133,7 @@ def _tiles(block: Block, cuts: Sequence[int], kind: str, border: Border) -> list
 
 def _line_parts(text: str, block: Block) -> list[Block]:
     """Rows or lines; a table's head opens its first row."""
-    cuts = [match.end() for match in re.compile(r"\n").finditer(text, block.start, block.end)]
+    cuts = [block.start + place for place in line_starts(text[block.start : block.end])[1:]]
     if block.kind == "table" and len(cuts) > 1:
         cuts = cuts[1:]
         rows = _tiles(block, cuts, "prose", "row")

@@ -6,7 +6,7 @@ What stands inside of lines is parsed for headings alone: it costs most of the t
 import re
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,10 +44,17 @@ def block_tokens(text: str) -> "list[Token]":
 
 def line_starts(text: str) -> list[int]:
     """The offset at which each line begins, and the end of the text."""
-    starts = [0, *(match.end() for match in re.finditer("\n", text))]
-    if starts[-1] != len(text):
-        starts.append(len(text))
-    return starts
+    starts = list(accumulate((len(line) + 1 for line in text.split("\n")), initial=0))
+    starts.pop()
+    return starts if starts[-1] == len(text) else [*starts, len(text)]
+
+
+def fence_around(text: str) -> str:
+    """The shortest fence of backticks that the text does not close."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return fence
 
 
 def headings_of(text: str, offset: int = 0) -> list[Heading]:

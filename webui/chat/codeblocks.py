@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from knowledge.text.markdown import fence_around
 from sandbox.model import Language
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Code:
 
 def parts(answer: str) -> Iterator[str | Code]:
     """An answer in order: Markdown as it stands, and each closed or open fenced block."""
-    lines = re.split(r"\r\n?|\n", answer)
+    lines = answer.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     fences = [token for token in _markdown().parse(answer) if token.type == "fence"]
     after = 0
     for number, token in enumerate(fences):
@@ -45,8 +46,7 @@ def parts(answer: str) -> Iterator[str | Code]:
 
 def fenced(code: Code) -> str:
     """The block as Markdown again, not indented."""
-    longest = max((len(run) for run in re.findall(r"`+", code.text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = fence_around(code.text)
     return f"{fence}{code.label}\n{code.text}\n{fence}"
 
 

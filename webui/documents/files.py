@@ -1,6 +1,5 @@
 """The file table: every document with its state, and what can be done with one or many."""
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
@@ -18,7 +17,6 @@ from webui.components.words import ago, size
 PAGE_SIZE = 25
 CHUNKS_SHOWN = 50
 _ORDER = "file_order"
-SPLITTER = re.compile(r"split/\d+/(?P<tokens>\d+)/(?P<overlap>\d+)")
 COLUMNS: dict[str, DocumentOrder] = {
     "document": "source_uri",
     "state": "state",
@@ -176,12 +174,12 @@ def _download(base: KnowledgeBase, documents: Sequence[Document]) -> None:
 def _chunks(base: KnowledgeBase, document: Document) -> None:
     with shown_errors():
         chunks = client().chunks(base.id, document.id)
-        noted = SPLITTER.fullmatch(document.splitter)
+        noted = document.splitter.split("/")
         details = (
             document.source_uri,
             t("knowledge.chunks", count=len(chunks)),
             document.loader,
-            t("files.split", tokens=noted["tokens"], overlap=noted["overlap"]) if noted else document.splitter,
+            t("files.split", tokens=noted[2], overlap=noted[3]) if len(noted) == 4 else document.splitter,
             t("files.version", version=document.version[:12]),
         )
         quiet(" · ".join(details))
