@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from itertools import zip_longest
 from typing import Protocol
 
 from devops_chatbot.chat import Evidence, Progress, Task
@@ -30,17 +31,25 @@ class DocsAgent:
         self._retriever = retriever
         self._library = library
 
+    def _search(self, task: Task) -> list[Hit]:
+        """The hits for each question of the query, in turns, each hit once."""
+        by_part = [
+            self._retriever.search(
+                part,
+                scope=Scope(principal=task.question.principal.id, collections=task.route.sources),
+                limit=task.question.limit,
+                mode=task.question.mode,
+                score_threshold=task.question.score_threshold,
+            )
+            for part in task.parts or (task.query,)
+        ]
+        turns = (hit for turn in zip_longest(*by_part) for hit in turn if hit is not None)
+        return list({hit.ref: hit for hit in turns}.values())[: task.question.limit]
+
     async def gather(self, task: Task) -> AsyncIterator[Evidence | Progress]:
         """The hits, best first; then what else stands in the first one's document, where that is short."""
         yield Progress(stage="search", what=Reason("progress.searching", query=task.query))
-        hits = await asyncio.to_thread(
-            self._retriever.search,
-            task.query,
-            scope=Scope(principal=task.question.principal.id, collections=task.route.sources),
-            limit=task.question.limit,
-            mode=task.question.mode,
-            score_threshold=task.question.score_threshold,
-        )
+        hits = await asyncio.to_thread(self._search, task)
         for hit in hits:
             yield _evidence(hit)
         if hits:

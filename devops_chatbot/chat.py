@@ -309,13 +309,14 @@ class Thread(ThreadSummary):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What an agent gets: the question, the query that stands on its own without the thread,
-    and what is known already.
+    """What an agent gets: the question, the query that stands on its own without the thread, the questions of it where it
+    asks several, and what is known already.
     """
 
     question: Question
     query: str
     route: Route
+    parts: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
 
 

@@ -13,7 +13,8 @@ class Brief:
     """What the writer is given: the question as asked, as it stands on its own, by whom, and what was found.
 
     The scenario gives the rules of the answer, and whether it must come from the evidence. `reply` is what to say where there is
-    no language model and nothing to quote; empty: that it cannot be said without one.
+    no language model and nothing to quote; empty: that it cannot be said without one. `parts` are the questions of a query that
+    asks several.
     """
 
     question: str
@@ -23,6 +24,7 @@ class Brief:
     evidence: tuple[Evidence, ...]
     scenario: Scenario
     reply: str = ""
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

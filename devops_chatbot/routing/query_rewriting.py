@@ -100,10 +100,15 @@ def _joined(before: str, question: str, titles: str) -> str:
         return rest
     if opens and not empty and not points:
         return _swapped(before, fragment, titles)
-    return f"{_subject(before, titles if points else '')} {rest}"
+    return f"{subject_of(before, titles if points else '')} {rest}"
 
 
-def _subject(before: str, titles: str) -> str:
+def stands_alone(question: str) -> bool:
+    """Whether a question points at nothing and has several words that carry meaning beyond what it asks of them."""
+    return not _POINTING.search(question) and len(set(terms(_ASKING.sub(" ", question)))) > 1
+
+
+def subject_of(before: str, titles: str) -> str:
     """What a question is about, without what it asks of it: "lag on MySQL" of "How do I check the lag on MySQL?"; what was
     cited, where a long question names nothing.
     """
@@ -151,7 +156,7 @@ def _swapped(before: str, fragment: str, titles: str) -> str:
             same = [match for match in same if not match[0].islower()]
         if len({match[0] for match in same}) == 1:
             return before[: same[0].start()] + new + before[same[-1].end() :]
-    subject = _subject(before, "")
+    subject = subject_of(before, "")
     if language_of(before) == "zh":
         return before.replace(subject, new) if subject in before else f"{new} {before}"
     return f"{before.rstrip('?？.! ')} {fragment}"

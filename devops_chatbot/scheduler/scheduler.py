@@ -35,6 +35,7 @@ from devops_chatbot.errors import BadQuestion, BadRequest, ChatbotError, LimitRe
 from devops_chatbot.i18n import Language, Reason
 from devops_chatbot.llm import Models, NamedModel
 from devops_chatbot.routing.examples import small_talk
+from devops_chatbot.routing.parts import parts
 from devops_chatbot.routing.query_rewriting import standalone, understood
 from devops_chatbot.routing.router import Circumstances, Router
 from knowledge.text.language import language_of
@@ -123,10 +124,11 @@ class Scheduler:
         scenario = self._router.scenario(turn.route.scenario)
         if scenario.grounded and not all(model.extractive for model in models):
             query = await understood(question.text, question.history, self._models.for_role("route"))
+        asked = tuple(parts(query))
         turn.warming = asyncio.create_task(_warm(models[0]))
         evidence: list[Evidence] = []
         for agent in scenario.agents:
-            task = Task(question=question, query=query, route=turn.route, evidence=tuple(evidence))
+            task = Task(question=question, query=query, parts=asked, route=turn.route, evidence=tuple(evidence))
             async with aclosing(cast("AsyncGenerator[Event]", self._agents[agent].gather(task))) as found:
                 async for event in found:
                     if isinstance(event, Evidence):
@@ -140,6 +142,7 @@ class Scheduler:
             evidence=tuple(evidence),
             scenario=scenario,
             reply=await self._reply(question, scenario),
+            parts=asked,
         )
         writers = [self._extracts if model.extractive else ModelWriter(model) for model in models]
         async with aclosing(write(brief, writers)) as pieces:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from devops_chatbot.answer.brief import Brief, Cited, WriterEvent, Written
-from devops_chatbot.answer.extractive.choosing import chosen, once
+from devops_chatbot.answer.extractive.choosing import Group, chosen, once
 from devops_chatbot.answer.extractive.confidence import sureness
 from devops_chatbot.answer.extractive.documents import documents
 from devops_chatbot.answer.extractive.fitting import fits
@@ -57,13 +57,23 @@ class ExtractiveWriter:
             return Reason("extract.nothing").text(language), ()
         searched = tuple({one.collection: None for one in brief.evidence if one.collection})
         scope = Scope(principal=brief.principal.id, collections=searched)
-        rarity = self._words.rarity(f"{brief.query} {' '.join(terms(brief.query))}", scope=scope)
-        relevance = Relevance(brief.query, rarity=rarity)
-        ranked = fits(found, relevance)
-        sure = sureness(ranked, relevance)
-        if sure == "nothing":
+        groups: list[Group] = []
+        unanswered: list[str] = []
+        surest = "nothing"
+        for part in brief.parts or (brief.query,):
+            rarity = self._words.rarity(f"{part} {' '.join(terms(part))}", scope=scope)
+            relevance = Relevance(part, rarity=rarity)
+            ranked = fits(found, relevance)
+            sure = sureness(ranked, relevance)
+            if sure == "nothing":
+                unanswered.append(part)
+                continue
+            groups += chosen(ranked, relevance, sure=sure == "quotes")
+            surest = "quotes" if "quotes" in (sure, surest) else sure
+        if surest == "nothing":
             return Reason("extract.nothing").text(language), ()
-        groups = once(chosen(ranked, relevance, sure=sure == "quotes"))
-        text, citations = written(groups, more=Reason("extract.goes_on").text(language))
-        introduction = Reason("extract.quotes") if sure == "quotes" else Reason("extract.closest")
-        return f"{introduction.text(language)}\n\n{text}", citations
+        text, citations = written(once(groups), more=Reason("extract.goes_on").text(language))
+        introduction = Reason("extract.quotes") if surest == "quotes" else Reason("extract.closest")
+        paragraphs = [introduction.text(language), text]
+        paragraphs += [Reason("extract.unanswered", question=part).text(language) for part in unanswered]
+        return "\n\n".join(paragraphs), citations
