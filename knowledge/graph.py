@@ -129,7 +129,6 @@ class GraphSchema:
     def check(self, graph: DocumentGraph) -> None:
         """Raises `ValueError` for what no store could keep."""
         labels = {label.name: label for label in self.labels}
-        types = {(edge.name, edge.source, edge.target): edge for edge in self.edges}
         known = {node.id for node in graph.nodes}
         for node in graph.nodes:
             if node.label not in labels:
@@ -138,12 +137,15 @@ class GraphSchema:
         for edge in graph.edges:
             if not {edge.source, edge.target} <= known:
                 raise ValueError(f"an end of {edge.type} is no node of the document: {edge.source} to {edge.target}")
-            kind = types.get((edge.type, label_of(edge.source), label_of(edge.target)))
-            if kind is None:
-                raise ValueError(
-                    f"no {edge.type} from {label_of(edge.source)} to {label_of(edge.target)} is registered"
-                )
-            _check_properties(edge.type, edge.properties, kind.properties)
+            _check_properties(edge.type, edge.properties, self.type_of(edge).properties)
+
+    def type_of(self, edge: Edge) -> EdgeType:
+        """Raises `ValueError` where there is none."""
+        ends = (edge.type, label_of(edge.source), label_of(edge.target))
+        for kind in self.edges:
+            if (kind.name, kind.source, kind.target) == ends:
+                return kind
+        raise ValueError(f"no {ends[0]} from {ends[1]} to {ends[2]} is registered")
 
     def shared(self, label: str | None = None) -> Sequence[str]:
         """The shared labels, or that one if it is."""

@@ -4,16 +4,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
 from devops_chatbot.access.principals import LOCAL, Principal
 from devops_chatbot.api.context import PROBLEMS, Context
 from devops_chatbot.api.examples import describe
 from devops_chatbot.api.metrics import Metrics
 from devops_chatbot.api.middleware import Door, entry
-from devops_chatbot.api.problems import on_chatbot_error, on_http, on_invalid
+from devops_chatbot.api.problems import HANDLERS
 from devops_chatbot.api.routes import (
     attachments,
     documents,
@@ -32,7 +30,6 @@ from devops_chatbot.api.routes import (
 )
 from devops_chatbot.api.sse import Streams
 from devops_chatbot.bootstrap import Product
-from devops_chatbot.errors import ChatbotError
 from devops_chatbot.sandbox_bootstrap import usual_limits
 
 ABOUT = """Answers from your own runbooks, with citations that open the passage.
@@ -84,11 +81,7 @@ def create_app(product: Product, *, principal_of: Callable[[Request], Principal]
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
-        exception_handlers={
-            ChatbotError: on_chatbot_error,
-            RequestValidationError: on_invalid,
-            HTTPException: on_http,
-        },
+        exception_handlers=HANDLERS,
     )
     app.state.context = context
     app.state.principal_of = principal_of

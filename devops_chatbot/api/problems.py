@@ -119,6 +119,14 @@ async def on_http(request: Request, error: Exception) -> Response:
     return _response(request, ours, status=refused.status_code, headers=headers)
 
 
+HANDLERS: dict[int | type[Exception], Any] = {
+    ChatbotError: on_chatbot_error,
+    RequestValidationError: on_invalid,
+    HTTPException: on_http,
+}
+"""What an app of ours answers to what its routes raise."""
+
+
 def _methods(request: Request) -> str:
     """The methods of every route at this path; the framework itself names those of the first one only."""
     path = getattr(request.scope.get("route"), "path", "")

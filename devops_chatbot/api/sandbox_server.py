@@ -4,17 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
 from devops_chatbot.api.context import PROBLEMS
 from devops_chatbot.api.metrics import Metrics
 from devops_chatbot.api.middleware import Door, Entry
-from devops_chatbot.api.problems import on_chatbot_error, on_http, on_invalid
+from devops_chatbot.api.problems import HANDLERS
 from devops_chatbot.api.routes import sandboxes
 from devops_chatbot.api.sse import Streams
-from devops_chatbot.errors import ChatbotError
 from sandbox.model import Limits, Sandbox
 
 
@@ -39,11 +36,7 @@ def create_sandbox_app(sandbox: Sandbox, *, usual: Limits, entry: Entry, version
         responses=PROBLEMS,
         docs_url=None,
         redoc_url=None,
-        exception_handlers={
-            ChatbotError: on_chatbot_error,
-            RequestValidationError: on_invalid,
-            HTTPException: on_http,
-        },
+        exception_handlers=HANDLERS,
     )
     app.state.streams = streams
     app.state.sandbox = sandboxes.SandboxContext(

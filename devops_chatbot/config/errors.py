@@ -34,7 +34,7 @@ def not_json(error: SettingsError, prefix: str, model: type[BaseModel]) -> Reaso
             continue
         path = name.upper().removeprefix(prefix).lower().split("__")
         kind = _annotation(path, model)
-        if _takes_json(kind) and not _is_json(value):
+        if (get_origin(kind) in (tuple, dict) or _is_section(kind)) and not _is_json(value):
             example = '["one", "two"]' if get_origin(kind) is tuple else '{"key": "value"}'
             problem = Reason("settings.not_json", value=HIDDEN if _secret(path[-1]) else repr(value), example=example)
             return Reason("settings.mistake_of", key=".".join(path), variable=name, problem=problem)
@@ -53,7 +53,8 @@ def below_a_value(path: Sequence[str], model: type[BaseModel]) -> str:
 def _problem(mistake: ErrorDetails, model: type[BaseModel]) -> Reason:
     kind, location = mistake["type"], mistake["loc"]
     if kind == "extra_forbidden":
-        return Reason("settings.unknown", known=_siblings(location, model))
+        parent = _annotation(location[:-1], model)
+        return Reason("settings.unknown", known=list(parent.model_fields) if _is_section(parent) else [])
     if kind == "value_error":
         return expectation(mistake)
     if kind == "missing":
@@ -101,10 +102,6 @@ def _words(kind: Any) -> Reason:
     return names.get(kind, Reason("kind.any"))
 
 
-def _takes_json(kind: Any) -> bool:
-    return get_origin(kind) in (tuple, dict) or _is_section(kind)
-
-
 def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
@@ -117,11 +114,6 @@ def _is_json(value: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _siblings(location: Sequence[int | str], model: type[BaseModel]) -> list[str]:
-    parent = _annotation(location[:-1], model)
-    return list(parent.model_fields) if isinstance(parent, type) and issubclass(parent, BaseModel) else []
 
 
 def _annotation(location: Sequence[int | str], model: type[BaseModel]) -> Any:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from devops_chatbot.api.loopback import is_loopback, reachable
 from devops_chatbot.config.data_directory import Address, DataDirectory, open_data_directory
@@ -47,7 +47,8 @@ def serve(settings: Settings, *, ui: bool = True, announce: Callable[[Started], 
     Raises `ConfigError` for a port that is taken or an unsafe address, `StoreUnavailable` when another server owns the
     data directory, and `Unavailable` when the web pages do not stay up.
     """
-    _refuse_open_door(settings)
+    if settings.server.key is None and not is_loopback(settings.server.host):
+        raise ConfigError("settings.server_open", host=settings.server.host)
     import uvloop
 
     data = open_data_directory(settings.data_dir)
@@ -208,7 +209,10 @@ class _Pages:
         while self._process is not None:
             code = await self._process.wait()
             if time.monotonic() - self._begun < UI_HEALTHY_S:
-                raise Unavailable("server.pages_ended", code=code, log=self._log, tail=self._tail())
+                with self._log.open("rb") as log:
+                    log.seek(max(self._said_before, log.seek(0, os.SEEK_END) - 2000))
+                    tail = log.read().decode("utf-8", "replace").strip()
+                raise Unavailable("server.pages_ended", code=code, log=self._log, tail=tail)
             await self.start()
 
     async def stop(self) -> None:
@@ -223,10 +227,6 @@ class _Pages:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-
-    def _tail(self) -> str:
-        with self._log.open("rb") as log:
-            return _last(log, min(2000, log.seek(0, os.SEEK_END) - self._said_before))
 
 
 async def _answering(api_url: str, pages: _Pages | None) -> None:
@@ -247,19 +247,7 @@ async def _answering(api_url: str, pages: _Pages | None) -> None:
                 await asyncio.sleep(0.05)
 
 
-def _refuse_open_door(settings: Settings) -> None:
-    server = settings.server
-    if server.key is None and not is_loopback(server.host):
-        raise ConfigError("settings.server_open", host=server.host)
-
-
 def _free(host: str, port: int) -> int:
     """A port that nobody listens on now."""
     with listen(host, port, setting="server", name="ui_port") as probe:
         return int(probe.getsockname()[1])
-
-
-def _last(file: IO[bytes], count: int) -> str:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - count))
-    return file.read().decode("utf-8", "replace").strip()

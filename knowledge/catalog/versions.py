@@ -131,7 +131,9 @@ def activate(connection: Connection, versions: Sequence[NewVersion]) -> Activati
             )
         )
         connection.execute(insert(tables.chunks), [*_chunk_rows(version)])
-        connection.execute(insert(tables.texts), [*_text_rows(version)])
+        blocks = enumerate(version.text[start : start + BLOCK] for start in range(0, len(version.text), BLOCK))
+        texts = [{"document": version.document, "block": block, "text": text} for block, text in blocks]
+        connection.execute(insert(tables.texts), texts)
     return Activation(
         active={version.document: not known[version.document].version for version in wanted},
         leftover=(*old, *(version.key for version in versions if version.document not in known)),
@@ -253,11 +255,6 @@ def _chunk_rows(version: NewVersion) -> Iterator[dict[str, object]]:
             "page": chunk.location.page,
             "digest": digest,
         }
-
-
-def _text_rows(version: NewVersion) -> Iterator[dict[str, object]]:
-    for block, start in enumerate(range(0, len(version.text), BLOCK)):
-        yield {"document": version.document, "block": block, "text": version.text[start : start + BLOCK]}
 
 
 def _note(connection: Connection, notes: Table, versions: Sequence[Version]) -> None:

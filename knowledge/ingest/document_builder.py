@@ -22,7 +22,7 @@ from knowledge.graph import DocumentGraph, GraphSchema
 from knowledge.ingest.document_graph import document_graph
 from knowledge.ingest.run_items import Item, Result
 from knowledge.loaders import loaders
-from knowledge.model import Chunk, ParsedDocument, Source, document_id, document_version
+from knowledge.model import ParsedDocument, Source, document_id, document_version
 from knowledge.sources import SourceKind
 
 PIPELINE = "3"
@@ -181,7 +181,9 @@ class DocumentBuilder:
         )
         if not chunks:
             raise UnsupportedFile("file.no_text")
-        digests = tuple(self._digest(chunk) for chunk in chunks)
+        digests = tuple(
+            hashlib.blake2b(f"{self._model}\0{chunk.embeddable}".encode(), digest_size=16).digest() for chunk in chunks
+        )
         stored = {} if item.anew else versions.digests(self._engine, document)
         new = NewVersion(
             knowledge_base=self._knowledge_base,
@@ -213,6 +215,3 @@ class DocumentBuilder:
             graph=graph,
             reuse={number: stored[digest] for number, digest in enumerate(digests) if digest in stored},
         )
-
-    def _digest(self, chunk: Chunk) -> bytes:
-        return hashlib.blake2b(f"{self._model}\0{chunk.embeddable}".encode(), digest_size=16).digest()

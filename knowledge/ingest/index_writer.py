@@ -48,7 +48,10 @@ class IndexWriter:
         begun = [piece.built.version for piece in pieces if piece.first]
         complete = [piece.built for piece in pieces if piece.last]
         with self._lock:
-            self._check(knowledge_base)
+            known = tables.knowledge_bases.c.id
+            with reading(self._engine) as connection:
+                if connection.execute(select(known).where(known == knowledge_base)).first() is None:
+                    raise NotFound("knowledge_base.deleted")
             if begun:
                 versions.begin(self._engine, begun)
             if pieces:
@@ -98,12 +101,6 @@ class IndexWriter:
                 versions.forget(self._engine, stale)
                 for base in left.dropped:
                     versions.forget_dropped(self._engine, base)
-
-    def _check(self, knowledge_base: str) -> None:
-        known = tables.knowledge_bases.c.id
-        with reading(self._engine) as connection:
-            if connection.execute(select(known).where(known == knowledge_base)).first() is None:
-                raise NotFound("knowledge_base.deleted")
 
     def _clean_up(self, activation: Activation) -> None:
         """What is noted as left over goes first, its note last: so `repair` knows whether anything may be left."""

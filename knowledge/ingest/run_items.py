@@ -3,8 +3,8 @@ which was killed takes up exactly where it was.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Literal, get_args
 
@@ -41,6 +41,9 @@ class Item:
     position: int = 0
 
 
+_FIELDS = tuple(field.name for field in fields(Item))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What became of an item. `data` is the original of one that failed, where it could be read."""
@@ -59,7 +62,8 @@ def plan(engine: Engine, run: str, knowledge_base: str, files: Iterable[Item]) -
     with writing(engine) as connection:
         connection.execute(delete(tables.items).where(tables.items.c.run == run))
     position = 0
-    for part in _parts(files):
+    rest = iter(files)
+    while part := list(islice(rest, AT_ONCE)):
         latest = {item.source_uri: item for item in part}
         with writing(engine) as connection:
             known = tables.items.c
@@ -90,26 +94,10 @@ def settle_unchanged(engine: Engine, run: str, knowledge_base: str, shapes: Mapp
 def todo(engine: Engine, run: str, limit: int) -> list[Item]:
     """The next files without an outcome, the small ones first: a huge log must not keep a hundred pages waiting."""
     item = tables.items.c
-    statement = (
-        select(tables.items)
-        .where(item.run == run, item.outcome.is_(None))
-        .order_by(item.size, item.position)
-        .limit(limit)
-    )
+    undone = select(*(item[name] for name in _FIELDS)).where(item.run == run, item.outcome.is_(None))
     with reading(engine) as connection:
-        return [
-            Item(
-                source_uri=row.source_uri,
-                path=row.path,
-                size=row.size,
-                mtime_ns=row.mtime_ns,
-                source=row.source,
-                anew=row.anew,
-                reason=row.reason,
-                position=row.position,
-            )
-            for row in connection.execute(statement)
-        ]
+        rows = connection.execute(undone.order_by(item.size, item.position).limit(limit)).mappings()
+        return [Item(**row) for row in rows]
 
 
 def settle(connection: Connection, run: str, knowledge_base: str, results: Sequence[Result]) -> None:
@@ -237,21 +225,4 @@ def _announce(connection: Connection, knowledge_base: str, files: Sequence[Item]
 
 
 def _item_row(run: str, position: int, item: Item) -> dict[str, object]:
-    return {
-        "run": run,
-        "position": position,
-        "source_uri": item.source_uri,
-        "path": item.path,
-        "size": item.size,
-        "mtime_ns": item.mtime_ns,
-        "source": item.source,
-        "anew": item.anew,
-        "outcome": None,
-        "reason": item.reason,
-    }
-
-
-def _parts(files: Iterable[Item]) -> Iterator[list[Item]]:
-    iterator = iter(files)
-    while part := list(islice(iterator, AT_ONCE)):
-        yield part
+    return {name: getattr(item, name) for name in _FIELDS} | {"run": run, "position": position, "outcome": None}

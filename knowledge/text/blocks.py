@@ -6,7 +6,7 @@ ends where the next begins, so that a chunk of neighbouring blocks is a slice of
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -74,7 +74,7 @@ def code_blocks(text: str, start: int, end: int) -> list[Block]:
 def parts(text: str, block: Block) -> list[Block]:
     """A block's parts by its finest sensible border; the block alone when it is a single word."""
     if len(block.children) == 1:
-        return [_at(block.children[0], block.start, block.end, block.border)]
+        return [replace(block.children[0], start=block.start, end=block.end, border=block.border)]
     if block.children:
         return list(block.children)
     if block.kind == "code":
@@ -120,10 +120,6 @@ def _nested(text: str, places: Sequence[tuple[int, int, str]], start: int, end: 
         opens = kind == "heading" or (kind in ("prose", "list", "item") and introduces(text, begin, stop))
         blocks.append(Block(begin, stop, kind, own, opens, children))
     return blocks
-
-
-def _at(block: Block, start: int, end: int, border: Border) -> Block:
-    return Block(start, end, block.kind, border, block.opens, block.children)
 
 
 def _tiles(block: Block, cuts: Sequence[int], kind: str, border: Border) -> list[Block]:

@@ -5,7 +5,7 @@ kinds and `kind/name` references, and of common shells.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -172,55 +172,40 @@ def _found(text: str) -> Iterator[tuple[int, int, Entity]]:
 def _in_word(word: str) -> tuple[tuple[int, int, Entity], ...]:
     return tuple(
         (match.start(), number, entity)
-        for number, (pattern, entity_of) in enumerate(RULES)
+        for number, (pattern, kind) in enumerate(RULES)
         for match in pattern.finditer(word)
-        if (entity := entity_of(match)) is not None
+        if (entity := _entity(kind, match)) is not None
     )
 
 
 _remembered = lru_cache(REMEMBERED)(_in_word)
 
 
-def _path(match: Match) -> Entity:
-    return Entity(kind="path", name=match.group().rstrip("/."))
-
-
-def _object(match: Match) -> Entity | None:
-    kind = _SHORT.get(match[1])
-    return Entity(kind="kubernetes_object", name=f"{kind}/{match[2]}") if kind is not None else None
-
-
-def _host(match: Match) -> Entity:
-    return Entity(kind="host", name=match.group().lower())
-
-
-def _address(match: Match) -> Entity | None:
-    real = all(int(part) < 256 for part in match.group().split("."))
-    return Entity(kind="host", name=match.group()) if real else None
-
-
-def _camel(match: Match) -> Entity | None:
+def _entity(kind: str, match: Match) -> Entity | None:
+    """What a find of a rule is; None where only its form is that of one."""
     name = match.group()
-    return None if name.isupper() else Entity(kind=_camel_kind(name), name=name)
+    match kind:
+        case "path":
+            return Entity(kind=kind, name=name.rstrip("/."))
+        case "kubernetes_object":
+            return Entity(kind=kind, name=f"{_SHORT[match[1]]}/{match[2]}") if match[1] in _SHORT else None
+        case "host":
+            return Entity(kind=kind, name=name.lower())
+        case "address":
+            return Entity(kind="host", name=name) if all(int(part) < 256 for part in name.split(".")) else None
+        case "camel":
+            return None if name.isupper() else Entity(kind=_camel_kind(name), name=name)
+        case "snake":
+            metric = name.endswith(_METRIC_TAILS) or name.startswith(_METRIC_HEADS)
+            return Entity(kind="metric" if metric else "identifier", name=name)
+        case "kubernetes_kind":
+            return Entity(kind=kind, name=name) if name in KINDS else None
+    return Entity(kind=kind, name=name)
 
 
-def _snake(match: Match) -> Entity:
-    name = match.group()
-    metric = name.endswith(_METRIC_TAILS) or name.startswith(_METRIC_HEADS)
-    return Entity(kind="metric" if metric else "identifier", name=name)
-
-
-def _dotted(match: Match) -> Entity:
-    return Entity(kind="identifier", name=match.group())
-
-
-def _kind(match: Match) -> Entity | None:
-    return Entity(kind="kubernetes_kind", name=match.group()) if match.group() in KINDS else None
-
-
-RULES: tuple[tuple[re.Pattern[str], Callable[[Match], Entity | None]], ...] = (
-    (_PATH, _path), (_OBJECT, _object), (_HOST, _host), (_ADDRESS, _address), (_CAMEL, _camel), (_SNAKE, _snake),
-    (_DOTTED, _dotted), (_CAPITAL, _kind),
+RULES = (
+    (_PATH, "path"), (_OBJECT, "kubernetes_object"), (_HOST, "host"), (_ADDRESS, "address"), (_CAMEL, "camel"),
+    (_SNAKE, "snake"), (_DOTTED, "identifier"), (_CAPITAL, "kubernetes_kind"),
 )  # fmt: skip
 """None of them reaches over white space, so that each word is looked at by itself, and what it gave is remembered."""
 

@@ -25,7 +25,6 @@ FOLDER = "/work"
 SOURCES = Path(__file__).parent.parent / "image"
 FRAMES = Path(__file__).parent / "frames.py"
 SUITE = "bookworm"
-BUILD_HINT = "Build it: devops-chatbot sandbox build"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

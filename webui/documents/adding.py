@@ -14,8 +14,6 @@ from webui.components.session import client, setting, shown_errors, t
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-SPOOL_BYTES = 8 * 1024 * 1024
-
 
 def show(base: KnowledgeBase) -> None:
     with st.container(key="add_files", gap="small"):

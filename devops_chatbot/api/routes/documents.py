@@ -113,7 +113,8 @@ def download_documents(kb: Named, body: Selection, product: ProductDep) -> FileR
     try:
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for document in documents:
-                archive.write(product.ingest.original(base.id, document.id), _inside(document.source_uri))
+                parts = (part for part in document.source_uri.split("/") if part not in ("", ".", ".."))
+                archive.write(product.ingest.original(base.id, document.id), "/".join(parts))
     except BaseException:
         path.unlink()
         raise
@@ -154,11 +155,6 @@ def download_document(kb: Named, document_id: str, product: ProductDep) -> FileR
         media_type="application/octet-stream",
         headers={"X-Content-Type-Options": "nosniff"},
     )
-
-
-def _inside(address: str) -> str:
-    """A document's address as a path inside an archive."""
-    return "/".join(part for part in address.split("/") if part not in ("", ".", ".."))
 
 
 def _staged(product: Product, announced_bytes: int) -> Path:

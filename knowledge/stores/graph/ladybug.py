@@ -54,7 +54,7 @@ class LadybugGraph:
             for key, graph in by_key.items():
                 own_degrees: Counter[str] = Counter()
                 for edge in {(edge.type, edge.source, edge.target): edge for edge in graph.edges}.values():
-                    kind = self._edge_type(edge)
+                    kind = self._schema.type_of(edge)
                     edges[kind].append(
                         {"source": edge.source, "target": edge.target, "version": key, **edge.properties}
                     )
@@ -155,6 +155,7 @@ class LadybugGraph:
             return Subgraph()
         passed, steps = rows[0]
         names = {_internal(one["_ID"]): one["id"] for one in passed}
+        properties = {kind.name: kind.properties for kind in reversed(self._schema.edges)}
         return Subgraph(
             nodes=tuple(self._node(one) for one in passed),
             edges=tuple(
@@ -162,7 +163,7 @@ class LadybugGraph:
                     source=names[_internal(step["_SRC"])],
                     target=names[_internal(step["_DST"])],
                     type=step["_LABEL"],
-                    properties={name: step[name] for name in self._properties_of(step["_LABEL"])},
+                    properties={name: step[name] for name in properties[step["_LABEL"]]},
                 )
                 for step in steps
             ),
@@ -235,16 +236,6 @@ class LadybugGraph:
         label = self._labels[label_of(row["id"])]
         properties = {name: row[name] for name in label.properties if row[name] is not None}
         return Node(id=row["id"], properties=properties, degree=row["degree"] if label.shared else 0)
-
-    def _edge_type(self, edge: Edge) -> EdgeType:
-        ends = (edge.type, label_of(edge.source), label_of(edge.target))
-        for kind in self._schema.edges:
-            if (kind.name, kind.source, kind.target) == ends:
-                return kind
-        raise ValueError(f"no {ends[0]} from {ends[1]} to {ends[2]} is registered")
-
-    def _properties_of(self, edge_type: str) -> Iterable[str]:
-        return next(kind.properties for kind in self._schema.edges if kind.name == edge_type)
 
     def _existing(self, connection: Any, label: str, ids: list[str]) -> list[str]:
         found = rows_of(connection, f"UNWIND $ids AS i MATCH (n:{label} {{id: i}}) RETURN n.id", {"ids": ids})
