@@ -10,13 +10,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from agents.dispatch import ApprovedCalls, Dispatch
 from agents.docs import DocsAgent
 from agents.scenarios import SCENARIOS
+from agents.tool_output import BlobOutputs, ToolOutput
+from agents.toolbox import Toolbox, toolset_kinds
+from agents.tools import ToolAgent
 from devops_chatbot.access.principals import Principal
 from devops_chatbot.answer.extractive import ExtractiveWriter
 from devops_chatbot.chat import Agent
 from devops_chatbot.config.data_directory import DataDirectory
-from devops_chatbot.config.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings
+from devops_chatbot.config.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings, secrets_of
 from devops_chatbot.conversations import AttachmentLimits, Attachments, CodeRuns, RunLimits, Workbench
 from devops_chatbot.conversations.threads import SqlThreads, Threads
 from devops_chatbot.db.blobs import FolderBlobs
@@ -26,12 +30,16 @@ from devops_chatbot.errors import NotFound
 from devops_chatbot.i18n import Reason
 from devops_chatbot.learning import Learning
 from devops_chatbot.llm import Models, RoleAssignments
+from devops_chatbot.redaction import Redactor
 from devops_chatbot.resync import Resync
 from devops_chatbot.routing.router import Router
 from devops_chatbot.runs import Runs
 from devops_chatbot.sandbox_bootstrap import open_sandbox, usual_limits
+from devops_chatbot.scheduler.approvals import Approvals
 from devops_chatbot.scheduler.scenarios import load_scenarios, plugin_folders
 from devops_chatbot.scheduler.scheduler import Scheduler
+from devops_chatbot.tools import Surroundings
+from devops_chatbot.url_guard import UrlGuard
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalog
 from knowledge.embed import Embedder, open_bundled, open_endpoint, open_sentence_transformers
@@ -75,6 +83,9 @@ class Product:
     retriever: Retriever
     models: Models
     threads: Threads
+    toolbox: Toolbox
+    dispatch: Dispatch
+    approvals: Approvals
     scheduler: Scheduler
     sandbox: Sandbox
     workbench: Workbench
@@ -87,6 +98,7 @@ class Product:
             catalog=self.catalog.of(principal),
             threads=self.threads.of(principal),
             runs=self.runs.of(principal),
+            approvals=self.approvals.of(principal),
         )
 
     def start(self) -> None:
@@ -160,9 +172,24 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     )
     models = Models(settings.models, settings.roles.model_dump(), assignments=RoleAssignments(engine))
     threads = SqlThreads(engine)
-    agents: dict[str, Agent] = {agent.name: agent for agent in (DocsAgent(retriever, catalog),)}
+    sandbox = open_sandbox(settings.sandbox, data_dir=data.path)
+    toolsets = toolset_kinds()
+    toolbox = Toolbox(
+        toolsets,
+        settings.tools,
+        Surroundings(guard=UrlGuard(settings.guard.allowed), retriever=retriever, sandbox=sandbox),
+    )
+    blobs, most = FolderBlobs(data.folder("conversations")), settings.conversations
+    redactor = Redactor(
+        [*secrets_of(settings), *(each for read in toolbox.settings.values() for each in secrets_of(read))]
+    )
+    dispatch = Dispatch(ToolOutput(redactor, BlobOutputs(blobs)))
+    approvals = Approvals(engine, ApprovedCalls(toolbox, dispatch), expire_s=most.approval_hours * 3600)
+    agents: dict[str, Agent] = {
+        agent.name: agent for agent in (DocsAgent(retriever, catalog), ToolAgent(toolbox, dispatch, models))
+    }
     own = data.folder("scenarios")
-    scenarios = load_scenarios([SCENARIOS, *plugin_folders(), own], agents=agents)
+    scenarios = load_scenarios([SCENARIOS, *plugin_folders(), own], agents=agents, tools=toolbox.knows)
     router = Router(
         scenarios.usable,
         knowledge_bases=lambda principal: catalog.of(principal).list(hidden=True),
@@ -174,11 +201,10 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         router=router,
         extracts=ExtractiveWriter(stores.lexical),
         agents=agents,
+        approvals=approvals,
         suggest=lambda principal, bases, language: suggestions(catalog.of(principal), bases, language),
         broken=scenarios.broken,
     )
-    sandbox = open_sandbox(settings.sandbox, data_dir=data.path)
-    blobs, most = FolderBlobs(data.folder("conversations")), settings.conversations
     workbench = Workbench(
         engine,
         blobs,
@@ -203,7 +229,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         data=data,
         catalog=catalog,
         stores=stores,
-        registries=(kinds, loaders(), known.vectors, known.lexical, known.graph),
+        registries=(kinds, loaders(), known.vectors, known.lexical, known.graph, toolsets),
         ingest=ingest,
         runs=runs,
         learning=learning,
@@ -212,6 +238,9 @@ def build(settings: Settings, data: DataDirectory) -> Product:
         retriever=retriever,
         models=models,
         threads=threads,
+        toolbox=toolbox,
+        dispatch=dispatch,
+        approvals=approvals,
         scheduler=scheduler,
         sandbox=sandbox,
         workbench=workbench,

@@ -3,30 +3,24 @@
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Literal, Protocol, TypeVar
 
 from annotated_types import Interval
 
 from devops_chatbot.access.principals import Principal
+from devops_chatbot.calls import ApprovalNeeded, Proposal, ToolCall, Trust, Waiting, Work
 from devops_chatbot.i18n import Reason
+from devops_chatbot.team import Flow, Limits, Member
 
 T = TypeVar("T")
 
 Role = Literal["user", "assistant"]
 SearchMode = Literal["hybrid", "vector", "lexical", "graph"]
 IndexName = Literal["vector", "lexical", "graph"]
-MessageState = Literal["complete", "cut", "stopped", "failed"]
-"""`cut`: the answer went on, but not beyond the limit of its model."""
-
-
-class Trust(StrEnum):
-    """How far a piece of evidence may be believed; it is data whatever its label, never instructions."""
-
-    CURATED = "curated"
-    REPOSITORY = "repository"
-    LIVE = "live"
-    UNTRUSTED = "untrusted"
+MessageState = Literal["complete", "cut", "waiting", "stopped", "failed"]
+"""`cut`: the answer went on, but not beyond the limit of its model. `waiting`: it comes once a person has approved what an agent
+wants to do.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,18 +122,20 @@ and metrics; something to be written."""
 class Scenario:
     """A way that a question can take, as its YAML file says it. Nothing in the product asks which scenario it is.
 
-    `title`, `purpose` and `prompt` (the writer's rules) are by language, English always among them. `agents` gather in this
-    order. A `grounded` answer comes from the evidence alone and cites it. `signals` are those that send a question here, with
-    the router's confidence in [0, 1]; `examples` are questions like those that belong here. `fallback` is its confidence where
-    nothing else decides, None for a scenario that is never a fallback. `replies` are what is said without a language
-    model, by kind of small talk and language; questions to try follow.
+    `title`, `purpose` and `prompt` (the writer's rules) are by language, English always among them. `agents` gather in the
+    order of `flow`, each within `limits`. A `grounded` answer comes from the evidence alone and cites it. `signals` are those
+    that send a question here, with the router's confidence in [0, 1]; `examples` are questions like those that belong here.
+    `fallback` is its confidence where nothing else decides, None for a scenario that is never a fallback. `replies` are what
+    is said without a language model, by kind of small talk and language; questions to try follow.
     """
 
     name: str
     title: Mapping[str, str]
     purpose: Mapping[str, str]
     prompt: Mapping[str, str]
-    agents: tuple[str, ...] = ()
+    agents: tuple[Member, ...] = ()
+    flow: Flow = field(default_factory=Flow)
+    limits: Limits = field(default_factory=Limits)
     needs: tuple[Need, ...] = ()
     grounded: bool = False
     signals: Mapping[Signal, Confidence] = field(default_factory=dict)
@@ -222,7 +218,7 @@ class Answer:
 
     `text` is Markdown; it equals the tokens joined, except where checking removed a citation that does not exist, or where a
     `Thought` recanted them. `thought` is what the model thought before it. `cut` says that it ends at a limit. `given` are the
-    passages that the model was given, where it cited none of them.
+    passages that the model was given, where it cited none of them. `work` is what agents did for it, where they used tools.
     """
 
     text: str
@@ -235,6 +231,7 @@ class Answer:
     cut: bool = False
     given: tuple[Citation, ...] = ()
     message_id: str | None = None
+    work: Work | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,14 +244,27 @@ class Failure:
     message_id: str | None = None
 
 
-Event = Route | Progress | Evidence | Thought | Token | Answer | Failure
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What an agent concludes from what it found, for the writer and the agents after it; `limit` is what ended it early."""
+
+    agent: str
+    text: str
+    limit: Reason | None = None
+
+
+Event = Route | Progress | Evidence | ToolCall | Note | ApprovalNeeded | Thought | Token | Answer | Waiting | Failure
 EVENTS: dict[str, type[Event]] = {
     "route": Route,
     "progress": Progress,
     "evidence": Evidence,
+    "tool": ToolCall,
+    "note": Note,
+    "approval": ApprovalNeeded,
     "thought": Thought,
     "token": Token,
     "answer": Answer,
+    "waiting": Waiting,
     "failure": Failure,
 }
 """What events are called in a stream."""
@@ -264,8 +274,8 @@ STOPPED = "Stopped"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageContent:
-    """What a message of a conversation says; `route`, `model` and `usage` belong to answers, as do `thought` and `given` (see
-    `Answer`), `error` (what went wrong, for people) to failed ones, `knowledge_bases` (ids that were chosen; none: all) to
+    """What a message of a conversation says; `route`, `model`, `usage` and `work` belong to answers, as do `thought` and `given`
+    (see `Answer`), `error` (what went wrong, for people) to failed ones, `knowledge_bases` (ids that were chosen; none: all) to
     questions.
     """
 
@@ -280,6 +290,7 @@ class MessageContent:
     knowledge_bases: tuple[str, ...] = ()
     thought: str = ""
     given: tuple[Citation, ...] = ()
+    work: Work | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,16 +319,39 @@ class Thread(ThreadSummary):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """The last thing that an agent yields when it cannot go on before these calls are approved; `memory` is its own."""
+
+    proposals: tuple[Proposal, ...]
+    memory: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """What an agent that paused gets back: its `memory`, and what became of each of the calls."""
+
+    memory: str
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What an agent gets: the question, the query that stands on its own without the thread, the questions of it where it
-    asks several, and what is known already.
+    asks several, its place in the team, and what is known already. `resumed` belongs to a task that the agent paused in.
     """
 
     question: Question
     query: str
     route: Route
+    member: Member
+    limits: Limits = field(default_factory=Limits)
     parts: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    notes: tuple[Note, ...] = ()
+    resumed: Resumed | None = None
+
+
+Found = Evidence | Progress | ToolCall | Note | Paused
 
 
 class Agent(Protocol):
@@ -333,7 +367,7 @@ class Agent(Protocol):
     @property
     def purpose(self) -> str: ...
 
-    def gather(self, task: Task) -> AsyncIterator[Evidence | Progress]: ...
+    def gather(self, task: Task) -> AsyncIterator[Found]: ...
 
 
 def writable(value: T) -> T:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import docker_engine
+import monitoring as monitoring_servers
 import pytest
 from services import Missing, Service, end_all, needed
 
 from knowledge.embed.minilm import MiniLm
 
-WHOLE = {"url", "client", "asking", "working"}
+WHOLE = {"url", "client", "asking", "working", "monitoring"}
 """Fixtures that start the whole product or its runs, which takes a second or more each time."""
 
 
@@ -43,6 +44,7 @@ SERVICES: dict[str, Service[Any]] = {
     "offering": docker_engine.gvisor_engine,
     "embedding_cache": embedding_graph,
     "chromium": browser_program,
+    "monitoring": monitoring_servers.monitoring,
 }
 """What is made ready for the tests that use these fixtures."""
 
@@ -76,6 +78,12 @@ def chromium() -> Path:
 def embedding_cache() -> Path:
     """A folder with the bundled model's graph."""
     return needed(embedding_graph)
+
+
+@pytest.fixture(scope="session")
+def monitoring() -> monitoring_servers.Monitoring:
+    """Prometheus, Alertmanager and node exporter, with a rule that fires."""
+    return needed(monitoring_servers.monitoring)
 
 
 @pytest.fixture(autouse=True)

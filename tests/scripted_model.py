@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,11 +22,13 @@ class Reply:
     """How one request is answered.
 
     `text` comes in pieces of `piece` characters with `pause_s` between them; `first_s` is the silence before the first.
+    `calls` are calls of tools, each a name and its arguments (a text stands as it is, for broken JSON).
     `status` other than 200 is an error body. `breaks_after` closes the connection after so many pieces. `refusal` comes
     instead of content. `finish` is the finish reason. `garbage` sends what is no protocol.
     """
 
     text: str = ""
+    calls: tuple[tuple[str, dict[str, Any] | str], ...] = ()
     piece: int = 8
     pause_s: float = 0.0
     first_s: float = 0.0
@@ -153,8 +156,11 @@ def _answer(handler: BaseHTTPRequestHandler, reply: Reply, *, stream: bool) -> N
         _stream(handler, reply)
     else:
         message = {"role": "assistant", "content": reply.text, "refusal": reply.refusal or None}
-        choice = {"index": 0, "message": message, "finish_reason": reply.finish}
-        _send(handler, json.dumps({**_envelope("chat.completion"), "choices": [choice]}).encode())
+        if reply.calls:
+            message["tool_calls"] = _calls(reply)
+        finish = "tool_calls" if reply.calls else reply.finish
+        whole = {**_envelope("chat.completion"), "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
+        _send(handler, json.dumps(whole | ({"usage": _usage(*reply.usage)} if reply.usage else {})).encode())
 
 
 def _stream_foreign(handler: BaseHTTPRequestHandler, reply: Reply, kind: str, pieces: Iterator[bytes]) -> None:
@@ -189,9 +195,7 @@ def _stream(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
         time.sleep(reply.pause_s)
     _chunk(handler, {"choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish}]})
     if reply.usage:
-        given, made = reply.usage
-        usage = {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
-        _chunk(handler, {"choices": [], "usage": usage})
+        _chunk(handler, {"choices": [], "usage": _usage(*reply.usage)})
     _write(handler, b"data: [DONE]\n\n")
     handler.wfile.write(b"0\r\n\r\n")
 
@@ -201,6 +205,22 @@ def _deltas(reply: Reply) -> Iterator[dict[str, str]]:
         yield {"role": "assistant", "refusal": reply.refusal}
     for start in range(0, len(reply.text), reply.piece):
         yield {"role": "assistant", "content": reply.text[start : start + reply.piece]}
+
+
+def _calls(reply: Reply) -> list[dict[str, Any]]:
+    """With ids that no other reply has."""
+    return [
+        {
+            "id": f"call_{uuid.uuid4().hex[:8]}",
+            "type": "function",
+            "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)},
+        }
+        for name, given in reply.calls
+    ]
+
+
+def _usage(given: int, made: int) -> dict[str, int]:
+    return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
 
 
 def _envelope(kind: str) -> dict[str, object]:

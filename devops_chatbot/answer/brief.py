@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from devops_chatbot.access.principals import Principal
-from devops_chatbot.chat import Citation, Evidence, Progress, Scenario, Thought, Token, Turn, Usage
+from devops_chatbot.chat import Citation, Evidence, Note, Progress, Scenario, Thought, Token, Turn, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
     """What the writer is given: the question as asked, as it stands on its own, by whom, and what was found.
 
-    The scenario gives the rules of the answer, and whether it must come from the evidence. `reply` is what to say where there is
-    no language model and nothing to quote; empty: that it cannot be said without one. `parts` are the questions of a query that
-    asks several.
+    The scenario gives the rules of the answer, and whether it must come from the evidence. `notes` are what agents
+    conclude, which is no evidence. `reply` is what to say where there is no language model and nothing to quote; empty: that
+    it cannot be said without one. `parts` are the questions of a query that asks several.
     """
 
     question: str
@@ -25,6 +25,7 @@ class Brief:
     scenario: Scenario
     reply: str = ""
     parts: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

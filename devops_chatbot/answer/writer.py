@@ -248,13 +248,16 @@ def _messages(brief: Brief, language: Language, tokens: int) -> tuple[list["Base
     rules = prompt.get(language, prompt["en"]).replace("{mark}", mark).strip()
     room = tokens - tokens_of(rules)
     question = shortened(brief.question, int(room * QUESTION_SHARE))
-    frame = (
-        fill("passages", language, mark=mark, passages="", question=question) if brief.scenario.grounded else question
-    )
+    notes = "\n".join(f"{note.agent}: {note.text}" for note in brief.notes if note.text)
+    conclusions = fill("conclusions", language, notes=shortened(notes, int(room * QUESTION_SHARE))) if notes else ""
+    frame = question
+    if brief.scenario.grounded:
+        frame = fill("passages", language, mark=mark, passages=conclusions, question=question)
     history, passages = fit(brief.history, brief.evidence, Budget(room - tokens_of(frame)))
     last = question
     if brief.scenario.grounded:
-        last = fill("passages", language, mark=mark, passages="\n\n".join(passages), question=question)
+        shown = "\n\n".join((*passages, conclusions)).strip()
+        last = fill("passages", language, mark=mark, passages=shown, question=question)
     if history and history[-1].role == "user":  # nothing answered it, and the user cannot have two turns on end
         last = f"{history.pop().text}\n\n{last}"
     turns: list[BaseMessage] = [

@@ -8,11 +8,13 @@ from starlette.concurrency import run_in_threadpool
 
 from devops_chatbot.access.principals import LOCAL, Principal
 from devops_chatbot.api.context import PROBLEMS, Context
+from devops_chatbot.api.continuing import Continuations
 from devops_chatbot.api.examples import describe
 from devops_chatbot.api.metrics import Metrics
 from devops_chatbot.api.middleware import Door, entry
 from devops_chatbot.api.problems import HANDLERS
 from devops_chatbot.api.routes import (
+    approvals,
     attachments,
     documents,
     health,
@@ -27,6 +29,7 @@ from devops_chatbot.api.routes import (
     sources,
     thread_code,
     threads,
+    tools,
 )
 from devops_chatbot.api.sse import Streams
 from devops_chatbot.bootstrap import Product
@@ -48,6 +51,8 @@ ROUTES = (
     thread_code,
     attachments,
     models,
+    tools,
+    approvals,
     settings,
     samples,
     sandboxes,
@@ -62,14 +67,17 @@ def create_app(product: Product, *, principal_of: Callable[[Request], Principal]
     """
     from fastapi_swagger import patch_fastapi  # type: ignore[import-untyped]  # has no annotations
 
-    context = Context(product=product, streams=Streams(), metrics=Metrics())
+    continuations = Continuations(product.scheduler, product.approvals)
+    context = Context(product=product, streams=Streams(), metrics=Metrics(), continuations=continuations)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         try:
             await run_in_threadpool(product.start)
+            await continuations.open()
             yield
         finally:
+            await continuations.close()
             await run_in_threadpool(product.close)
 
     app = FastAPI(

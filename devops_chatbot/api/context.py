@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator
 
 from devops_chatbot.access.principals import Principal
+from devops_chatbot.api.continuing import Continuations
 from devops_chatbot.api.metrics import Metrics
 from devops_chatbot.api.middleware import KEPT_SLASH
 from devops_chatbot.api.sse import Streams
@@ -22,6 +23,7 @@ class Context:
     product: Product
     streams: Streams
     metrics: Metrics
+    continuations: Continuations
 
 
 def _host(request: Request) -> Context:

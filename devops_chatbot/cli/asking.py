@@ -1,8 +1,10 @@
 """Prints the events of one question as they come."""
 
+import json
 import sys
 from collections.abc import Iterator
 
+from devops_chatbot.calls import Approval, ApprovalNeeded, ToolCall, Waiting
 from devops_chatbot.chat import Answer, Citation, Event, Failure, Progress, Route, Token
 from devops_chatbot.cli.output import error, note, print_json, said
 from devops_chatbot.client.client import Client
@@ -17,14 +19,15 @@ def ask_and_print(
     """Ask in the thread, or in a new one; returns the class of the error when it did not go well."""
     thread_id = thread or client.create_thread().id
     try:
-        return _print_events(client.ask(thread_id, message), thread_id, new=thread is None, as_json=as_json)
+        return print_events(client.ask(thread_id, message), thread_id, new=thread is None, as_json=as_json)
     except BadRequest:  # the question was refused: there is nothing to keep
         if thread is None:
             client.delete_thread(thread_id)
         raise
 
 
-def _print_events(events: Iterator[Event], thread_id: str, *, new: bool, as_json: bool) -> type[ChatbotError] | None:
+def print_events(events: Iterator[Event], thread_id: str, *, new: bool, as_json: bool) -> type[ChatbotError] | None:
+    """Print an answer as it comes, and around it what agents do; as JSON only its last event. Returns as `ask_and_print`."""
     spoken = False
     for event in events:
         if isinstance(event, Failure):
@@ -33,12 +36,18 @@ def _print_events(events: Iterator[Event], thread_id: str, *, new: bool, as_json
             error(event.reason)
             return type(error_of(event.error, event.reason))
         if as_json:
-            if isinstance(event, Answer):
+            if isinstance(event, Answer | Waiting):
                 print_json(event)
         elif isinstance(event, Route):
             note(f"→ {event.scenario}: {said(event.why)} ({event.confidence:.0%} sure)\n")
         elif isinstance(event, Progress) and event.what and sys.stderr.isatty():
             note(f"  {said(event.what)}")
+        elif isinstance(event, ToolCall):
+            note(f"  {_told(event)}")
+        elif isinstance(event, ApprovalNeeded):
+            _print_approval(event.approval)
+        elif isinstance(event, Waiting):
+            note("The answer goes on after that.")
         elif isinstance(event, Token):
             print(event.text, end="", flush=True)
             spoken = True
@@ -55,6 +64,21 @@ def _print_events(events: Iterator[Event], thread_id: str, *, new: bool, as_json
             if new:
                 note(f"\nGo on with: devops-chatbot ask --thread {thread_id} TEXT")
     return None
+
+
+def _told(call: ToolCall) -> str:
+    """One line about a call."""
+    given = json.dumps(dict(call.arguments), ensure_ascii=False)
+    result = said(call.why) or (f"{call.chars} characters after {call.seconds:.1f} s" if call.state == "done" else "")
+    return f"{call.agent} {call.state}: {call.tool}({given}) {result}".rstrip()
+
+
+def _print_approval(approval: Approval) -> None:
+    note(f"\nThis call ({approval.call.effect}) waits for a person: {approval.call.tool}")
+    note(json.dumps(dict(approval.call.arguments), ensure_ascii=False, indent=2))
+    for each in approval.support:
+        note(f"  because of {each.title} ({each.trust.value})")
+    note(f"devops-chatbot approvals approve {approval.id}   (or: deny {approval.id} --note WHY)")
 
 
 def _place(citation: Citation) -> str:

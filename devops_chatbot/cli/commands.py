@@ -1,4 +1,4 @@
-"""The root command: serve, ask, doctor, settings, and the groups kb and models."""
+"""The root command: serve, ask, doctor, settings, and the groups kb, models, sandbox, tools and approvals."""
 
 import importlib.metadata
 import os
@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from devops_chatbot.chat import SearchMode
-from devops_chatbot.cli import INTERRUPTED, kb, models, sandbox
+from devops_chatbot.cli import INTERRUPTED, approvals, kb, models, sandbox, tools
 from devops_chatbot.cli.connection import Link
 from devops_chatbot.cli.output import error, note, print_json, print_table, said, shown
 from devops_chatbot.cli.stdin import given_text
@@ -40,6 +40,8 @@ app = typer.Typer(
 app.add_typer(kb.app, name="kb")
 app.add_typer(models.app, name="models")
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(tools.app, name="tools")
+app.add_typer(approvals.app, name="approvals")
 
 Json = Annotated[bool, typer.Option("--json", help="Print what the route returned.")]
 

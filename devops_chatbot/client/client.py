@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 
 import httpx
 
+from devops_chatbot.calls import Approval, ApprovalState, ToolCall
 from devops_chatbot.chat import EVENTS, Event, ScenarioState, SearchMode, Thread, ThreadSummary
 from devops_chatbot.client.code import Bench
 from devops_chatbot.client.connection import Connection, Download, Upload, quoted
@@ -25,7 +26,9 @@ from devops_chatbot.schemas.knowledge_bases import (
 from devops_chatbot.schemas.models import RoleChange
 from devops_chatbot.schemas.search import SearchRequest
 from devops_chatbot.schemas.threads import NewMessage, NewThread, ThreadChange
+from devops_chatbot.schemas.tools import NewDecision, ToolTest
 from devops_chatbot.status import EmbeddingInfo, ModelList, Readiness, SettingsInForce, Trial
+from devops_chatbot.tools import ToolsetInfo
 from devops_chatbot.values import Page, from_json
 from devops_chatbot.work import Run, StartedRun
 from knowledge.model import (
@@ -99,6 +102,27 @@ class Client(Connection):
 
     def scenarios(self) -> list[ScenarioState]:
         return self.rows(ScenarioState, "/scenarios")
+
+    # --- tools, and calls that wait for a person
+
+    def tools(self) -> list[ToolsetInfo]:
+        return self.rows(ToolsetInfo, "/tools")
+
+    def test_tool(self, name: str, arguments: Mapping[str, object]) -> ToolCall:
+        """Call a tool that only reads."""
+        body = body_of(ToolTest, arguments=dict(arguments))
+        return self.got(ToolCall, self.send("POST", f"/tools/{quoted(name)}/test", body=body))
+
+    def approvals(self, *, state: ApprovalState | None = None, thread: str | None = None) -> list[Approval]:
+        """Newest first."""
+        return self.rows(Approval, "/approvals", state=state, thread=thread)
+
+    def approval(self, approval_id: str) -> Approval:
+        return self.get(Approval, f"/approvals/{quoted(approval_id)}")
+
+    def decide(self, approval_id: str, decision: NewDecision) -> Approval:
+        """Approve or deny; the question goes on by itself, which `thread_events` follows."""
+        return self.got(Approval, self.send("POST", f"/approvals/{quoted(approval_id)}", body=decision))
 
     # --- knowledge bases and their documents; `kb` is an id or a name
 
@@ -266,6 +290,10 @@ class Client(Connection):
     def ask(self, thread_id: str, message: NewMessage) -> Generator[Event]:
         """The events of one question; the last is an `Answer` or a `Failure`. Closing the generator stops the work."""
         return self.events("POST", f"/threads/{quoted(thread_id)}/messages", EVENTS, body=message)
+
+    def thread_events(self, thread_id: str) -> Generator[Event]:
+        """The events of an answer that goes on after an approval, from where it went on. Raises `NotFound` when none does."""
+        return self.events("GET", f"/threads/{quoted(thread_id)}/events", EVENTS)
 
     def stop(self, thread_id: str) -> bool:
         """Stop whatever this thread is answering, from anywhere; False when it was idle. What was said is kept."""

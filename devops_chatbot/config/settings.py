@@ -4,7 +4,8 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -121,6 +122,9 @@ class ModelSettings(_Section):
     timeout_s: float = Field(
         default=60, gt=0, description="longest silence of the model before it counts as unavailable"
     )
+    tool_calls: Literal["native", "json"] = Field(
+        default="native", description="how it calls tools: by its own protocol, or by JSON that it writes as text"
+    )
     price_input: float = Field(default=0, ge=0, description="money for a million input tokens")
     price_output: float = Field(default=0, ge=0, description="money for a million output tokens")
 
@@ -150,7 +154,9 @@ class RoleSettings(_Section):
         default=(), description="models that write answers, tried in this order; empty: extracts"
     )
     route: tuple[str, ...] = Field(default=(), description="models that understand follow-up questions; empty: rules")
-    tools: tuple[str, ...] = Field(default=(), description="kept for tool-calling agents")
+    tools: tuple[str, ...] = Field(
+        default=(), description="models that work with tools, tried in this order; empty: those that answer"
+    )
     graph: tuple[str, ...] = Field(default=(), description="kept for graph building")
 
 
@@ -213,6 +219,18 @@ class ConversationSettings(_Section):
     attachments_mb: int = Field(default=96, ge=1, description="all attached files of a conversation")
     run_mb: int = Field(default=32, ge=0, description="figures, tables and files that are kept of one run of code")
     runs_mb: int = Field(default=256, ge=0, description="the same of all runs of a conversation")
+    approval_hours: float = Field(
+        default=24, gt=0, description="how long a call that changes something waits for a person"
+    )
+
+
+class GuardSettings(_Section):
+    """Addresses that somebody else than the operator names: in a question, a document, a model's call."""
+
+    allowed: tuple[str, ...] = Field(
+        default=(),
+        description="hosts, addresses and networks inside this network that may be reached at such an address",
+    )
 
 
 class UiSettings(_Section):
@@ -241,6 +259,9 @@ class Settings(BaseSettings):
     embeddings: dict[str, EmbeddingSettings] = {}
     knowledge: KnowledgeSettings = KnowledgeSettings()
     conversations: ConversationSettings = ConversationSettings()
+    tools: dict[str, dict[str, Any]] = {}
+    """By the name of a toolset, which reads and checks its own (`agents.toolbox`)."""
+    guard: GuardSettings = GuardSettings()
     ui: UiSettings = UiSettings()
     sandbox: SandboxSettings = SandboxSettings()
 
@@ -302,8 +323,8 @@ def load() -> Settings:
         raise ConfigError("settings.unreadable", file=settings_file(), error=error) from None
 
 
-def in_force(settings: Settings) -> list[Setting]:
-    """Every leaf setting with its value and origin, in the order of declaration."""
+def in_force(settings: Settings, tools: Mapping[str, BaseModel] = MappingProxyType({})) -> list[Setting]:
+    """Every leaf setting with its value and origin, in the order of declaration; `tools` is what the toolsets have read."""
     path = settings_file()
     from_file = set(_leaves(tomllib.loads(path.read_text("utf-8")))) if path else set()
     from_environment = {name.removeprefix(PREFIX).lower().replace("__", ".") for name in _own_variables()}
@@ -315,8 +336,22 @@ def in_force(settings: Settings) -> list[Setting]:
 
     return [
         Setting(key=key, value=value, origin=origin(key), description=description)
-        for key, value, description in _flatten(settings)
+        for key, value, description in (
+            *_flatten(settings),
+            *(leaf for name, read in tools.items() for leaf in _flatten(read, f"tools.{name}.")),
+        )
     ]
+
+
+def secrets_of(model: BaseModel) -> Iterator[str]:
+    """Every secret that is set in a section or below it."""
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        for each in value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,):
+            if isinstance(each, SecretStr):
+                yield each.get_secret_value()
+            elif isinstance(each, BaseModel):
+                yield from secrets_of(each)
 
 
 def _own_variables() -> Iterator[str]:
@@ -352,7 +387,8 @@ def _flatten(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, str
             yield from _flatten(value, f"{prefix}{name}.")
         elif isinstance(value, dict):
             for key, item in value.items():
-                yield from _flatten(item, f"{prefix}{name}.{key}.")
+                if isinstance(item, BaseModel):  # what the toolsets have not read yet may hold secrets
+                    yield from _flatten(item, f"{prefix}{name}.{key}.")
         else:
             yield prefix + name, _shown(value), field.description or ""
 

@@ -26,6 +26,7 @@ messages_table = Table(
     Column("route", Text),
     Column("model", String),
     Column("usage", Text),
+    Column("work", Text),  # JSON: what agents did
     Column("state", String, nullable=False),
     Column("error", ReasonText, nullable=False, server_default=""),
     Column("thought", Text, nullable=False, server_default=""),

@@ -21,6 +21,7 @@ from sqlalchemy import delete as delete_from
 
 from devops_chatbot.access.ownership import owner_of_new, seen_by
 from devops_chatbot.access.principals import Principal
+from devops_chatbot.calls import Work
 from devops_chatbot.chat import Citation, Message, MessageContent, Route, Thread, ThreadSummary, Usage
 from devops_chatbot.conversations.tables import messages_table, threads_table
 from devops_chatbot.db.transactions import reading, writing
@@ -63,6 +64,9 @@ class Threads(Protocol):
 
     def append(self, thread_id: str, message: MessageContent, *, instead_of: str | None = None) -> Message:
         """Keep a message at the end. `instead_of` removes that message and all behind it in the same step."""
+
+    def finish(self, thread_id: str, message_id: str, message: MessageContent) -> Message:
+        """Put an answer where a message was kept that waited for it. Raises `NotFound` when that is gone too."""
 
 
 class SqlThreads:
@@ -134,21 +138,7 @@ class SqlThreads:
 
     def append(self, thread_id: str, message: MessageContent, *, instead_of: str | None = None) -> Message:
         now = time.time()
-        row = {
-            "id": f"m{uuid.uuid4().hex}",
-            "thread": thread_id,
-            "role": message.role,
-            "text": message.text,
-            "citations": _dump(tuple[Citation, ...], message.citations),
-            "route": _dump(Route, message.route) if message.route else None,
-            "model": message.model,
-            "usage": _dump(Usage, message.usage) if message.usage else None,
-            "state": message.state,
-            "thought": message.thought,
-            "given": _dump(tuple[Citation, ...], message.given),
-            "created_at": now,
-            "knowledge_bases": list(message.knowledge_bases),
-        } | ({"error": message.error} if message.error else {})
+        row = {"id": f"m{uuid.uuid4().hex}", "thread": thread_id, "created_at": now, **_row(message)}
         with writing(self._engine) as connection:
             thread = connection.execute(select(threads_table).where(self._seen(thread_id))).first()
             if thread is None:
@@ -162,6 +152,17 @@ class SqlThreads:
             change = update(threads_table).where(threads_table.c.id == thread_id).values(updated_at=now, title=title)
             connection.execute(change)
             kept = connection.execute(select(messages_table).where(messages_table.c.id == row["id"])).one()
+        return _message(kept)
+
+    def finish(self, thread_id: str, message_id: str, message: MessageContent) -> Message:
+        theirs = select(threads_table.c.id).where(self._seen(thread_id)).scalar_subquery()
+        held = (messages_table.c.id == message_id) & (messages_table.c.thread == theirs)
+        with writing(self._engine) as connection:
+            connection.execute(update(messages_table).where(held).values(_row(message)))
+            connection.execute(update(threads_table).where(self._seen(thread_id)).values(updated_at=time.time()))
+            kept = connection.execute(select(messages_table).where(held)).first()
+        if kept is None:
+            raise NotFound("thread.no_message", id=message_id)
         return _message(kept)
 
     def _row(self, thread_id: str) -> Row[Any]:
@@ -206,6 +207,22 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
     }
 
 
+def _row(message: MessageContent) -> dict[str, Any]:
+    return {
+        "role": message.role,
+        "text": message.text,
+        "citations": _dump(tuple[Citation, ...], message.citations),
+        "route": _dump(Route, message.route) if message.route else None,
+        "model": message.model,
+        "usage": _dump(Usage, message.usage) if message.usage else None,
+        "work": _dump(Work, message.work) if message.work else None,
+        "state": message.state,
+        "thought": message.thought,
+        "given": _dump(tuple[Citation, ...], message.given),
+        "knowledge_bases": list(message.knowledge_bases),
+    } | ({"error": message.error} if message.error else {})
+
+
 def _message(row: Row[Any]) -> Message:
     return Message(
         id=row.id,
@@ -215,6 +232,7 @@ def _message(row: Row[Any]) -> Message:
         route=_adapter(Route).validate_json(row.route) if row.route else None,
         model=row.model,
         usage=_adapter(Usage).validate_json(row.usage) if row.usage else None,
+        work=_adapter(Work).validate_json(row.work) if row.work else None,
         state=row.state,
         error=row.error,
         knowledge_bases=tuple(row.knowledge_bases),

@@ -8,11 +8,11 @@ from devops_chatbot.i18n.catalog import Language
 
 
 def meaning(key: str, english: str, language: Language) -> str:
-    """One of a named model or embedding model stands there under `models.*` and `embeddings.*`."""
+    """One of a named model, embedding model or toolset stands there under `models.*`, `embeddings.*` and `tools.*`."""
     if language == "en":
         return english
     section, _, rest = key.partition(".")
-    if section in ("models", "embeddings"):
+    if section in ("models", "embeddings", "tools"):
         key = f"{section}.*.{rest.rpartition('.')[2]}"
     return _chinese().get(key, english)
 

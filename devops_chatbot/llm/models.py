@@ -153,6 +153,7 @@ def _named(name: str, settings: ModelSettings) -> NamedModel:
         max_output=settings.max_output,
         price_input=settings.price_input,
         price_output=settings.price_output,
+        writes_calls_as_text=settings.tool_calls == "json",
     )
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from devops_chatbot.config.settings import LEAST_TO_READ
@@ -52,12 +52,14 @@ class NamedModel:
         max_output: int,
         price_input: float = 0,
         price_output: float = 0,
+        writes_calls_as_text: bool = False,
     ) -> None:
         self.name = name
         self.provider = provider
         self.model = model
         self.context = context
         self.max_output = max_output
+        self.writes_calls_as_text = writes_calls_as_text
         self._prices = price_input, price_output
         self._connection = connection
         self._opened: BaseChatModel | None = None
@@ -117,6 +119,17 @@ class NamedModel:
         except ChatbotError as error:
             self._note("failed", error.reason)
             raise
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Around a call of what `open` gave: what it raises becomes ours, and the model's state follows. Raises as `stream`."""
+        try:
+            yield
+        except self._connected().foreign() as error:
+            known = self._connected().translate(error, begun=False)
+            self._note("failed", known.reason)
+            raise known from error
+        self._note("ready", None)
 
     def _connected(self) -> Connection:
         if self._connection is None:

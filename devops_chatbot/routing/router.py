@@ -179,9 +179,10 @@ class Router:
 
     def _route(self, scenario: Scenario, confidence: float, why: Reason, sources: Sequence[str]) -> Route:
         others = [one.name for one in self._scenarios.values() if one.examples and one.name != scenario.name]
+        searches = "sources" in scenario.needs or any(member.tools for member in scenario.agents)
         return Route(
             scenario=scenario.name,
-            sources=tuple(sources) if "sources" in scenario.needs else (),
+            sources=tuple(sources) if searches else (),
             why=why,
             confidence=confidence if others else 1.0,
             alternatives=tuple(Choice(scenario=name, confidence=(1 - confidence) / len(others)) for name in others),

@@ -1,10 +1,11 @@
 """Reads scenarios from YAML files: the shipped ones, those of plugins, and a person's own."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from devops_chatbot.chat import Scenario, ScenarioState
 from devops_chatbot.errors import ConfigError
 from devops_chatbot.i18n import Reason
+from devops_chatbot.team import Flow, Limits, Member
 
 PLUGINS = "devops_chatbot.scenarios"
 """The group of entry points whose objects are folders (`Path`) of scenario files."""
@@ -29,13 +31,18 @@ class Scenarios:
     broken: tuple[ScenarioState, ...] = ()
 
 
-def load_scenarios(folders: Sequence[Path], *, agents: Collection[str]) -> Scenarios:
-    """The scenarios of these folders. A file that cannot be used is named, with its line and what was expected, and left out."""
+def load_scenarios(
+    folders: Sequence[Path], *, agents: Collection[str], tools: Callable[[str], bool] = lambda _: True
+) -> Scenarios:
+    """The scenarios of these folders. A file that cannot be used is named, with its line and what was expected, and left out.
+
+    `tools` says whether a toolset or tool of that name exists.
+    """
     usable: dict[str, Scenario] = {}
     broken: list[ScenarioState] = []
     for path in (path for folder in folders for path in sorted(folder.glob("*.yaml"))):
         try:
-            scenario = read_scenario(path, agents=agents)
+            scenario = read_scenario(path, agents=agents, tools=tools)
         except ConfigError as error:
             _log.warning("a scenario is left out: %s", error)
             title = {"en": path.stem}
@@ -53,7 +60,7 @@ def load_scenarios(folders: Sequence[Path], *, agents: Collection[str]) -> Scena
     return Scenarios(usable=tuple(usable.values()), broken=tuple(broken))
 
 
-def read_scenario(path: Path, *, agents: Collection[str]) -> Scenario:
+def read_scenario(path: Path, *, agents: Collection[str], tools: Callable[[str], bool] = lambda _: True) -> Scenario:
     """One scenario's file. Raises `ConfigError` with the line and what was expected."""
     try:
         text = path.read_text("utf-8")
@@ -66,19 +73,62 @@ def read_scenario(path: Path, *, agents: Collection[str]) -> Scenario:
         if key not in _KEYS:
             raise _wrong(path, tree, (key,), Reason("scenario.unknown_key", known=_KEYS))
     try:
-        scenario = _ADAPTER.validate_python(values)
+        scenario = _ADAPTER.validate_python(_written_out(values))
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "unexpected_keyword_argument":
+            known = [
+                each.name
+                for each in fields(
+                    Flow if first["loc"][0] == "flow" else Limits if first["loc"][0] == "limits" else Member
+                )
+            ]
+            raise _wrong(path, tree, first["loc"], Reason("scenario.unknown_key", known=known)) from error
         raise _wrong(path, tree, first["loc"], Reason("field.wrong", problem=first["msg"])) from error
-    for number, agent in enumerate(scenario.agents):
-        if agent not in agents:
-            raise _wrong(
-                path, tree, ("agents", number), Reason("scenario.unknown_agent", name=agent, known=list(agents))
-            )
+    names = [member.name for member in scenario.agents]
+    for number, member in enumerate(scenario.agents):
+        place = ("agents", number)
+        if member.agent not in agents:
+            expected = Reason("scenario.unknown_agent", name=member.agent, known=list(agents))
+            raise _wrong(path, tree, (*place, "agent"), expected)
+        if names.count(member.name) > 1:
+            raise _wrong(path, tree, (*place, "name"), Reason("scenario.name_twice", name=member.name))
+        for position, tool in enumerate(member.tools):
+            if not tools(tool):
+                raise _wrong(path, tree, (*place, "tools", position), Reason("scenario.unknown_tool", name=tool))
+    for key, needed in (("checker", "loop"), ("planner", "plan")):
+        named = getattr(scenario.flow, key)
+        if scenario.flow.kind == needed and (named not in names or len(names) < 2):
+            raise _wrong(path, tree, ("flow", key), Reason("scenario.no_member", kind=needed, known=names))
     for key in ("title", "purpose", "prompt"):
         if "en" not in getattr(scenario, key):
             raise _wrong(path, tree, (key,), Reason("scenario.no_english"))
     return scenario
+
+
+def scenario_schema() -> dict[str, Any]:
+    """The JSON Schema of a scenario's file, for editors."""
+    schema = _ADAPTER.json_schema()
+    member = schema["properties"]["agents"]["items"]
+    member_keys = schema["$defs"]["Member"]
+    member_keys["required"] = ["agent"]
+    schema["properties"]["agents"]["items"] = {"anyOf": [{"type": "string"}, member]}
+    schema["properties"]["flow"] = {"anyOf": [schema["$defs"]["Flow"]["properties"]["kind"], {"$ref": "#/$defs/Flow"}]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "additionalProperties": False}
+
+
+def _written_out(values: dict[str, Any]) -> dict[str, Any]:
+    """Without the short forms: an agent's name in the place of a member, a kind in the place of a flow."""
+    long = dict(values)
+    if isinstance(values.get("agents"), list):
+        long["agents"] = [
+            {"agent": each, "name": each} if isinstance(each, str)
+            else {"name": each.get("agent"), **each} if isinstance(each, dict) else each
+            for each in values["agents"]
+        ]  # fmt: skip
+    if isinstance(values.get("flow"), str):
+        long["flow"] = {"kind": values["flow"]}
+    return long
 
 
 def plugin_folders() -> Iterator[Path]:

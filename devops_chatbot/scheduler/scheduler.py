@@ -5,21 +5,22 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol, cast
+from typing import Protocol
 
 from devops_chatbot.access.principals import Principal
 from devops_chatbot.answer.brief import Brief, Cited, Writer, Written
 from devops_chatbot.answer.writer import ModelWriter, write
+from devops_chatbot.calls import ApprovalNeeded, ToolCall, Waiting, Work
 from devops_chatbot.chat import (
     Agent,
     Answer,
     Citation,
     Event,
-    Evidence,
     Failure,
     Message,
     MessageContent,
     MessageState,
+    Note,
     Question,
     Route,
     Scenario,
@@ -31,13 +32,25 @@ from devops_chatbot.chat import (
     Turn,
 )
 from devops_chatbot.conversations.threads import Threads
-from devops_chatbot.errors import BadQuestion, BadRequest, ChatbotError, LimitReached, Unavailable
+from devops_chatbot.errors import (
+    BadQuestion,
+    BadRequest,
+    ChatbotError,
+    LimitReached,
+    NotAllowed,
+    NotFound,
+    Unavailable,
+)
 from devops_chatbot.i18n import Language, Reason
 from devops_chatbot.llm import Models, NamedModel
 from devops_chatbot.routing.examples import small_talk
 from devops_chatbot.routing.parts import parts
 from devops_chatbot.routing.query_rewriting import standalone, understood
 from devops_chatbot.routing.router import Circumstances, Router
+from devops_chatbot.scheduler.approvals import Approvals
+from devops_chatbot.scheduler.teams import NOBODY, Journal, Suspended, TeamRun
+from devops_chatbot.tools import Caller
+from devops_chatbot.values import from_json, to_json
 from knowledge.text.language import language_of
 
 LONGEST_QUESTION = 20_000
@@ -67,6 +80,7 @@ class Scheduler:
         extracts: Writer,
         agents: Mapping[str, Agent],
         suggest: Suggest,
+        approvals: Approvals,
         broken: Sequence[ScenarioState] = (),
     ) -> None:
         self._threads = threads
@@ -75,6 +89,8 @@ class Scheduler:
         self._extracts = extracts
         self._agents = agents
         self._suggest = suggest
+        self._approvals = approvals
+        self._working: dict[str, asyncio.Event] = {}
         self._broken = broken
 
     def scenarios(self, principal: Principal) -> list[ScenarioState]:
@@ -102,16 +118,12 @@ class Scheduler:
                 async for event in events:
                     yield event
         except ChatbotError as error:
-            message = await self._remember(turn, "failed", error=error.reason)
-            yield Failure(
-                error=type(error).__name__,
-                reason=error.reason,
-                status=_status(error),
-                message_id=message.id if message else None,
-            )
+            yield await self._failed(turn, error)
         except (GeneratorExit, asyncio.CancelledError):
             await asyncio.shield(self._remember_stopped(turn))
             raise
+        finally:
+            self._free(turn.held or "")
 
     async def _events(self, turn: "_Turn") -> AsyncGenerator[Event]:
         await self._open(turn)
@@ -124,22 +136,111 @@ class Scheduler:
         scenario = self._router.scenario(turn.route.scenario)
         if scenario.grounded and not all(model.extractive for model in models):
             query = await understood(question.text, question.history, self._models.for_role("route"))
-        asked = tuple(parts(query))
         turn.warming = asyncio.create_task(_warm(models[0]))
-        evidence: list[Evidence] = []
-        for agent in scenario.agents:
-            task = Task(question=question, query=query, parts=asked, route=turn.route, evidence=tuple(evidence))
-            async with aclosing(cast("AsyncGenerator[Event]", self._agents[agent].gather(task))) as found:
-                async for event in found:
-                    if isinstance(event, Evidence):
-                        evidence.append(event)
+        async for event in self._carry_out(turn, Suspended(question=question, query=query, route=turn.route)):
+            yield event
+
+    async def resume(self, message: str) -> AsyncGenerator[Event]:
+        """Go on with a question that waited for people: make the calls that were approved, then as `ask`. Ends with `Waiting`
+        again when somebody still has to decide. Closing the generator leaves it waiting. Raises `NotFound` when it does not
+        wait. One at a time for a message (`works_on`).
+        """
+        kept = await asyncio.to_thread(self._approvals.suspended, message)
+        if kept is None:
+            raise NotFound("approval.not_waiting", message=message)
+        suspended = from_json(Suspended, kept)
+        turn = _Turn(
+            question=suspended.question,
+            route=suspended.route,
+            opened=True,
+            held=message,
+            calls={call.id: call for call in suspended.calls},
+        )
+        try:
+            async with aclosing(self._go_on(turn, suspended)) as events:
+                async for event in events:
                     yield event
+        except ChatbotError as error:
+            yield await self._failed(turn, error)
+        finally:
+            self._free(message)
+
+    def works_on(self, message: str) -> bool:
+        """Whether the question that waited in this message is going on now."""
+        return message in self._working
+
+    async def free(self, message: str) -> None:
+        """Returns once nothing works on it."""
+        while working := self._working.get(message):
+            await working.wait()
+
+    def _free(self, message: str) -> None:
+        if working := self._working.pop(message, None):
+            working.set()
+
+    async def give_up(self, message: str) -> None:
+        """End a question that waits, or goes on, because somebody stopped it."""
+        kept = await asyncio.to_thread(self._approvals.suspended, message)
+        if kept is None:
+            return
+        suspended = from_json(Suspended, kept)
+        turn = _Turn(question=suspended.question, route=suspended.route, opened=True, held=message)
+        turn.calls = {call.id: call for call in suspended.calls}
+        await self._remember(turn, "stopped")
+
+    async def _go_on(self, turn: "_Turn", suspended: Suspended) -> AsyncGenerator[Event]:
+        """Make the approved calls; then carry the question out, when nobody has to decide any more."""
+        held_in = turn.held or ""
+        self._working.setdefault(held_in, asyncio.Event())
+        who = Caller(principal=turn.question.principal, thread=turn.question.thread_id, sources=suspended.route.sources)
+        for approval in await asyncio.to_thread(self._approvals.of_message, held_in):
+            if approval.state == "approved":
+                yield turn.noted(replace(approval.call, state="running", approval=approval.id))
+                if done := await self._approvals.run(approval, who):
+                    yield turn.noted(done)
+        held = await asyncio.to_thread(self._approvals.of_message, held_in)
+        open_ones = tuple(each.id for each in held if each.state == "open")
+        turn.ended = bool(open_ones)  # who leaves now leaves a question that waits
+        if open_ones:
+            yield Waiting(message_id=held_in, approvals=open_ones)
+            return
+        outcomes = {each.id: each.outcome for each in held if each.outcome is not None}
+        async for event in self._carry_out(turn, replace(suspended, outcomes=outcomes)):
+            yield event
+
+    async def _carry_out(self, turn: "_Turn", suspended: Suspended) -> AsyncGenerator[Event]:
+        """Let the team work, and write the answer; or keep all of it, when a call has to be approved."""
+        scenario = self._router.scenario(suspended.route.scenario)
+        question, journal = suspended.question, suspended.journal
+        asked = tuple(parts(suspended.query))
+        base = Task(
+            question=question,
+            query=suspended.query,
+            parts=asked,
+            route=suspended.route,
+            member=NOBODY,
+            limits=scenario.limits,
+        )
+        team = TeamRun(scenario, self._agents, base, journal, suspended.outcomes)
+        async with aclosing(team.events()) as found:
+            async for each in found:
+                if isinstance(each, ToolCall):
+                    turn.noted(each)
+                elif isinstance(each, Note) and each.limit:
+                    turn.limit = each.limit
+                yield each
+        if journal.waiting:
+            async for event in self._suspend(turn, suspended, journal):
+                yield event
+            return
+        models = self._models.for_role("answer", named=question.model)
         brief = Brief(
             question=question.text,
-            query=query,
+            query=suspended.query,
             principal=question.principal,
             history=question.history,
-            evidence=tuple(evidence),
+            evidence=journal.evidence,
+            notes=journal.notes,
             scenario=scenario,
             reply=await self._reply(question, scenario),
             parts=asked,
@@ -148,13 +249,48 @@ class Scheduler:
         async with aclosing(write(brief, writers)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Written):
-                    yield await self._answered(turn, turn.route, piece)
+                    if turn.limit:
+                        remark = f"\n\n*{turn.limit.text(language_of(question.text))}*"
+                        yield Token(text=remark)
+                        piece = replace(piece, text=piece.text + remark)
+                    yield await self._answered(turn, suspended.route, piece)
                     continue
                 if isinstance(piece, Cited):
                     turn.cited = piece.citations
                     continue
                 turn.take(piece)
                 yield piece
+
+    async def _suspend(self, turn: "_Turn", suspended: Suspended, journal: Journal) -> AsyncGenerator[Event]:
+        """Keep the question in its message until people have decided, or go on at once where they have decided before."""
+        if turn.question.thread_id is None:
+            raise NotAllowed("approval.no_thread")
+        proposals = [each for pause in journal.waiting.values() for each in pause.proposals]
+        for each in proposals:
+            turn.noted(each.call)
+        if turn.held is None:
+            message = await self._remember(turn, "waiting")
+            turn.ended, turn.instead_of = False, None
+            if message is None:
+                return  # its conversation was deleted meanwhile
+            turn.held = message.id
+        state = replace(
+            suspended, question=turn.question, journal=journal, calls=tuple(turn.calls.values()), outcomes={}
+        )
+        approvals = await asyncio.to_thread(
+            self._approvals.suspend,
+            turn.question.thread_id,
+            turn.held,
+            turn.question.text,
+            proposals,
+            to_json(state).decode(),
+        )
+        for approval in approvals:
+            if approval.state == "open":
+                turn.ended = True
+                yield ApprovalNeeded(approval=approval)
+        async for event in self._go_on(turn, state):
+            yield event
 
     async def _open(self, turn: "_Turn") -> None:
         """Check the question, load what was said before, and keep the question in its thread."""
@@ -177,6 +313,15 @@ class Scheduler:
                 asyncio.to_thread(self._threads.of(question.principal).append, question.thread_id, message)
             )
 
+    async def _failed(self, turn: "_Turn", error: ChatbotError) -> Failure:
+        message = await self._remember(turn, "failed", error=error.reason)
+        return Failure(
+            error=type(error).__name__,
+            reason=error.reason,
+            status=_status(error),
+            message_id=message.id if message else None,
+        )
+
     async def _answered(self, turn: "_Turn", route: Route, written: Written) -> Answer:
         message = await self._remember(turn, "cut" if written.cut else "complete", written)
         turn.ended = True
@@ -191,6 +336,7 @@ class Scheduler:
             cut=written.cut,
             given=written.given,
             message_id=message.id if message else None,
+            work=turn.work(),
         )
 
     async def _remember(
@@ -202,7 +348,7 @@ class Scheduler:
             return None
         turn.ended = True
         text = written.text if written else "".join(turn.said)
-        if turn.instead_of is not None and not text:
+        if turn.instead_of is not None and not text and state != "waiting":
             return None  # the old answer is better than nothing
         message = MessageContent(
             role="assistant",
@@ -215,10 +361,15 @@ class Scheduler:
             error=error,
             thought=written.thought if written else "".join(turn.thought),
             given=written.given if written else (),
+            work=turn.work(),
         )
         try:
             theirs = self._threads.of(turn.question.principal)
-            return await asyncio.to_thread(theirs.append, thread_id, message, instead_of=turn.instead_of)
+            if turn.held is None:
+                return await asyncio.to_thread(theirs.append, thread_id, message, instead_of=turn.instead_of)
+            kept = await asyncio.to_thread(theirs.finish, thread_id, turn.held, message)
+            await asyncio.to_thread(self._approvals.forget, turn.held)
+            return kept
         except BadRequest:
             return None
 
@@ -246,10 +397,13 @@ class Scheduler:
 
 @dataclass(slots=True, kw_only=True)
 class _Turn:
-    """A question on its way, and what there is of its answer."""
+    """A question on its way, and what there is of its answer. `held` is the message in which it waited for people."""
 
     question: Question
     route: Route | None = None
+    held: str | None = None
+    calls: dict[str, ToolCall] = field(default_factory=dict)
+    limit: Reason | None = None
     said: list[str] = field(default_factory=list)
     thought: list[str] = field(default_factory=list)
     cited: tuple[Citation, ...] = ()
@@ -267,6 +421,17 @@ class _Turn:
                 self.thought += self.said
                 self.said, self.cited = [], ()
             self.thought.append(event.text)
+
+    def noted(self, call: ToolCall) -> ToolCall:
+        """Keep the newest state of a call, and hand it on."""
+        self.calls[call.id] = call
+        return call
+
+    def work(self) -> Work | None:
+        """What agents did, where they used tools. A call that was going on is cut off with its question."""
+        if not self.calls and self.limit is None:
+            return None
+        return Work(calls=tuple(self.calls.values()), limit=self.limit)
 
 
 async def _warm(model: NamedModel) -> None:

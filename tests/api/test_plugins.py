@@ -18,7 +18,7 @@ def test_plugins_that_raise_are_left_out_and_named_by_readyz(tmp_path: Path, mon
     info = tmp_path / "broken_plugin-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Name: broken-plugin\nVersion: 1.0\n")
-    groups = ("source_kinds", "loaders", "vector_stores", "lexical_stores", "graph_stores")
+    groups = ("source_kinds", "loaders", "vector_stores", "lexical_stores", "graph_stores", "toolsets")
     entries = "".join(f"[devops_chatbot.{group}]\nbroken = broken_plugin:THING\n" for group in groups)
     (info / "entry_points.txt").write_text(entries)
     monkeypatch.syspath_prepend(tmp_path)
@@ -35,6 +35,7 @@ def test_plugins_that_raise_are_left_out_and_named_by_readyz(tmp_path: Path, mon
     assert found.ready
     failed = {check.name: str(check.why) for check in found.checks if "broken" in check.name}
     assert set(failed) == {
-        f"{noun} broken" for noun in ("source kind", "loader", "vector store", "lexical store", "graph store")
+        f"{noun} broken"
+        for noun in ("source kind", "loader", "vector store", "lexical store", "graph store", "toolset")
     }
     assert all("its licence has ended" in why for why in failed.values())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from whole_product import running
 
+from agents.scenarios import SCENARIOS
 from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import build
 from devops_chatbot.chat import Answer, Failure, Route
@@ -15,6 +16,7 @@ from devops_chatbot.config.data_directory import open_data_directory
 from devops_chatbot.config.settings import load
 from devops_chatbot.schemas.threads import NewMessage
 
+SHIPPED = {path.stem for path in SCENARIOS.glob("*.yaml")}
 HANDOVER = """\
 name: handover
 title: {en: Handover, zh: 交接}
@@ -61,7 +63,7 @@ def test_a_third_scenario_is_one_file(started: Callable[..., Iterator[Client]]) 
         route, answer = events[0], events[-1]
         assert isinstance(route, Route)
         assert (route.scenario, route.confidence) == ("handover", 0.9)
-        assert {choice.scenario for choice in route.alternatives} == {"docs", "chat"}
+        assert {choice.scenario for choice in route.alternatives} == SHIPPED - {"about"}
         assert isinstance(answer, Answer)
 
         named = list(client.ask(client.create_thread().id, NewMessage(text="db-7", route="handover")))
@@ -86,7 +88,7 @@ def test_a_file_that_cannot_be_used_is_named_and_left_out(
 ) -> None:
     with started({"broken.yaml": text, "handover.yaml": HANDOVER}) as client:  # type: ignore[attr-defined]
         states = {one.name: one for one in client.scenarios()}
-        assert set(states) == {"about", "chat", "docs", "handover", "broken"}
+        assert set(states) == SHIPPED | {"handover", "broken"}
         broken = states["broken"]
         assert broken.state == "failed"
         assert "broken.yaml" in str(broken.why)

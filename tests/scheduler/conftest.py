@@ -14,6 +14,7 @@ from agents.docs import DocsAgent
 from agents.scenarios import SCENARIOS
 from devops_chatbot.access.principals import LOCAL
 from devops_chatbot.answer.extractive import ExtractiveWriter
+from devops_chatbot.calls import ToolCall
 from devops_chatbot.chat import Event, FoundBy, Location, Question, SearchMode
 from devops_chatbot.config.settings import ModelSettings
 from devops_chatbot.conversations.threads import SqlThreads
@@ -21,8 +22,10 @@ from devops_chatbot.db.engine import open_database
 from devops_chatbot.errors import StoreUnavailable
 from devops_chatbot.llm import Models, RoleAssignments
 from devops_chatbot.routing.router import Router
+from devops_chatbot.scheduler.approvals import Approvals
 from devops_chatbot.scheduler.scenarios import load_scenarios
 from devops_chatbot.scheduler.scheduler import Scheduler
+from devops_chatbot.tools import Caller
 from knowledge.embed import Embedder
 from knowledge.model import ChunkInContext, Hit, Scope
 from knowledge.text.language import terms
@@ -100,6 +103,19 @@ class House:
         return events
 
 
+class NoCalls:
+    """Nothing here changes anything."""
+
+    def checked(self, call: ToolCall) -> ToolCall:
+        raise NotImplementedError
+
+    async def run(self, call: ToolCall, who: Caller) -> ToolCall:
+        raise NotImplementedError
+
+    async def happened(self, call: ToolCall) -> bool | None:
+        raise NotImplementedError
+
+
 SHIPPED = load_scenarios([SCENARIOS], agents=["docs"]).usable
 
 
@@ -138,6 +154,7 @@ def house(engine: Engine, runner: asyncio.Runner) -> Callable[..., House]:
             extracts=ExtractiveWriter(Rarity(())),
             agents={"docs": DocsAgent(library, library)},
             suggest=lambda *_: (),
+            approvals=Approvals(engine, NoCalls(), expire_s=3600),
         )
         return House(scheduler=scheduler, threads=threads, models=chosen, library=library, bases=bases, run=runner.run)
 

@@ -4,11 +4,18 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from agents.toolbox import toolset_kinds
+from agents.toolbox.sql import DatabaseSettings, SqlSettings
 from devops_chatbot.config import settings
 from devops_chatbot.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
+
+DATABASE = SqlSettings(databases={"NAME": DatabaseSettings(url=SecretStr("sqlite:///x"))})
+READ = {name: kind.Settings() for name, kind in toolset_kinds().found.items()} | {"sql": DATABASE}
+"""What the built-in toolsets read when nothing is set, and a database."""
 
 
 @pytest.fixture
@@ -137,4 +144,4 @@ def test_every_setting_is_documented() -> None:
         models={"NAME": settings.ModelSettings(provider="openai", model="m")},
         embeddings={"NAME": settings.EmbeddingSettings(provider="bundled")},
     )
-    assert documented == {row.key for row in settings.in_force(example)}
+    assert documented == {row.key for row in settings.in_force(example, READ)}

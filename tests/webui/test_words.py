@@ -5,8 +5,11 @@ import string
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 import webui
+from agents.toolbox import toolset_kinds
+from agents.toolbox.sql import DatabaseSettings, SqlSettings
 from devops_chatbot.config import settings
 from devops_chatbot.i18n.settings import meaning
 from webui.i18n import TEXTS
@@ -15,6 +18,10 @@ FOLDER = Path(str(webui.__file__)).parent
 BUILT = re.compile(r'f"([a-z]+\.[a-z_]*)\{')
 PLAIN = re.compile(r't\(\s*"([a-z]+\.[A-Za-z_]+)"')
 QUOTED = re.compile(r'"([a-z]+\.[A-Za-z_]+)"')
+
+DATABASE = SqlSettings(databases={"NAME": DatabaseSettings(url=SecretStr("sqlite:///x"))})
+READ = {name: kind.Settings() for name, kind in toolset_kinds().found.items()} | {"sql": DATABASE}
+"""What the built-in toolsets read when nothing is set, and a database."""
 
 
 def placeholders(text: str) -> set[str]:
@@ -56,7 +63,7 @@ def test_every_setting_is_described_in_both_languages() -> None:
         models={"my.model": settings.ModelSettings(provider="openai", model="m")},
         embeddings={"mine": settings.EmbeddingSettings(provider="bundled")},
     )
-    for row in settings.in_force(example):
+    for row in settings.in_force(example, READ):
         words = meaning(row.key, row.description, "zh")
         assert row.description, row.key
         assert re.search("[\u4e00-\u9fff]", words), row.key

@@ -16,6 +16,7 @@ from devops_chatbot.api.context import Context, ContextDep, PrincipalDep, own_th
 from devops_chatbot.api.problems import status_of_name
 from devops_chatbot.api.sse import EventStream, encode
 from devops_chatbot.bootstrap import Product
+from devops_chatbot.calls import Waiting
 from devops_chatbot.chat import Answer, Failure, Progress, Question
 from devops_chatbot.i18n import Reason
 from devops_chatbot.schemas import NATIVE
@@ -27,8 +28,8 @@ router = APIRouter(prefix=NATIVE + "/threads", tags=["conversations"])
 
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The events `route`, `progress`, `evidence`, `token`, and last `answer` or `failure`. "
-        "Closing the connection stops the work; what was said is kept.",
+        "description": "The events `route`, `progress`, `evidence`, `tool`, `note`, `approval`, `token`, and last `answer`, "
+        "`waiting` (for an approval) or `failure`. Closing the connection stops the work; what was said is kept.",
         "content": {
             "text/event-stream": {
                 "example": 'event: route\ndata: {"scenario": "docs", "why": {"code": "…", "text": "…"}, "confidence": 0.9}\n\n'
@@ -53,10 +54,20 @@ async def ask(thread_id: str, body: NewMessage, context: ContextDep, principal: 
     return EventStream(_events(context, question), streams=context.streams, name=thread_id)
 
 
+@router.get("/{thread_id}/events", response_class=EventStream, responses=_EVENTS, dependencies=[Depends(own_thread)])
+async def follow(thread_id: str, context: ContextDep) -> EventStream:
+    """Follow an answer that goes on after an approval, from where it went on."""
+    events = (encode(event) async for event in context.continuations.follow(thread_id))
+    return EventStream(events, streams=context.streams, name=f"follow {thread_id}")
+
+
 @router.post("/{thread_id}/stop", dependencies=[Depends(own_thread)])
 async def stop(thread_id: str, context: ContextDep) -> Stopped:
-    """Stop what is being answered in this conversation, from anywhere; what was said is kept."""
-    return Stopped(stopped=context.streams.stop(thread_id))
+    """Stop what is being answered in this conversation, from anywhere, or what waits there for an approval; what was said is
+    kept.
+    """
+    stopped = context.streams.stop(thread_id)
+    return Stopped(stopped=await context.continuations.stop(thread_id) or stopped)
 
 
 def _question(product: Product, principal: Principal, thread_id: str, body: NewMessage) -> Question:
@@ -112,6 +123,8 @@ async def _events(context: Context, question: Question) -> AsyncGenerator[bytes]
                     event = dataclasses.replace(event, status=status_of_name(event.error))
                 elif isinstance(event, Answer):
                     end = "answered"
+                elif isinstance(event, Waiting):
+                    end = "waiting"
                 yield encode(event)
     finally:
         context.metrics.streams.dec()

@@ -6,11 +6,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from devops_chatbot.api.context import PrincipalDep, ProductDep, refuse_repositories
+from devops_chatbot.bootstrap import Product
+from devops_chatbot.calls import CALL_REF
+from devops_chatbot.chat import Location
+from devops_chatbot.errors import NotFound
 from devops_chatbot.i18n import Language
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.search import SearchRequest
 from knowledge.model import OpenedChunk, Scope, SearchResult
 from knowledge.suggestions import suggestions
+
+LONGEST_OPENED = 200_000
 
 router = APIRouter(prefix=NATIVE, tags=["search"])
 
@@ -40,5 +46,31 @@ def suggest(
 
 @router.get("/chunks")
 def open_chunk(ref: str, product: ProductDep, quote: str = "") -> OpenedChunk:
-    """The chunk of a citation in its surroundings; `text[start:end]` is what to highlight."""
-    return product.catalog.open_chunk(ref, quote)
+    """The chunk of a citation in its surroundings, or what a tool said; `text[start:end]` is what to highlight."""
+    return _opened_call(ref, quote, product) if ref.startswith(CALL_REF) else product.catalog.open_chunk(ref, quote)
+
+
+def _opened_call(ref: str, quote: str, product: Product) -> OpenedChunk:
+    """The whole of what a tool said, of very long texts the part around the quote. Raises `NotFound`, also for a call in
+    somebody else's conversation.
+    """
+    key = ref.removeprefix(CALL_REF)
+    messages = product.threads.load(key.partition("/")[0]).messages
+    call = next((each for one in messages if one.work for each in one.work.calls if each.ref == ref), None)
+    if call is None:
+        raise NotFound("tool.no_output", call=key.rpartition("/")[2])
+    text = product.dispatch.output.whole(key)
+    start = max(text.find(quote), 0) if quote else 0
+    begin = 0 if start + len(quote) <= LONGEST_OPENED else start - LONGEST_OPENED // 2
+    shown = text[begin : begin + LONGEST_OPENED]
+    given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+    return OpenedChunk(
+        document=call.id,
+        title=call.tool,
+        source_uri=f"{call.tool}({given})",
+        heading_path=(),
+        location=Location(),
+        text=shown,
+        start=start - begin,
+        end=start - begin + (len(quote) if quote and quote in text else 0),
+    )

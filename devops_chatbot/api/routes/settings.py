@@ -21,7 +21,7 @@ def get_settings(product: ProductDep) -> SettingsInForce:
     file = settings_file()
     return SettingsInForce(
         file=str(file) if file else None,
-        settings=tuple(_shown(setting, product) for setting in in_force(product.settings)),
+        settings=tuple(_shown(setting, product) for setting in in_force(product.settings, product.toolbox.settings)),
     )
 
 
