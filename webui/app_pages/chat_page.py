@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,7 +15,8 @@ from webui.chat import attaching, codecell, composer, conversation, session_menu
 from webui.chat.live import Asked, LiveAnswer, View, answers
 from webui.components import passage
 from webui.components.blocks import quiet
-from webui.components.session import client, has_text, opener, plain, show_error, t, told
+from webui.components.calls import show_approval
+from webui.components.session import client, has_text, opener, plain, show_error, shown_errors, t, told
 
 if TYPE_CHECKING:
     from streamlit.elements.widgets.chat import ChatInputValue
@@ -188,7 +190,7 @@ def _show_thread(thread: Thread, live: LiveAnswer | None, attached: Sequence[Att
 def _answered(thread: Thread, live: LiveAnswer, bench: codecell.Bench) -> None:
     """An answer is there, or what ended it; its code is run when this conversation is set to do so."""
     view = live.wait(-1, 0)
-    if view.failure is not None:
+    if view.failure is not None and live.asked.message is not None:
         st.session_state["failure"] = Failed(asked=live.asked, view=view)
     answers().forget(thread.id)
     if view.answer is None or view.answer.message_id is None or bench.why_not:
@@ -213,10 +215,32 @@ def _show_messages(
             continue
         last = index == len(messages) - 1 and not writing
         shown = conversation.show_answer(message, scenarios, last=last, bench=bench)
+        if message.state == "waiting":
+            _show_waiting(thread, message, question, before=index - 1 if last else None)
         if shown.again is not None:
             _ask(thread, composer.message(regenerate=True, route=shown.again or None), question)
         spots += shown.spots
     return spots
+
+
+def _show_waiting(thread: Thread, message: Message, question: str, *, before: int | None) -> None:
+    """The calls that an answer waits for; once all are decided it is followed (where it is the last one: `before`)."""
+
+    def go_on(_: object = None) -> None:
+        if before is not None:
+            asked, open_client = Asked(thread_id=thread.id, message=None, before=before, text=question), opener()
+            answers().start(thread.id, lambda: LiveAnswer(open_client, asked))
+        st.rerun()
+
+    with shown_errors():
+        waiting = [each for each in client().approvals(state="open", thread=thread.id) if each.message == message.id]
+        st.html(f'<div class="cb-note">{escape(t("calls.waits" if waiting else "calls.goes_on"))}</div>')
+        for each in waiting:
+            show_approval(each, decided=go_on)
+        followed = st.session_state.setdefault("followed", set())
+        if not waiting and message.id not in followed:
+            followed.add(message.id)  # once: it may have ended in this moment
+            go_on()
 
 
 def _scenarios() -> list[ScenarioState]:
@@ -235,7 +259,8 @@ def _show_failure(thread: Thread) -> None:
     last = thread.messages[-1] if thread.messages else None
     if last is not None and last.role == "assistant" and last.state != "complete":
         return  # kept by the server, with the reason
-    again = failed.asked.message.regenerate or (last is not None and last.text == failed.asked.text)
+    sent = failed.asked.message
+    again = (sent is not None and sent.regenerate) or (last is not None and last.text == failed.asked.text)
     if not again:
         conversation.show_question(failed.asked.text, key="failed")
     conversation.show_stopped(failed.view)

@@ -12,7 +12,7 @@ from devops_chatbot.chat import Citation, Message, Route, ScenarioState
 from webui.chat import codecell
 from webui.chat.codeblocks import fenced, parts, runnable
 from webui.chat.live import LiveAnswer, View
-from webui.components import passage
+from webui.components import calls, passage
 from webui.components.blocks import quiet
 from webui.components.markup import answer_markdown
 from webui.components.session import language, plain, t, told
@@ -72,6 +72,10 @@ def show_answer(message: Message, scenarios: Sequence[ScenarioState], *, last: b
             with st.expander(t("chat.thoughts"), icon=":material/psychology:", key=f"thought_{message.id}"):
                 st.text(message.thought)
         spots = _show_text(message, token, bench)
+        if message.work:
+            calls.show_work(message.work, key=message.id)
+            if message.work.limit and message.state != "complete":
+                st.html(f'<div class="cb-note">{escape(told(message.work.limit))}</div>')
         if message.state == "stopped":
             st.html(f'<div class="cb-note">{escape(t("chat.stopped"))}</div>')
         elif message.state == "failed":
@@ -89,8 +93,12 @@ def show_answer(message: Message, scenarios: Sequence[ScenarioState], *, last: b
                     f'data-done="{escape(t("chat.copied"))}"><span>{escape(t("chat.copy"))}</span></button>',
                     width="content",
                 )
-            if last and st.button(
-                t("chat.regenerate"), icon=":material/refresh:", type="tertiary", key=f"again_{message.id}"
+            if (
+                last
+                and message.state != "waiting"
+                and st.button(
+                    t("chat.regenerate"), icon=":material/refresh:", type="tertiary", key=f"again_{message.id}"
+                )
             ):
                 again = ""
             cost = [message.model] if message.model and message.model != "extractive" else []
@@ -125,7 +133,7 @@ class AnswerSpot:
         now = time.monotonic()
         if view.version != self._version or now - self._drawn_at > TICK_S:
             self._version, self._drawn_at = view.version, now
-            self._status.html(_progress(view, self._scenarios))
+            self._status.html(_progress(view, self._scenarios) + calls.lines(view.calls))
         if view.thought != self._thought_shown:
             self._thought_shown = view.thought
             if self._thought is None:  # once, so that who unfolds it is not interrupted

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from devops_chatbot.chat import STOPPED, Answer, Event, Evidence, Failure, Progress, Route, Thought, Token
+from devops_chatbot.calls import ApprovalNeeded, ToolCall, Waiting
+from devops_chatbot.chat import STOPPED, Answer, Event, Evidence, Failure, Note, Progress, Route, Thought, Token
 from devops_chatbot.client.client import Client
 from devops_chatbot.errors import ChatbotError
 from devops_chatbot.i18n import Reason
@@ -27,10 +28,12 @@ CUT_OFF = Failure(error="Unavailable", reason=Reason("stream.cut_off"), status=5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A question as it was sent; `before` is how many messages of the thread stood before its answer's question."""
+    """A question as it was sent, or (without `message`) one that goes on after an approval; `before` is how many messages of
+    the thread stood before its answer's question.
+    """
 
     thread_id: str
-    message: NewMessage
+    message: NewMessage | None
     before: int
     text: str
 
@@ -43,15 +46,17 @@ class View:
     route: Route | None = None
     progress: Progress | None = None
     evidence: tuple[Evidence, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
     text: str = ""
     thought: str = ""
+    waiting: Waiting | None = None
     answer: Answer | None = None
     failure: Failure | None = None
     seconds: float = 0.0
 
     @property
     def ended(self) -> bool:
-        return self.answer is not None or self.failure is not None
+        return self.answer is not None or self.failure is not None or self.waiting is not None
 
     @property
     def stopped(self) -> bool:
@@ -103,7 +108,8 @@ class LiveAnswer:
         watch.start()
         try:
             with self._open_client() as client:
-                events = client.ask(self.asked.thread_id, self.asked.message)
+                message, thread = self.asked.message, self.asked.thread_id
+                events = client.thread_events(thread) if message is None else client.ask(thread, message)
                 try:
                     for event in events:
                         self._take(event)
@@ -137,6 +143,13 @@ class LiveAnswer:
                     new = replace(view, thought=view.thought + view.text + event.text, text="")
                 case Thought():
                     new = replace(view, thought=view.thought + event.text)
+                case ToolCall():
+                    known = [each for each in view.calls if each.id != event.id]
+                    new = replace(view, calls=(*known, event))
+                case Note() | ApprovalNeeded():
+                    new = view
+                case Waiting():
+                    new = replace(view, waiting=event)
                 case Token():
                     new = replace(view, text=view.text + event.text)
                 case Answer():

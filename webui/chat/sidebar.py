@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from devops_chatbot.chat import ThreadSummary
+from devops_chatbot.errors import ChatbotError
 from devops_chatbot.i18n import LANGUAGES
 from webui.chat.live import answers
 from webui.components import bridge, passage
@@ -27,7 +28,8 @@ def show(page: "Page") -> None:
         st.html(f'<div class="cb-brand"><span>{t("app.name")}</span></div>')
         with st.container(key="places", gap=None):
             for each in places():
-                st.page_link(each, width="stretch")
+                waiting = _waiting() if each.url_path == "approvals" else 0
+                st.page_link(each, width="stretch", label=f"{each.title} :violet-badge[{waiting}]" if waiting else None)
         if st.button(t("threads.new"), icon=":material/add:", width="stretch", key="new_thread"):
             passage.close()
             st.switch_page(place("chat"))
@@ -43,6 +45,14 @@ def show(page: "Page") -> None:
             st.popover(t("app.preferences"), icon=":material/settings:", type="tertiary", width="stretch"),
         ):
             _show_preferences()
+
+
+def _waiting() -> int:
+    """How many calls wait for a person; what is wrong with the server is said by the page itself."""
+    try:
+        return len(client().approvals(state="open"))
+    except ChatbotError:
+        return 0
 
 
 def _show_threads(text: str, current: str | None) -> None:
