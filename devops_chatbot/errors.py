@@ -58,13 +58,14 @@ class ModelUnavailable(Unavailable):
     """A language or embedding model does not answer, or broke off.
 
     `again_s`: the same request may go well after so many seconds (0: at once); None: it will not. `patient`: that is worth
-    more than one try. `shrink`: the prompt was too long, and may go well with this share of its size;
-    `room` is the context in tokens that the server then told of.
+    more than one try. `too_long`: the prompt was, and a shorter one may go well; `tokens` and `room` are what
+    the server then told of the prompt's and the context's size.
     """
 
     again_s: float | None = None
     patient: bool = False
-    shrink: float | None = None
+    too_long: bool = False
+    tokens: int | None = None
     room: int | None = None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import docker_engine
 import monitoring as monitoring_servers
 import pytest
+import real_model
 from services import Missing, Service, end_all, needed
 
 from knowledge.embed.minilm import MiniLm
@@ -45,6 +46,7 @@ SERVICES: dict[str, Service[Any]] = {
     "embedding_cache": embedding_graph,
     "chromium": browser_program,
     "monitoring": monitoring_servers.monitoring,
+    "smollm2": real_model.small_model,
 }
 """What is made ready for the tests that use these fixtures."""
 
@@ -72,6 +74,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def chromium() -> Path:
     """The browser's executable."""
     return needed(browser_program)
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> real_model.RealModel:
+    """A real language model, small and slow."""
+    return needed(real_model.small_model)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ all. Which protocol is told by the path: OpenAI's (also below an Azure deploymen
 
 import json
 import socket
+import ssl
 import threading
 import time
 import uuid
@@ -59,6 +60,8 @@ class ScriptedModel:
     paths: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     left: int = 0
+    tls: ssl.SSLContext | None = None
+    """Speaks TLS with this."""
 
     @property
     def base_url(self) -> str:
@@ -67,7 +70,7 @@ class ScriptedModel:
     @property
     def root(self) -> str:
         """Where Anthropic's, Azure's and Ollama's clients begin."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
 
     def settings(self, **changes: object) -> dict[str, object]:
         """What goes below `[models.NAME]`."""
@@ -117,6 +120,8 @@ class ScriptedModel:
         while (server := Server(("127.0.0.1", 0), Handler)).server_port in _PORTS:
             server.server_close()
         _PORTS.add(server.server_port)
+        if self.tls:
+            server.socket = self.tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         self._server = server
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()

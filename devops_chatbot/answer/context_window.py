@@ -69,7 +69,8 @@ def place(location: Location) -> str:
 
 def _beginning(text: str, room: int) -> str:
     """As much of the text's beginning as fits into so many tokens."""
-    return text[: bisect_right(range(len(text) + 1), room, key=lambda length: tokens_of(text[:length])) - 1]
+    fitting = bisect_right(range(len(text) + 1), room, key=lambda length: tokens_of(text[:length]))
+    return text[: max(0, fitting - 1)]
 
 
 def _passage(number: int, evidence: Evidence, text: str) -> str:

@@ -31,6 +31,8 @@ PATIENCE = 4
 FITTINGS = 3
 """How often a prompt is fitted to what the model's own tokenizer says of it."""
 MARGIN = 1.03
+UNTOLD = 0.5
+"""The share of a prompt that is tried again where nothing tells how much of it fits."""
 
 
 async def write(brief: Brief, writers: Sequence[Writer]) -> AsyncGenerator[WriterEvent]:
@@ -124,18 +126,24 @@ class _Answer:
                 async for event in events:
                     yield event
         except ModelUnavailable as error:
-            if error.shrink is None or self._begun:
+            if not error.too_long or self._begun:
                 raise
-            if error.room is not None:
-                self._model.narrow(error.room)
-            self._scale /= error.shrink
-            self._model.scales[self._language] = self._scale
+            self._learn(error)
             self._begin()
             await self._fit()
             async with aclosing(self._stream()) as events:
                 async for event in events:
                     yield event
         yield self._whole(time.perf_counter() - started)
+
+    def _learn(self, error: ModelUnavailable) -> None:
+        """What an error says of the size of a prompt that was too long; half of it fits where it says nothing."""
+        scale = self._scale / UNTOLD
+        if error.tokens is not None and error.room is not None:
+            self._model.narrow(error.room)
+            guessed = sum(tokens_of(str(message.text)) for message in self._prompt)
+            scale = max(self._scale, MARGIN * error.tokens / guessed)
+        self._scale = self._model.scales[self._language] = scale
 
     async def _fit(self) -> None:
         """Make the prompt. It is measured by the model's own tokenizer where that can be asked and may matter."""

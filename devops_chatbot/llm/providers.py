@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 CONNECT_S = 10
-MARGIN = 0.9
-"""Of the tokens that fit, those that a prompt is made for which was too long before."""
 _NOT_UNDERSTOOD = (ValueError, TypeError, LookupError, AttributeError)
 _BUSY = (429, 503, 529)
 _PASSING = (408, 409, 500, 502, 504)
@@ -168,9 +166,8 @@ class Remote:
     def _too_long(self, error: Exception) -> ModelUnavailable:
         said, context = Reason("model.its_words", words=self._words(error)), self._settings.context
         made = ModelUnavailable("model.too_long", name=self._name, context=context, said=said, through=self._through())
-        fit = fit_of(error)
-        made.shrink = min(MARGIN, MARGIN * fit[1] / fit[0]) if fit else 0.5
-        made.room = fit[1] if fit else None
+        made.too_long = True
+        made.tokens, made.room = fit_of(error) or (None, None)
         return made
 
     def _through(self) -> Reason | str:
@@ -192,7 +189,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while one is not None and id(one) not in seen:
         seen.add(id(one))
         yield one
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+        one = one.__cause__ or one.__context__  # also one that a client hides (Ollama's): it says what happened
 
 
 def _openai(settings: ModelSettings, http: dict[str, Any]) -> "BaseChatModel":
@@ -232,6 +229,7 @@ def _limit(settings: ModelSettings) -> dict[str, Any]:
 
 def _anthropic(settings: ModelSettings, http: dict[str, Any]) -> "BaseChatModel":
     import anthropic
+    import httpx2
 
     from devops_chatbot.llm.other_models import Anthropic
 
@@ -245,7 +243,10 @@ def _anthropic(settings: ModelSettings, http: dict[str, Any]) -> "BaseChatModel"
         options["base_url"] = settings.base_url
     if settings.temperature is not None:
         options["temperature"] = settings.temperature
-    return Anthropic(**options, http=anthropic.DefaultAsyncHttpxClient(timeout=_timeout(settings), **http))
+    # A plain client: Anthropic's own asks the proxies of the environment whatever it is told.
+    limits = anthropic.DEFAULT_CONNECTION_LIMITS
+    client = httpx2.AsyncClient(timeout=_timeout(settings), limits=limits, follow_redirects=True, **http)
+    return Anthropic(**options, http=client)
 
 
 def _ollama(settings: ModelSettings, http: dict[str, Any]) -> "BaseChatModel":
