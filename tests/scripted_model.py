@@ -25,7 +25,8 @@ class Reply:
     `text` comes in pieces of `piece` characters with `pause_s` between them; `first_s` is the silence before the first.
     `calls` are calls of tools, each a name and its arguments (a text stands as it is, for broken JSON).
     `status` other than 200 is an error body. `breaks_after` closes the connection after so many pieces. `refusal` comes
-    instead of content. `finish` is the finish reason. `garbage` sends what is no protocol.
+    instead of content. `finish` is the finish reason. `garbage` sends what is no protocol. `ends_after` ends the body after so
+    many pieces as if that were all. `thought` comes before the text, where the protocol has a place for it.
     """
 
     text: str = ""
@@ -38,6 +39,8 @@ class Reply:
     refusal: str = ""
     finish: str = "stop"
     garbage: bool = False
+    ends_after: int | None = None
+    thought: str = ""
     usage: tuple[int, int] | None = (100, 20)
 
 
@@ -179,6 +182,8 @@ def _stream_foreign(handler: BaseHTTPRequestHandler, reply: Reply, kind: str, pi
             handler.close_connection = True
             handler.connection.shutdown(socket.SHUT_RDWR)
             return
+        if said == reply.ends_after:
+            break
         _write(handler, piece)
         if scripted_protocols.WORDS in piece:
             said += 1
@@ -196,6 +201,9 @@ def _stream(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
             handler.close_connection = True
             handler.connection.shutdown(socket.SHUT_RDWR)
             return
+        if position == reply.ends_after:
+            handler.wfile.write(b"0\r\n\r\n")
+            return
         _chunk(handler, {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
         time.sleep(reply.pause_s)
     _chunk(handler, {"choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish}]})
@@ -208,6 +216,8 @@ def _stream(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
 def _deltas(reply: Reply) -> Iterator[dict[str, str]]:
     if reply.refusal:
         yield {"role": "assistant", "refusal": reply.refusal}
+    if reply.thought:
+        yield {"role": "assistant", "reasoning_content": reply.thought}
     for start in range(0, len(reply.text), reply.piece):
         yield {"role": "assistant", "content": reply.text[start : start + reply.piece]}
 

@@ -30,11 +30,19 @@ def _anthropic(reply: "Reply") -> Iterator[bytes]:
         "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": given, "output_tokens": 1},
     }  # fmt: skip
     yield _event("message_start", message=message)
-    yield _event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+    if reply.thought:
+        yield _event(
+            "content_block_start", index=0, content_block={"type": "thinking", "thinking": "", "signature": ""}
+        )
+        yield _event("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": reply.thought})
+        yield _event("content_block_delta", index=0, delta={"type": "signature_delta", "signature": "c2lnbmVk"})
+        yield _event("content_block_stop", index=0)
+    index = 1 if reply.thought else 0
+    yield _event("content_block_start", index=index, content_block={"type": "text", "text": ""})
     yield _event("ping")
     for words in _cut(reply):
-        yield _event("content_block_delta", index=0, delta={"type": "text_delta", "text": words})
-    yield _event("content_block_stop", index=0)
+        yield _event("content_block_delta", index=index, delta={"type": "text_delta", "text": words})
+    yield _event("content_block_stop", index=index)
     reason = (
         "refusal" if reply.refusal else {"stop": "end_turn", "length": "max_tokens"}.get(reply.finish, reply.finish)
     )
@@ -46,6 +54,8 @@ def _anthropic(reply: "Reply") -> Iterator[bytes]:
 
 def _ollama(reply: "Reply") -> Iterator[bytes]:
     given, made = reply.usage or (0, 0)
+    if reply.thought:
+        yield _line(message={"role": "assistant", "content": "", "thinking": reply.thought}, done=False)
     for words in _cut(reply):
         yield _line(message={**_OLLAMA_WORDS, "content": words}, done=False)
     yield _line(

@@ -140,6 +140,31 @@ def test_a_broken_stream_keeps_what_was_said_and_why_it_ended(house: Callable, c
 
 
 @every_provider
+def test_an_answer_that_ends_before_its_end_is_half_an_answer(house: Callable, case: Case) -> None:
+    with ScriptedModel([Reply(text="one two three four five", piece=4, ends_after=3)]) as server:
+        here = house(pages=PAGES, models={"x": case.settings(server)}, answer=["x"])
+        thread = here.threads.create()
+        failure = here.ask(QUESTION, thread_id=thread.id)[-1]
+    assert isinstance(failure, Failure)
+    assert "ended before the answer did" in str(failure.reason)
+    kept = here.threads.load(thread.id).messages[-1]
+    assert (kept.state, kept.text[:7]) == ("failed", "one two")
+
+
+@every_provider
+def test_what_a_model_thinks_is_no_part_of_its_answer(house: Callable, case: Case) -> None:
+    with ScriptedModel([Reply(text="The disk [1].", thought="Is it the disk [2]?")]) as server:
+        answer = house(pages=PAGES, models={"x": case.settings(server)}, answer=["x"]).ask(QUESTION)[-1]
+        body = server.requests[-1]
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.thought) == ("The disk [1].", "Is it the disk [2]?")
+    assert len(answer.citations) == 1
+    assert not {"think", "thinking", "reasoning"} & {
+        name for name, value in body.items() if value
+    }  # nobody asked for it
+
+
+@every_provider
 def test_a_model_that_fails_gives_way_to_the_next_one(house: Callable, case: Case) -> None:
     with ScriptedModel([Reply(status=500)]) as bad, ScriptedModel([Reply(text="The disk [1].")]) as good:
         models = {"bad": case.settings(bad), "good": good.settings()}
