@@ -13,7 +13,7 @@ from whole_product import running
 
 from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import build
-from devops_chatbot.chat import Answer, Event, Failure, Route, Thread, Token
+from devops_chatbot.chat import Answer, Event, Failure, Route, Thought, Thread, Token
 from devops_chatbot.client.client import Client
 from devops_chatbot.config.data_directory import open_data_directory
 from devops_chatbot.config.settings import load
@@ -140,3 +140,37 @@ def test_a_hundred_streams_at_once(asking: Callable) -> None:
         assert all(isinstance(first, Route) for first, _ in ends)
         assert [last for _, last in ends if not isinstance(last, Answer)] == []
         assert len(model.requests) == 100
+
+
+def test_a_model_may_be_called_as_hubs_call_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "org/model-7b:free"
+    with ScriptedModel([Reply(text="ready")]) as model:
+        file = tmp_path / "chatbot.toml"
+        file.write_text(
+            f'[models."{name}"]\nprovider = "openai-compatible"\nmodel = "m"\nbase_url = "{model.base_url}"\n'
+            f'[embeddings."{name}"]\nprovider = "openai-compatible"\nmodel = "m"\nbase_url = "{nobody_there()}"\n'
+        )
+        monkeypatch.setenv("CHATBOT_CONFIG", str(file))
+        settings = load()
+        data = open_data_directory(settings.data_dir)
+        with running(create_app(build(settings, data))) as url, Client(url) as client:
+            assert client.test_model(name).ok
+            assert not client.test_embedding(name).ok
+            assert client.assign_role("answer", [name]).roles["answer"] == (name,)
+            thread = client.create_thread().id
+            answer = list(client.ask(thread, NewMessage(text="Hello?", route="chat", model=name)))[-1]
+        data.close()
+    assert isinstance(answer, Answer)
+    assert answer.model == name
+
+
+def test_thoughts_and_the_state_of_an_answer_cross_http(asking: Callable) -> None:
+    reply = Reply(text="Hello there", thought="Who is it?", finish="length")
+    with ScriptedModel([reply]) as model, asking(model.base_url) as client:
+        thread = client.create_thread().id
+        events = list(client.ask(thread, HELLO))
+        message = kept(client, thread).messages[-1]
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert "".join(event.text for event in events if isinstance(event, Thought)) == "Who is it?"
+    assert (answer.thought, answer.cut, message.thought, message.state) == ("Who is it?", True, "Who is it?", "cut")

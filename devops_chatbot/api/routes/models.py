@@ -52,7 +52,7 @@ def list_embeddings(product: ProductDep) -> Page[EmbeddingInfo]:
     return Page.of(product.embeddings.infos())
 
 
-@router.post("/embeddings/{name}/test")
+@router.post("/embeddings/{name:path}/test")
 def test_embedding(name: str, product: ProductDep) -> Trial:
     """Embed one sentence."""
     begun = time.perf_counter()
