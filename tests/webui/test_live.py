@@ -108,6 +108,16 @@ def test_what_is_said_is_seen_while_it_is_said(api: StreamingApi) -> None:
     assert view.route.scenario == "docs"
 
 
+def test_thoughts_grow_beside_the_answer_and_what_was_no_answer_becomes_one(api: StreamingApi) -> None:
+    thoughts = [("thought", {"text": "Hm."}), ("token", {"text": "And so"}), 0.1, ("thought", {"recant": True}), 0.1]
+    api.script = [ROUTE, *thoughts, ("token", {"text": "Hello"}), 0.3]
+    live = LiveAnswer(api.client, asked())
+    seen = until_ended(live)
+    assert "And so" in seen
+    assert seen[-1] == "Hello"
+    assert live.wait(-1, 0).thought == "Hm.And so"
+
+
 def test_stop_ends_the_work_on_the_server_at_once(api: StreamingApi) -> None:
     api.script = [ROUTE, ("token", {"text": "Hello"}), 3600.0, ANSWER]
     live = LiveAnswer(api.client, asked())

@@ -242,6 +242,8 @@ def _progress(view: View, scenarios: Sequence[ScenarioState]) -> str:
         words = told(view.progress.what)
     elif view.text:
         words = t("chat.writing")
+    elif view.progress and view.progress.stage in ("waiting", "fallback"):
+        words = told(view.progress.what)
     elif view.thought:
         words = t("chat.thinking")
     elif view.evidence:

@@ -135,14 +135,16 @@ class LiveAnswer:
             match event:
                 case Route():
                     new = replace(view, route=event)
+                case Progress(stage="fallback"):  # another model begins anew
+                    new = replace(view, progress=event, text="", thought="")
                 case Progress():
                     new = replace(view, progress=event)
                 case Evidence():
                     new = replace(view, evidence=(*view.evidence, event))
                 case Thought(recant=True):
-                    new = replace(view, thought=view.thought + view.text + event.text, text="")
+                    new = replace(view, thought=view.thought + view.text + event.text, text="", progress=None)
                 case Thought():
-                    new = replace(view, thought=view.thought + event.text)
+                    new = replace(view, thought=view.thought + event.text, progress=None)
                 case ToolCall():
                     known = [each for each in view.calls if each.id != event.id]
                     new = replace(view, calls=(*known, event))
