@@ -29,8 +29,8 @@ router = APIRouter(prefix=NATIVE + "/threads", tags=["conversations"])
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The events `route`, `progress`, `evidence`, `tool`, `note`, `approval`, `thought`, `token`, and last "
-        "`answer`, `waiting` (for an approval) or `failure`. A `thought` is what the model thinks before it answers, and no part of the "
-        "answer; one with `recant` makes a thought of all tokens before. "
+        "`answer`, `waiting` (for an approval) or `failure`. A `thought` is what the model thinks before it answers, and no "
+        "part of the answer; one with `recant` makes a thought of all tokens before. "
         "Closing the connection stops the work; what was said is kept.",
         "content": {
             "text/event-stream": {
