@@ -3,14 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
 
-from knowledge.text.markdown import fence_around
+from knowledge.text.markdown import block_tokens, fence_around
 from sandbox.model import Language
-
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
 
 _PROMPT = re.compile(r"^[ \t]*(?:[\w.@:~/-]*[$%]|[\w.@:~/-]+#|>)[ \t]+(.*)$")
 TRANSCRIPTS = frozenset({"console", "shell-session", "shellsession", "terminal"})
@@ -31,7 +26,7 @@ class Code:
 def parts(answer: str) -> Iterator[str | Code]:
     """An answer in order: Markdown as it stands, and each closed or open fenced block."""
     lines = answer.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    fences = [token for token in _markdown().parse(answer) if token.type == "fence"]
+    fences = [token for token in block_tokens(answer) if token.type == "fence"]
     after = 0
     for number, token in enumerate(fences):
         begin, end = token.map or (after, after)
@@ -72,10 +67,3 @@ def to_run(code: Code) -> str:
         return code.text
     commands = [match.group(1) for line in code.text.split("\n") if (match := _PROMPT.match(line))]
     return "\n".join(commands) if commands else code.text
-
-
-@cache
-def _markdown() -> "MarkdownIt":
-    from markdown_it import MarkdownIt
-
-    return MarkdownIt("commonmark")
