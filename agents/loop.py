@@ -40,6 +40,7 @@ from devops_chatbot.errors import BadRequest, ChatbotError, ModelUnavailable, No
 from devops_chatbot.i18n import Language, Reason
 from devops_chatbot.llm import NamedModel
 from devops_chatbot.llm.prompts import fill
+from devops_chatbot.llm.thoughts import without_thoughts
 from devops_chatbot.tools import Caller, Tool
 
 WINDOW, SAME = 5, 3
@@ -364,7 +365,9 @@ def evidence_of(call: ToolCall, tool: Tool) -> Evidence:
 
 
 def _mended(message: AIMessage) -> AIMessage:
-    """A call whose arguments were broken JSON is a text again, so that it can be read or refused as one."""
+    """Without thoughts; a call whose arguments were broken JSON is a text again, so that it can be read or refused as one."""
+    if isinstance(message.content, str):
+        message = message.model_copy(update={"content": without_thoughts(message.content)})
     if message.tool_calls or not message.invalid_tool_calls:
         return message
     broken = message.invalid_tool_calls[0]

@@ -356,8 +356,10 @@ async def only_the_least(request: Request, writer: asyncio.StreamWriter) -> None
     if extra:
         detail = [{"type": "extra_forbidden", "loc": ["body", extra[0]], "msg": "Extra inputs are not permitted"}]
         await plain(writer, 422, {"detail": detail})
-    else:
+    elif request.body.get("stream"):
         await stream(writer, normal())
+    else:
+        await plain(writer, *BODIES["stream_ignored"])
 
 
 async def no_system_role(request: Request, writer: asyncio.StreamWriter) -> None:

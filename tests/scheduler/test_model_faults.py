@@ -243,6 +243,17 @@ def test_what_a_server_refuses_is_learned_once(house: Callable, odd: OddModels, 
         assert body["max_tokens"] == 77
 
 
+def test_agents_ask_without_what_a_server_refuses(house: Callable, odd: OddModels) -> None:
+    here = house(models={"x": odd.settings("only_the_least", max_output=77, temperature=0.5)})
+    (model,) = here.models.for_role("answer", named="x")
+    said = [here.run(model.open().ainvoke("What does etcdMembersDown mean?")).text for _ in range(2)]
+    assert said == [ANSWER, ANSWER]
+    assert [
+        set(request.body) & {"max_tokens", "max_completion_tokens"} != set()
+        for request in odd.requests["only_the_least"]
+    ][-2:] == [False, False]
+
+
 def test_a_wait_is_told(ask: Callable) -> None:
     events = ask("busy_once")
     waits = [event for event in events if isinstance(event, Progress) and event.stage == "waiting"]
