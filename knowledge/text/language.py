@@ -1,10 +1,11 @@
 """What language a text is in, and the words of it that carry its meaning (English, Chinese, and mixed)."""
 
 import re
+from functools import lru_cache
 
 from devops_chatbot.i18n import Language
 from knowledge.text.stems import stem
-from knowledge.text.tokens import words
+from knowledge.text.tokens import REMEMBERED, words
 
 _CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
@@ -50,8 +51,13 @@ def terms(text: str) -> list[str]:
     """The words that carry meaning, in the order of the text: stems of English words (with identifiers whole and in
     parts), bigrams of Chinese.
     """
-    return [
-        stem(_SHORT_FORMS.get(word, word))
-        for word in words(_STOP_ZH.sub(" ", text))
-        if word not in _STOP_EN and (len(word) > 1 or not word.isascii() or word.isdigit())
-    ]
+    spaced = text if text.isascii() else _STOP_ZH.sub(" ", text)
+    return [term for word in words(spaced) if (term := _term(word))]
+
+
+@lru_cache(REMEMBERED)
+def _term(word: str) -> str:
+    """Empty for a word that carries none."""
+    if word in _STOP_EN or (len(word) == 1 and word.isascii() and not word.isdigit()):
+        return ""
+    return stem(_SHORT_FORMS.get(word, word))

@@ -1,7 +1,5 @@
 """English words without their endings."""
 
-from functools import lru_cache
-
 _ENDINGS = tuple(
     sorted(
         "s es ers er ed edly ing ings ly ion ions ies ied ation ations ate ates ated ating ure ures ured uring uration urations "
@@ -14,7 +12,6 @@ _WHOLE = ("ss", "us", "is", "eed")
 """What looks like an ending and is none: `process`, `status`, `analysis`, `speed`."""
 
 
-@lru_cache(16_384)
 def stem(word: str, *, least: int = 3) -> str:
     """A word without its ending, as long as `least` letters stay: `fail` of `failing` and `failures`.
 
