@@ -102,7 +102,8 @@ class ParsedDocument:
     `text` is Markdown for formats with structure (headings, lists, tables, fenced code stay such) and the file's own
     text otherwise. `page_starts[i]` is the offset where page i + 1 begins (empty for formats without pages).
     `has_lines` says that lines of `text` are lines of the file, so that a line number means something to a person.
-    `code_language` is set for source code. `sections` are in reading order.
+    `code_language` is set for source code. `sections` are in reading order. `notes` say what of the file is not in `text`,
+    where that is worth telling.
     """
 
     text: str
@@ -113,6 +114,7 @@ class ParsedDocument:
     links: tuple[Link, ...] = ()
     has_lines: bool = False
     code_language: str | None = None
+    notes: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,8 +239,8 @@ class KnowledgeBase:
 class Document:
     """A row of the file table.
 
-    `version` and `chunks` are those of the version that can be found now; `error` says why a newer one could not be
-    read.
+    `version`, `chunks` and `notes` are those of the version that can be found now: the notes say what of the file is not
+    in it. `error` says why a newer one could not be read.
     """
 
     id: str
@@ -253,6 +255,7 @@ class Document:
     chunks: int
     error: Reason | None
     updated_at: datetime
+    notes: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

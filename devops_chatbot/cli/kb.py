@@ -106,8 +106,11 @@ def documents(
         print_json_rows(found.items, found.total)
         return
     print_table(
-        ("document", "state", "chunks", "bytes", "id", "error"),
-        [(row.source_uri, row.state, row.chunks, row.bytes, row.id, said(row.error)) for row in found.items],
+        ("document", "state", "chunks", "bytes", "id", "error or note"),
+        [
+            (row.source_uri, row.state, row.chunks, row.bytes, row.id, said(row.error or (row.notes or (None,))[0]))
+            for row in found.items
+        ],
     )
     if found.total > len(found.items):
         note(f"{len(found.items)} of {found.total}; see --offset and --limit")

@@ -1,5 +1,7 @@
 """The `MetaData` of every table. The tables themselves stand beside the nouns they keep."""
 
+import json
+
 from sqlalchemy import Dialect, MetaData, Text
 from sqlalchemy.types import TypeDecorator
 
@@ -19,3 +21,16 @@ class ReasonText(TypeDecorator[Reason]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Reason | None:  # noqa: ARG002
         return Reason.from_json(value) if value else None
+
+
+class ReasonsText(TypeDecorator[tuple[Reason, ...]]):
+    """A column that keeps several reasons."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Reason, ...] | None, dialect: Dialect) -> str:  # noqa: ARG002
+        return json.dumps([each.to_dict() for each in value or ()], ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Reason, ...]:  # noqa: ARG002
+        return tuple(map(Reason.parse, json.loads(value or "[]")))

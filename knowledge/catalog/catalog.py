@@ -308,6 +308,7 @@ def _document(row: Row[tuple[object, ...]]) -> Document:
         bytes=row.bytes,
         chunks=row.chunks,
         error=row.error,
+        notes=row.notes,
         updated_at=_moment(row.updated_at),
     )
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from devops_chatbot.access.ownership import owner_column
-from devops_chatbot.db.metadata import METADATA, ReasonText
+from devops_chatbot.db.metadata import METADATA, ReasonsText, ReasonText
 
 knowledge_bases = Table(
     "knowledge_bases",
@@ -68,6 +68,7 @@ documents = Table(
     Column("mtime_ns", BigInteger, nullable=False),  # 0: not to be trusted
     Column("chunks", Integer, nullable=False),
     Column("error", ReasonText),
+    Column("notes", ReasonsText, nullable=False, server_default="[]"),  # what of the file is not in the active version
     Column("source", String, nullable=False),  # id of the source it came from; empty: an upload
     Column("updated_at", Float, nullable=False),
     Index("documents_of", "knowledge_base", "source_uri", unique=True),

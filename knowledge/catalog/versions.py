@@ -19,6 +19,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, Row, Table, delete, insert, select, tuple_, update
 
 from devops_chatbot.db.transactions import reading, writing
+from devops_chatbot.i18n import Reason
 from knowledge.catalog import tables
 from knowledge.catalog.tables import BLOCK
 from knowledge.model import Chunk, Version
@@ -53,6 +54,7 @@ class NewVersion:
     text: str
     chunks: tuple[Chunk, ...]
     digests: tuple[bytes, ...]
+    notes: tuple[Reason, ...] = ()
 
     @property
     def key(self) -> Version:
@@ -126,6 +128,7 @@ def activate(connection: Connection, versions: Sequence[NewVersion]) -> Activati
                 mtime_ns=version.mtime_ns,
                 chunks=len(version.chunks),
                 error=None,
+                notes=version.notes,
                 source=version.source,
                 updated_at=now,
             )

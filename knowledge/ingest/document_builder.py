@@ -202,6 +202,7 @@ class DocumentBuilder:
             text=parsed.text,
             chunks=chunks,
             digests=digests,
+            notes=parsed.notes,
         )
         graph = document_graph(new.key, uri=item.source_uri, title=new.title, parsed=parsed, chunks=chunks, stop=stop)
         if item.source in self._sources:

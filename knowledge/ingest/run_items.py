@@ -214,6 +214,7 @@ def _announce(connection: Connection, knowledge_base: str, files: Sequence[Item]
             "mtime_ns": 0,
             "chunks": 0,
             "error": None,
+            "notes": (),
             "source": item.source,
             "updated_at": now,
         }

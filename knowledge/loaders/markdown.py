@@ -2,6 +2,7 @@
 
 import re
 
+from devops_chatbot.i18n import Reason
 from knowledge.loaders.loader import Loader, text_loader
 from knowledge.loaders.sections import sections_of, title_of
 from knowledge.loaders.tidy import tidy, unmarked
@@ -46,6 +47,7 @@ def document(
     declared: str = "",
     links: tuple[Link, ...] = (),
     has_lines: bool = False,
+    notes: tuple[Reason, ...] = (),
 ) -> ParsedDocument:
     """A document of clean Markdown that begins at the offset `begin`; `declared` is the title that the file gives itself."""
     headings = headings_of(text[begin:], begin)
@@ -58,6 +60,7 @@ def document(
         sections=sections_of(headings, begin=begin, end=len(text)),
         links=links,
         has_lines=has_lines,
+        notes=notes,
     )
 
 

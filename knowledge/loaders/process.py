@@ -124,6 +124,7 @@ def _parsed(head: bytes, text: bytes) -> ParsedDocument:
         links=tuple(Link(target=str(target), text=str(words)) for target, words in fields["links"]),
         has_lines=bool(fields["has_lines"]),
         code_language=str(fields["code_language"]) if fields["code_language"] else None,
+        notes=tuple(map(Reason.parse, fields["notes"])),
     )
 
 
@@ -137,6 +138,7 @@ def _answer(parsed: ParsedDocument) -> tuple[bytes, bytes]:
         "links": [(link.target, link.text) for link in parsed.links],
         "has_lines": parsed.has_lines,
         "code_language": parsed.code_language,
+        "notes": [note.to_dict() for note in parsed.notes],
     }
     return json.dumps(head).encode(), parsed.text.encode("utf-8", "replace")
 

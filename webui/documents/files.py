@@ -135,10 +135,11 @@ def _cells(document: Document) -> str:
     title = document.title if document.title != document.source_uri else ""
     about = " · ".join(part for part in (title, document.loader, document.version[:8]) if part)
     error = f'<div class="cb-bad">{escape(told(document.error))}</div>' if document.error else ""
+    notes = "".join(f'<div class="cb-note-line">{escape(told(note))}</div>' for note in document.notes)
     return (
         f'<div class="cb-file"><div><b>{escape(document.source_uri)}</b>'
         + (f'<div class="cb-quiet">{escape(about)}</div>' if about else "")
-        + f"{error}</div><div>{state_badge(document.state, t(f'files.state_{document.state}'))}</div>"
+        + f"{error}{notes}</div><div>{state_badge(document.state, t(f'files.state_{document.state}'))}</div>"
         f"<div>{document.chunks or ''}</div><div>{size(document.bytes)}</div><div>{escape(ago(document.updated_at))}</div>"
         "</div>"
     )
