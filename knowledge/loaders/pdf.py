@@ -7,18 +7,30 @@ from dataclasses import replace
 from itertools import pairwise
 
 from devops_chatbot.errors import UnsupportedFile
+from devops_chatbot.i18n import Reason
 from knowledge.loaders.loader import Loader
-from knowledge.loaders.pdf_lines import Line, lines_of
+from knowledge.loaders.pdf_lines import SOMETHING, Line, PageText, page_of
 from knowledge.loaders.sections import Heading, sections_of, title_of
 from knowledge.model import Link, ParsedDocument
 
 MOST_PAGES = 20_000
 MOST_CHARACTERS = 50_000_000
 _BULLET = re.compile(r"[•●▪‣◦■□○∙\uf0b7\uf0a7\uf0d8][ \t]*(?=\S)")
-_NUMBER = re.compile(r"(?:page\s*|第\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:/|of)\s*\d{1,4}|\s*页)?$", re.I)
+_NUMBER = re.compile(
+    r"(?:page|seite|p\.|第|[-–—|])?\s*(?P<number>\d{1,4}|[ivxlc]{1,7})\s*(?:(?:/|of|von)\s*\d{1,4}|页|[-–—|])?(?:\s*[/，,]?\s*共\s*\d{1,4}\s*页)?$",
+    re.I,
+)
+"""What stands for the number of a page; it is one when it counts up with the pages."""
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _RUNNING = 0.5
-"""A line that stands at the edge of this share of the pages (with a number: of three pages) is no part of the text."""
+"""A line that stands with the same words at the edge of this share of the pages (three at least) is no part of the text."""
+_SAME_HEIGHT = 4.0
+"""Points by which the place of such lines may differ."""
+_OUTERMOST = 3
+"""Lines that are looked at from each edge."""
 _LARGER = 1.15
+_SCANNED = 0.5
+"""A picture that covers this share of a page with next to no text is a scan."""
 _LONGEST_HEADING = 150
 _LEVELS = 4
 
@@ -36,7 +48,8 @@ def load_pdf(data: bytes, name: str) -> ParsedDocument:
     try:
         if len(document) > MOST_PAGES:
             raise UnsupportedFile("file.pdf_too_many_pages", pages=len(document), most=MOST_PAGES)
-        pages = _without_edges(_pages(document))
+        found = _pages(document)
+        pages, running = _without_edges([page.lines for page in found])
         marks, declared = _outline(document), _declared(document)
     except pypdfium2.PdfiumError as error:
         raise UnsupportedFile("file.pdf_unreadable", error=error) from error
@@ -45,6 +58,12 @@ def load_pdf(data: bytes, name: str) -> ParsedDocument:
     if not any(line.text for page in pages for line in page):
         raise UnsupportedFile("file.pdf_only_images")
     text, starts, headings = _written(_with_headings(pages, marks), marks)
+    empty = [number for number, page in enumerate(found, 1) if page.pictured > (_SCANNED if page.lines else SOMETHING)]
+    notes = []
+    if empty:
+        notes.append(Reason("left_out.pages", count=len(empty), pages=len(found), numbers=_ranges(empty)))
+    if running:
+        notes.append(Reason("left_out.running", count=len(running), example=running[0]))
     readable = len(declared) > 3 and not re.search(r"\.(?:docx?|tex|indd|dvi|xlsx?|pptx?)$|^untitled", declared, re.I)
     return ParsedDocument(
         text=text,
@@ -55,6 +74,7 @@ def load_pdf(data: bytes, name: str) -> ParsedDocument:
         links=tuple(
             Link(target=url, text="") for url in dict.fromkeys(re.findall(r"https?://[^\s<>()\"'\]]+[\w/]", text))
         ),
+        notes=tuple(notes),
     )
 
 
@@ -63,37 +83,96 @@ def _is_title(headings: Sequence[Heading]) -> bool:
     return bool(headings) and all(one.level > headings[0].level for one in headings[1:])
 
 
-def _pages(document: object) -> list[list[Line]]:
+def _ranges(numbers: Sequence[int]) -> str:
+    """`2–4, 7` for the numbers of pages."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1] = [runs[-1][0], number]
+        else:
+            runs.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs)
+
+
+def _pages(document: object) -> list[PageText]:
     pages, size = [], 0
     for index in range(len(document)):  # type: ignore[arg-type] # pypdfium2 has no stubs
-        pages.append(lines_of(document, index))
-        size += sum(len(line.text) + 1 for line in pages[-1])
+        pages.append(page_of(document, index))
+        size += sum(len(line.text) + 1 for line in pages[-1].lines)
         if size > MOST_CHARACTERS:
             raise UnsupportedFile("file.pdf_too_long", most=MOST_CHARACTERS)
     return pages
 
 
-def _without_edges(pages: list[list[Line]]) -> list[list[Line]]:
-    """Without page numbers and running heads and feet."""
-    for place in (0, -1, -1):
-        at_edge = [page[place] if page else None for page in pages]
-        shapes = Counter(_shape(line.text) for line in at_edge if line)
-        numbered = {_shape(line.text) for line in at_edge if line and len(_shape(line.text)) < len(line.text)}
-        most = _RUNNING * len(pages)
-        running = {shape for shape, count in shapes.items() if count >= (3 if shape in numbered else max(3, most))}
-        for page, line in zip(pages, at_edge, strict=True):
-            if (
-                line
-                and len(page) > 1
-                and (_shape(line.text) in running or (len(pages) > 1 and _NUMBER.match(line.text)))
-            ):
-                del page[place]
-    return pages
+def _without_edges(pages: list[list[Line]]) -> tuple[list[list[Line]], list[str]]:
+    """Pages without their numbers and without what stands at the edge of most of them; the words of what was left out."""
+    for place in (0, -1):
+        _drop_numbers(pages, place)
+    said: list[str] = []
+    for _ in range(_OUTERMOST):
+        dropped = [line for place in (0, -1) for line in _drop_running(pages, place)]
+        if not dropped:
+            break
+        said += [line.text for line in dropped]
+        for place in (0, -1):
+            _drop_numbers(pages, place)
+    return pages, said
 
 
-def _shape(text: str) -> str:
-    """A line without the numbers at its ends."""
-    return re.sub(r"^[\d\s|.-]+|[\d\s|-]+$", "", text).lower()
+def _drop_numbers(pages: list[list[Line]], place: int) -> None:
+    """Leave out lines, and parts of lines, at an edge that count up with the pages."""
+    counted = [(number, _page_number(page[place])) for number, page in enumerate(pages) if len(page) > 1]
+    offsets = Counter(value - number for number, value in counted if value is not None)
+    if not offsets or (common := offsets.most_common(1)[0])[1] < max(2, _RUNNING * len(counted)):
+        return
+    for number, value in counted:
+        if value is None or value - number != common[0]:
+            continue
+        line = pages[number][place]
+        rest = [part for part in (line.parts or (line.text,)) if _number_in(part) is None]
+        if rest:
+            pages[number][place] = replace(line, text="   ".join(rest), parts=tuple(rest))
+        else:
+            del pages[number][place]
+
+
+def _page_number(line: Line) -> int | None:
+    """The number that stands alone in a line, or alone in one of its parts."""
+    found = [number for part in (line.parts or (line.text,)) if (number := _number_in(part)) is not None]
+    return found[0] if len(found) == 1 else None
+
+
+def _number_in(words: str) -> int | None:
+    match = _NUMBER.match(words.strip())
+    if match is None:
+        return None
+    number = match["number"].lower()
+    if number.isdigit():
+        return int(number)
+    values = [_ROMAN[letter] for letter in number]
+    return sum(-value if value < max(values[at:]) else value for at, value in enumerate(values))
+
+
+def _drop_running(pages: list[list[Line]], place: int) -> list[Line]:
+    """Leave out lines at an edge that say the same, in type no larger than the text's, at the same height of most pages."""
+    at_edge = [page[place] for page in pages if len(page) > 1]
+    sizes = Counter(line.size for page in pages for line in page[1:-1])
+    body = sizes.most_common(1)[0][0] if sizes else 0.0
+    same: dict[str, list[Line]] = {}
+    for line in at_edge:
+        same.setdefault(line.text, []).append(line)
+    running = {
+        words
+        for words, lines in same.items()
+        if len(lines) >= max(3, _RUNNING * len(pages))
+        and all(abs(line.height - lines[0].height) <= _SAME_HEIGHT for line in lines)
+        and (not body or lines[0].size < body * _LARGER)
+    }
+    dropped = []
+    for page in pages:
+        if len(page) > 1 and page[place].text in running:
+            dropped.append(page.pop(place))
+    return dropped
 
 
 def _declared(document: object) -> str:
@@ -220,4 +299,4 @@ def _written(pages: list[list[Line]], marks: dict[int, list[tuple[int, str]]]) -
     return "".join(parts), starts, unique
 
 
-LOADER = Loader(version=2, suffixes=frozenset({".pdf"}), load=load_pdf, binary=True)
+LOADER = Loader(version=3, suffixes=frozenset({".pdf"}), load=load_pdf, binary=True)
