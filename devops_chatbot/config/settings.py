@@ -1,5 +1,6 @@
 """What the operator can set: one file `chatbot.toml` and the environment `CHATBOT_…` (nested with `__`)."""
 
+import codecs
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -292,7 +293,19 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = settings_file()
         sources = (init_settings, env_settings)
-        return (*sources, TomlConfigSettingsSource(settings_cls, path)) if path else sources
+        return (*sources, _File(settings_cls, path)) if path else sources
+
+
+class _File(TomlConfigSettingsSource):
+    """The settings file, in any of the encodings in which an editor on Windows saves TOML."""
+
+    def _read_file(self, file_path: Path) -> dict[str, object]:
+        return tomllib.loads(_toml_text(file_path))
+
+
+def _toml_text(path: Path) -> str:
+    data = path.read_bytes()
+    return data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
 
 
 def settings_file() -> Path | None:
@@ -326,7 +339,7 @@ def load() -> Settings:
 def in_force(settings: Settings, tools: Mapping[str, BaseModel] = MappingProxyType({})) -> list[Setting]:
     """Every leaf setting with its value and origin, in the order of declaration; `tools` is what the toolsets have read."""
     path = settings_file()
-    from_file = set(_leaves(tomllib.loads(path.read_text("utf-8")))) if path else set()
+    from_file = set(_leaves(tomllib.loads(_toml_text(path)))) if path else set()
     from_environment = {name.removeprefix(PREFIX).lower().replace("__", ".") for name in _own_variables()}
 
     def origin(key: str) -> Origin:

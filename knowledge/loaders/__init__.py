@@ -62,7 +62,7 @@ def load(data: bytes, name: str) -> ParsedDocument:
     if content is not None and not (known and known != "pdf" and found[known].binary):
         wrong = Reason("file.named_like", format=known, what=content) if known else Reason("file.is", what=content)
         raise UnsupportedFile("file.not_text", wrong=wrong, remedy=_remedy(content))
-    if known in (None, "text", "markdown") and b"<" in data[:800] and _is_page(decode(data)):
+    if known in (None, "text", "markdown") and b"<" in data[:800] and _is_page(decode(data).text):
         known = "html"
     return found[known or "text"].load(data, name)
 

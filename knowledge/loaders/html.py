@@ -6,11 +6,11 @@ from typing import Any
 
 from devops_chatbot.errors import UnsupportedFile
 from devops_chatbot.i18n import Reason
-from knowledge.loaders.decode import decode
 from knowledge.loaders.html_writer import TAB, markdown_of
-from knowledge.loaders.loader import Loader
+from knowledge.loaders.loader import Loader, text_loader
 from knowledge.loaders.markdown import document
 from knowledge.model import Link, ParsedDocument
+from knowledge.text.machine import shortened
 
 _NEVER = (
     "script", "style", "noscript", "template", "iframe", "head", "object", "canvas", "audio", "video", "select",
@@ -73,7 +73,7 @@ def load_html(text: str, name: str) -> ParsedDocument:
         if (target := str(node.attributes.get("href") or "").strip())
         and not target.lower().startswith(("javascript:", "data:"))
     ]
-    markdown = markdown_of(mains)
+    markdown, _ = shortened(markdown_of(mains))
     if not markdown.strip():
         raise UnsupportedFile("file.html_only_menus")
     left_out = 1 - sum(map(_words, mains)) / whole
@@ -169,5 +169,5 @@ def _inside(node: Any, selector: str) -> bool:
 LOADER = Loader(
     version=3,
     suffixes=frozenset({".html", ".htm", ".xhtml"}),
-    load=lambda data, name: load_html(decode(data, html=True), name),
+    load=text_loader(load_html, html=True),
 )

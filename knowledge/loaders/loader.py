@@ -1,10 +1,14 @@
 """What a loader is: one file a format, registered by its name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from devops_chatbot.i18n import Reason
 from knowledge.loaders.decode import decode
 from knowledge.model import ParsedDocument
+from knowledge.text.machine import shortened
+
+KILOBYTE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,20 @@ class Loader:
     binary: bool = False
 
 
-def text_loader(load: Callable[[str, str], ParsedDocument]) -> Callable[[bytes, str], ParsedDocument]:
-    """`load`, which wants text, for bytes in whatever encoding they are."""
-    return lambda data, name: load(decode(data), name)
+def text_loader(
+    load: Callable[[str, str], ParsedDocument], *, html: bool = False
+) -> Callable[[bytes, str], ParsedDocument]:
+    """`load`, which wants text, for bytes in whatever encoding they are; a page declares it where `html` is true."""
+
+    def read(data: bytes, name: str) -> ParsedDocument:
+        decoded = decode(data, html=html)
+        text, removed = (decoded.text, 0) if html else shortened(decoded.text)
+        parsed = load(text, name)
+        notes = [*parsed.notes]
+        if decoded.replaced:
+            notes.append(Reason("left_out.bytes", count=decoded.replaced))
+        if removed >= KILOBYTE:
+            notes.append(Reason("left_out.machine", kb=round(removed / KILOBYTE)))
+        return replace(parsed, notes=tuple(notes)) if len(notes) > len(parsed.notes) else parsed
+
+    return read

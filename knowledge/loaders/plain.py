@@ -3,9 +3,11 @@
 import re
 from itertools import pairwise
 
-from knowledge.loaders.loader import Loader, text_loader
+from devops_chatbot.i18n import Reason
+from knowledge.loaders.loader import KILOBYTE, Loader, text_loader
 from knowledge.loaders.sections import Heading, sections_of, title_of
 from knowledge.model import ParsedDocument
+from knowledge.text.machine import without_minified
 
 CODE = {
     suffix: language
@@ -95,6 +97,8 @@ _TABLE = re.compile(r"^\[{1,2}(?P<name>[^\[\]\n]{1,200})\]{1,2}[ \t]*(?:[#;].*)?
 _KIND = re.compile(r"^kind:[ \t]*[\"']?(\w+)", re.M)
 _NAME = re.compile(r"^metadata:[ \t]*\n(?:[ \t]+.*\n){0,60}?[ ]{1,4}name:[ \t]*[\"']?([^\s\"'#]+)", re.M)
 _RULE_OF = re.compile(r"^(?P<indent>[ ]*)-[ ]+(?:alert|record):[ \t]*[\"']?(?P<name>[\w:.-]+)", re.M)
+_ESCAPES = re.compile(r"(?:\\+u(?!00[0-7])[0-9a-fA-F]{4})+")
+_UNIT = re.compile(r"u([0-9a-fA-F]{4})")
 _DEEPEST = 8
 _LONGEST_LEAD = 40
 
@@ -109,6 +113,8 @@ def load_text(text: str, name: str) -> ParsedDocument:
     """Any other text: one section, lines as in the file."""
     suffix = _suffix(name)
     language = LINES.get(suffix)
+    if language is not None and "\\u" in text:
+        text = _ESCAPES.sub(_unescaped, text)
     headings: list[Heading] = []
     if language in ("toml", "ini"):
         headings = [Heading(level=1, title=m["name"].strip(), start=m.start()) for m in _TABLE.finditer(text)]
@@ -122,6 +128,13 @@ def load_text(text: str, name: str) -> ParsedDocument:
         has_lines=True,
         code_language=language,
     )
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """Characters written as `\\u738b`, in JSON, properties or a log, as themselves; what is no letter or sign stays."""
+    units = [int(unit, 16) for unit in _UNIT.findall(found[0])]
+    text = b"".join(unit.to_bytes(2, "little") for unit in units).decode("utf-16-le", "replace")
+    return text if text.isprintable() and not text.isascii() and "\ufffd" not in text else found[0]
 
 
 def _manifests(text: str) -> list[Heading]:
@@ -141,6 +154,7 @@ def _manifests(text: str) -> list[Heading]:
 def load_code(text: str, name: str) -> ParsedDocument:
     """Source code: a definition opens a section, nested by its indentation, with the comments and decorators right above it."""
     language = CODE.get(_suffix(name)) or NAMED_CODE.get(_base(name).lower()) or "text"
+    text, removed = without_minified(text)
     found: dict[int, Heading] = {}
     for pattern in _PATTERNS.get(language, (_KEYWORD,)):
         for match in pattern.finditer(text):
@@ -160,6 +174,7 @@ def load_code(text: str, name: str) -> ParsedDocument:
         sections=sections_of(headings, begin=0, end=len(text)),
         has_lines=True,
         code_language=language,
+        notes=(Reason("left_out.machine", kb=round(removed / KILOBYTE)),) if removed >= KILOBYTE else (),
     )
 
 

@@ -127,7 +127,7 @@ def test_colours_of_a_terminal_are_taken_out() -> None:
         (b"\x89PNG\r\n\x1a\nrest", "a.txt", "OCR is not available"),
         (b"\x1f\x8brest", "a.log", "Unpack it"),
         (b'{"cells": []}', "a.ipynb", r"\.ipynb are not read yet"),
-        (codecs.BOM_UTF16_LE + b"a\0b", "a.txt", "broken at byte"),
+        (codecs.BOM_UTF16_LE + b"\0\xd8" * 20, "a.txt", "broken at byte"),
         (b"%PDF-1.7 cut", "a.pdf", "broken or cut off"),
     ],
 )
@@ -135,3 +135,53 @@ def test_what_cannot_be_read_says_why_and_what_to_do(data: bytes, name: str, say
     with pytest.raises(UnsupportedFile, match=says) as raised:
         load(data, name)
     assert str(raised.value).endswith((".", "!"))
+
+
+LOG = "2026-11-02 10:00:00 INFO  scheduler started, 4 workers\n" * 1500
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+@pytest.mark.parametrize("words", ["contact=Jörg Müller, Büro Köln", "owner=André", "Señal perdida en el nodo", "Überlast"])
+@pytest.mark.parametrize("around", ["", LOG])
+def test_a_few_accents_in_ascii(words: str, encoding: str, around: str) -> None:
+    assert load(f"{around}{words}\n{around}".encode(encoding), "latin.conf").text == f"{around}{words}\n{around}"
+
+
+@pytest.mark.parametrize(("encoding", "words"), [("gbk", "错误 磁盘空间不足"), ("gbk", "告警"), ("gb18030", "请联系值班人员张伟，电话 4410")])
+@pytest.mark.parametrize("around", ["", LOG])
+def test_a_few_words_of_gbk_in_ascii(words: str, encoding: str, around: str) -> None:
+    text = f"{around}ERROR {words} code=7\n"
+    assert load(text.encode(encoding), "app.log").text == text
+
+
+@pytest.mark.parametrize("cut", [1, 2, 4, 5])
+@pytest.mark.parametrize("end", [None, -2])
+def test_utf_8_cut_in_a_character_loses_only_that(cut: int, end: int | None) -> None:
+    parsed = load(CHINESE.encode()[cut:end], "tail.log")
+    assert "节点会变为只读" in parsed.text
+    assert parsed.text.count("\ufffd") <= 3
+    assert [note.code for note in parsed.notes] == ["left_out.bytes"]
+    assert "\ufffd" not in load(CHINESE.encode()[3:], "tail.log").text
+
+
+def test_a_line_of_another_program_in_a_log() -> None:
+    lines = [CHINESE.encode(), "legacy: 磁盘已满\n".encode("gbk"), CHINESE.encode(), b"broken \xff\xfe\n"]
+    text = load(b"".join(lines), "mixed.log").text
+    assert text.startswith(CHINESE)
+    assert "legacy: 磁盘已满\n" in text
+
+
+def test_utf_16_that_was_cut_is_read() -> None:
+    assert load(codecs.BOM_UTF16_LE + CHINESE.encode("utf-16-le")[:-1], "a.txt").text == CHINESE[:-1] + "\ufffd"
+
+
+@pytest.mark.parametrize("holes", [b"\0" * 70_000, b"\0" * 3])
+def test_a_log_with_holes_is_read(holes: bytes) -> None:
+    parsed = load(b"10:00 before the rotation\n" + holes + b"10:01 after it\n" + LOG.encode(), "app.log")
+    assert parsed.text.startswith("10:00 before the rotation\n10:01 after it\n")
+
+
+@pytest.mark.parametrize("name", ["page.md", "page.txt", "page.html", "page.rst", "page.yaml", "page.py", "page.csv"])
+def test_what_nobody_sees_is_gone_and_what_looks_the_same_is(name: str) -> None:
+    source = "﻿Kube​Pod﻿NotReady on db‑prod‑07: ＥＲＲ－５００１, oﬃce, re­start, 10 GB，10⁶（见下）\n"
+    assert load(source.encode(), name).text.strip() == "KubePodNotReady on db-prod-07: ERR-5001, office, restart, 10 GB，10⁶（见下）"
