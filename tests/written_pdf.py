@@ -57,7 +57,7 @@ def pdf(
 
 @dataclass(frozen=True)
 class Page:
-    """A page by hand: `words` of (text, x, y, size, degrees), pictures as (x, y, width, height), links as (x, y, x, y, address)."""
+    """A page by hand: words as (text, x, y, size, degrees), pictures as (x, y, width, height), links as (x, y, x, y, address)."""
 
     words: Sequence[tuple[str, float, float, float, float]] = ()
     size: tuple[int, int] = (600, 800)
@@ -98,4 +98,9 @@ def drawn_pdf(pages: Sequence[Page]) -> bytes:
         written += b"%d 0 obj\n%s\nendobj\n" % (number, objects[number])
     size, start = max(objects) + 1, len(written)
     table = b"".join(b"%010d 00000 n \n" % places[n] if n in places else b"0000000000 65535 f \n" for n in range(size))
-    return written + b"xref\n0 %d\n%strailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (size, table, size, start)
+    return written + b"xref\n0 %d\n%strailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (
+        size,
+        table,
+        size,
+        start,
+    )

@@ -4,6 +4,7 @@ import codecs
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -299,11 +300,11 @@ class Settings(BaseSettings):
 class _File(TomlConfigSettingsSource):
     """The settings file, in any of the encodings in which an editor on Windows saves TOML."""
 
-    def _read_file(self, file_path: Path) -> dict[str, object]:
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, object]:
         return tomllib.loads(_toml_text(file_path))
 
 
-def _toml_text(path: Path) -> str:
+def _toml_text(path: Path | Traversable) -> str:
     data = path.read_bytes()
     return data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
 

@@ -51,7 +51,9 @@ _BROKEN = 0.01
 """Share of a text with a byte order mark that may be broken, as where the file was cut."""
 _DECLARED = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?\s*([\w-]{2,30})""", re.I)
 _HIGH = re.compile(rb"[\x80-\xff]")
-_ACCENTED = re.compile(rb"(?<=[A-Za-z])[\xc0-\xff](?=[A-Za-z])|(?<=[A-Za-z])[\xc0-\xff]\b|(?<![\x80-\xff])[\xc0-\xff](?=[a-z])")
+_ACCENTED = re.compile(
+    rb"(?<=[A-Za-z])[\xc0-\xff](?=[A-Za-z])|(?<=[A-Za-z])[\xc0-\xff]\b|(?<![\x80-\xff])[\xc0-\xff](?=[a-z])"
+)
 """A letter with a mark among plain Latin ones."""
 _MOSTLY = 0.6
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")

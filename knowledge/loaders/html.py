@@ -78,9 +78,7 @@ def load_html(text: str, name: str) -> ParsedDocument:
         raise UnsupportedFile("file.html_only_menus")
     left_out = 1 - sum(map(_words, mains)) / whole
     notes = (Reason("left_out.around", percent=round(100 * left_out)),) if left_out >= _WORTH_TELLING else ()
-    return document(
-        markdown, name, loader="html", declared=declared, links=tuple(dict.fromkeys(links)), notes=notes
-    )
+    return document(markdown, name, loader="html", declared=declared, links=tuple(dict.fromkeys(links)), notes=notes)
 
 
 def _as_html(text: str) -> str:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from knowledge.loaders.scripts import lowered, raised
+
 _BLOCKS = frozenset(
     "p div section article main header body html figure figcaption details summary address fieldset center hgroup aside "
     "form dl dialog footer ac:rich-text-body ac:layout ac:layout-section ac:layout-cell".split()
@@ -95,7 +97,11 @@ class _Writer:
         elif tag == "a":
             self._link(node, depth)
         elif tag in ("sup", "sub"):
-            self._line.append(_raised(node) if tag == "sup" else _lowered(node.text(), "".join(self._line)))
+            words = node.text()
+            if tag == "sup" and node.css_first("a") is not None:
+                self._line.append(f"[^{words.strip(' []')}]" if words.strip(" []") else "")
+            else:
+                self._line.append(raised(words) if tag == "sup" else lowered(words, "".join(self._line)))
         elif tag in ("del", "s", "strike"):
             self._wrapped(node, depth, "~~", "~~")
         elif tag == "q":
@@ -162,7 +168,11 @@ class _Writer:
 
     def _strong(self, node: Any, depth: int) -> None:
         words = " ".join(node.text().split())
-        if words and "*" not in words and node.css_first("p, div, code, pre, table, ul, img, a, sup, del, input") is None:
+        if (
+            words
+            and "*" not in words
+            and node.css_first("p, div, code, pre, table, ul, img, a, sup, del, input") is None
+        ):
             raw = node.text()
             self._line.append(f"{' ' if raw[:1].isspace() else ''}**{words}**{' ' if raw[-1:].isspace() else ''}")
         else:
@@ -415,23 +425,6 @@ def _target(link: Any) -> str:
 def _leads_away(target: str) -> bool:
     """Whether an address says something without the page that it stands on."""
     return _ADDRESS.match(target) is not None and not target.lower().startswith(_NO_ADDRESS)
-
-
-def _raised(node: Any) -> str:
-    """What stands above the line: `2^32`; the mark of a note as such; as it is where no number is meant (`5th`)."""
-    words = " ".join(node.text().split())
-    if node.css_first("a") is not None:
-        return f"[^{words.strip('[]')}]" if words.strip("[]") else ""
-    if not words or words.isalpha() or words[0] in "[(*†‡™®©":
-        return words
-    return f"^{words}" if re.fullmatch(r"[-+−]?\w+", words) else f"^({words})"
-
-
-def _lowered(text: str, before: str) -> str:
-    """What stands below the line: `CO2`, but `log_2` and `x_i`, which would read as another number or word."""
-    words = " ".join(text.split())
-    element = re.search(r"(?:^|[^A-Za-z])(?:[A-Z][a-z]?\d*)*[A-Z][a-z]?$", before) is not None
-    return words if not words or (words.isdigit() and element) else f"_{words}"
 
 
 def _field(node: Any) -> str:

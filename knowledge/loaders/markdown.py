@@ -1,6 +1,10 @@
 """Markdown: tidied, with lines that stay the file's own; CommonMark decides what is a heading."""
 
 import re
+import tomllib
+from collections.abc import Mapping
+
+import yaml
 
 from devops_chatbot.i18n import Reason
 from knowledge.loaders.loader import Loader, text_loader
@@ -23,7 +27,8 @@ _FOR_THE_SITE = frozenset(
 
 def load_markdown(text: str, name: str) -> ParsedDocument:
     """Sections by headings outside of code, lists and quotations; what the front matter says stands before the first one."""
-    begin, declared = _front_matter(text)
+    begin, matter = _front_matter(text)
+    declared = next((str(matter[key]).strip() for key in ("title", "sidebar_label") if matter.get(key)), "")
     body = unmarked(text[begin:])
     body = tidy(body, _code(body))
     links = links_in(body)
@@ -34,7 +39,7 @@ def load_markdown(text: str, name: str) -> ParsedDocument:
         )
 
     found = parsed(text[:begin], begin)
-    told = _told(text[:begin], found.title)
+    told = _told(text[:begin], found.title, declared)
     return parsed(told, 0) if told.strip() else found
 
 
@@ -79,19 +84,23 @@ def _target(target: str) -> str:
     return quoted[1] if len(quoted) > 2 else ""
 
 
-def _front_matter(text: str) -> tuple[int, str]:
-    """Where the text begins behind its front matter (YAML or TOML), and the title given there."""
+def _front_matter(text: str) -> tuple[int, Mapping[str, object]]:
+    """Where the text begins behind its front matter (YAML or TOML), and what that says."""
     mark = text[:3]
     if mark not in ("---", "+++") or text[3:4] != "\n":
-        return 0, ""
+        return 0, {}
     lines = text.split("\n")
     last = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip(" \t") == mark), 0)
     begun = next((line for line in lines[1:last] if line.strip()), "#")
     if not last or not (begun.lstrip().startswith("#") or _entry(begun.lstrip())):
-        return 0, ""
-    entries = [entry for line in lines[1:last] if (entry := _entry(line))]
-    title = next((value for name, value in entries if name in ("title", "sidebar_label") and value), "")
-    return min(sum(len(line) + 1 for line in lines[: last + 1]), len(text)), title
+        return 0, {}
+    matter = "\n".join(lines[1:last])
+    said: object
+    try:
+        said = tomllib.loads(matter) if mark == "+++" else yaml.safe_load(matter)
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, ValueError):  # such as a title with a colon and without quotes
+        said = dict(entry for line in lines[1:last] if (entry := _entry(line)))
+    return min(sum(len(line) + 1 for line in lines[: last + 1]), len(text)), said if isinstance(said, dict) else {}
 
 
 def _entry(line: str) -> tuple[str, str] | None:
@@ -103,14 +112,13 @@ def _entry(line: str) -> tuple[str, str] | None:
     return name.lower(), line[sign + 1 :].strip(" \t'\"")
 
 
-def _told(matter: str, title: str) -> str:
+def _told(matter: str, title: str, declared: str) -> str:
     """Front matter with as many lines, of which those stay that tell a reader something that the title does not."""
     lines = matter.split("\n")
     keep = False
     for index, line in enumerate(lines):
         if entry := _entry(line):
-            name, value = entry
-            keep = name not in _FOR_THE_SITE and not (name == "title" and _folded(value) == _folded(title))
+            keep = entry[0] not in _FOR_THE_SITE and not (entry[0] == "title" and _folded(declared) == _folded(title))
         if not keep or line.strip() in ("---", "+++") or line.lstrip().startswith("#"):
             lines[index] = ""
     return "\n".join(lines)
@@ -134,7 +142,7 @@ def _code(text: str) -> list[tuple[int, int]]:
 
 
 LOADER = Loader(
-    version=2,
+    version=3,
     suffixes=frozenset({".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd"}),
     load=text_loader(load_markdown),
 )

@@ -145,12 +145,22 @@ def _run(raw: Any, textpage: Any, glyphs: Sequence[_Glyph]) -> Run | None:
     high = False
     for glyph in glyphs:
         raised = 0 < glyph.size < _SMALLER * size and glyph.base - foot > _RAISED * size
-        if raised and not high and parts and not parts[-1].isspace() and (glyph.character.isalnum() or glyph.character in "-−+"):
+        if (
+            raised
+            and not high
+            and parts
+            and not parts[-1].isspace()
+            and (glyph.character.isalnum() or glyph.character in "-−+")
+        ):
             parts.append("^")
         high = raised
         parts.append(glyph.character)
     whole = "".join(parts).strip()
-    text = normalised(_UNSEEN.sub("", whole.translate(dict.fromkeys(map(ord, _DIVIDED)))).encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    text = normalised(
+        _UNSEEN.sub("", whole.translate(dict.fromkeys(map(ord, _DIVIDED))))
+        .encode("utf-16", "surrogatepass")
+        .decode("utf-16", "replace")
+    )
     if not text.strip():
         return None
     left, right = min(glyph.left for glyph in seen), max(glyph.right for glyph in seen)

@@ -182,7 +182,9 @@ def _read(band: list[Row]) -> list[tuple[Line, Run]]:
     gutters = sorted(_gutters(band, common))
     if not gutters:
         return [_line(row) for row in band]
-    cells = [[_between(row, a, b) for row in band] for a, b in pairwise([-1e6, *(sum(gap) / 2 for gap in gutters), 1e6])]
+    cells = [
+        [_between(row, a, b) for row in band] for a, b in pairwise([-1e6, *(sum(gap) / 2 for gap in gutters), 1e6])
+    ]
     groups = _groups(band, cells)
     running = len(cells) <= _MOST_COLUMNS and all(map(_is_running_text, cells))
     if running and len(groups) < 3:
@@ -190,7 +192,9 @@ def _read(band: list[Row]) -> list[tuple[Line, Run]]:
     found: list[tuple[Line, Run]] = []
     for start, end in groups:
         columns = [[row for row in column[start:end] if row] for column in cells]
-        wrapped = end - start > 1 and (running or (len(columns[0]) == 1 and any(len(column) > 1 for column in columns[1:])))
+        wrapped = end - start > 1 and (
+            running or (len(columns[0]) == 1 and any(len(column) > 1 for column in columns[1:]))
+        )
         if wrapped:
             found += [_line(row) for column in columns for row in column]
         else:

@@ -198,11 +198,11 @@ def _suffix(name: str) -> str:
 
 
 TEXT_LOADER = Loader(
-    version=2,
+    version=3,
     suffixes=frozenset({".txt", ".text", ".adoc", ".asciidoc", ".org", ".tex", ".srt", ".wiki", *LINES}),
     names=frozenset(
         "readme license licence notice changelog authors contributing todo copying install news codeowners".split()
     ),
     load=text_loader(load_text),
 )
-CODE_LOADER = Loader(version=2, suffixes=frozenset(CODE), names=frozenset(NAMED_CODE), load=text_loader(load_code))
+CODE_LOADER = Loader(version=3, suffixes=frozenset(CODE), names=frozenset(NAMED_CODE), load=text_loader(load_code))

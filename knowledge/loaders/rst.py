@@ -4,16 +4,22 @@ The fences of code stand on the blank lines that reStructuredText wants around a
 reader sees of them; docutils is not used because it loses the lines and stumbles over every directive that it does not know.
 """
 
+import csv
 import re
+from collections.abc import Mapping, Sequence
 
 from knowledge.loaders.loader import Loader, text_loader
 from knowledge.loaders.markdown import document
+from knowledge.loaders.scripts import lowered, raised
 from knowledge.model import Link, ParsedDocument
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1+[ \t]*$")
 _DIRECTIVE = re.compile(r"(?P<indent>\s*)\.\.\s+(?:\|[^|]+\|\s+)?(?P<name>[\w:.+-]+)::(?:\s+(?P<words>.*))?$")
 _TARGET = re.compile(r"\s*(?:\.\.\s+_(?P<name>`[^`]+`|[^:]+):(?:\s+(?P<url>\S+))?|__\s+(?P<anonymous>\S+))\s*$")
-_OPTION = re.compile(r"\s*:[\w-]+:(?:\s|$)")
+_OPTION = re.compile(r"\s*:(?P<name>[\w-]+):(?:\s+(?P<value>.*))?$")
+_SUBSTITUTION = re.compile(r"\s*\.\.\s+\|(?P<name>[^|]+)\|\s+(?P<kind>replace|unicode|image)::\s*(?P<words>.*)$")
+_USED = re.compile(r"\|([^|\s](?:[^|\n]*[^|\s])?)\|_{0,2}")
+_CODE_POINT = re.compile(r"(?:0x|x|\\x|U\+|u|\\u)([0-9a-fA-F]{2,6})\b|&#x([0-9a-fA-F]{2,6});")
 _FOOTNOTE = re.compile(r"(\s*)\.\.\s+(\[[^\]]+\])\s+(.*)$")
 _ITEM = re.compile(r"(\s*)([-*+•]|#\.|\(?(?:\d{1,3}|[a-zA-Z])[.)])(\s+)\S")
 _TABLE = re.compile(r"\s*(?:\+[-=+]{2,}\+|=+(?:\s+=+)+)\s*$")
@@ -25,6 +31,10 @@ _NOTES = frozenset(
     "note warning tip important caution danger attention hint error seealso admonition versionadded versionchanged deprecated "
     "todo topic sidebar rubric".split()
 )
+_TELLING = frozenset(
+    "default type required deprecated since value choices allowed unit env envvar version platform".split()
+)
+"""Options of a directive that say something about its subject; the others say how it is drawn."""
 _DROPPED = frozenset(
     "image contents index highlight meta currentmodule module py:currentmodule raw tabularcolumns sectionauthor default-role "
     "include literalinclude rst-class role replace unicode date sectnum header footer target-notes".split()
@@ -32,6 +42,7 @@ _DROPPED = frozenset(
 
 _INLINE = re.compile(
     r"``(?P<literal>.+?)``"
+    r"|\|(?P<substitution>[^|\s](?:[^|]*[^|\s])?)\|_{0,2}(?!\w)"
     r"|:(?P<role>[\w:+.-]+):`(?P<content>[^`]+)`"
     r"|`(?P<text>[^`<]*?)\s*<(?P<url>[^`>]+)>`__?"
     r"|`(?P<phrase>[^`]+)`__?(?!\w)"
@@ -60,6 +71,7 @@ class _Writer:
         self.links: list[Link] = []
         self._styles: list[tuple[str, bool]] = []
         self._items: list[int] = []
+        self._substitutions = _substitutions(lines)
         self._targets = {
             _label(found["name"]): found["url"]
             for line in lines
@@ -83,6 +95,7 @@ class _Writer:
         if line.lstrip().startswith("..") and line.lstrip()[2:3] in ("", " "):
             return self._explicit(index)
         if _TABLE.match(line) and (end := self._table_end(index)):
+            self._substitute(index, end)
             return self._fenced(index, end, "text", _width(line), _width(line))
         if line.lstrip().startswith(">>> "):
             end = index
@@ -126,8 +139,11 @@ class _Writer:
         indent = len(found["indent"])
         end = self._content_end(index, indent)
         body = index + 1
-        while body < end and _OPTION.match(self.lines[body]):
-            self.lines[body] = ""
+        options: dict[str, str] = {}
+        while body < end and (option := _OPTION.match(self.lines[body])):
+            key, value = option["name"].lower(), (option["value"] or "").strip()
+            options[key] = value
+            self.lines[body] = f"{' ' * indent}- {key}: {value}" if key in _TELLING and value else ""
             body += 1
         while body < end and not self.lines[body].strip():
             body += 1
@@ -135,10 +151,14 @@ class _Writer:
             self.lines[index] = ""
             if body >= end:
                 return end
+            if name == "parsed-literal" or "substitutions" in options:
+                self._substitute(body, end)
             return self._fenced(body, end, words.split()[0] if words else "", _width(self.lines[body]), indent)
         if name in _DROPPED:
             self._blank(index, end)
             return end
+        if name == "csv-table":
+            return self._csv_table(index, body, end, words, options)
         if name == "toctree":
             self.lines[index] = ""
             for entry in range(body, end):
@@ -157,6 +177,34 @@ class _Writer:
             self.lines[index] = " " * indent + (f"**{shown.strip('*`')}**" if shown else "")
         self._dedent(body, end, indent)
         return index + 1
+
+    def _csv_table(self, index: int, body: int, end: int, title: str, options: Mapping[str, str]) -> int:
+        """Rows between bars; the head takes the lines of the options, or else the line that its mark needs is the blank one."""
+        indent = " " * _width(self.lines[index])
+        rows = {at: _cells(self.lines[at], options) for at in range(body, end) if self.lines[at].strip()}
+        head = _cells(options["header"], options) if options.get("header") else None
+        self.lines[index] = f"{indent}**{title}**" if title else ""
+        if head is None and rows and options.get("header-rows", "0") != "0":
+            head = rows.pop(body)
+        width = max(map(len, [*rows.values(), head or []]), default=0)
+
+        def written(cells: Sequence[str]) -> str:
+            words = (self._inline(" ".join(cell.split())).replace("|", "\\|") for cell in cells)
+            return f"{indent}| {' | '.join([*words, *[''] * (width - len(cells))])} |"
+
+        for at, cells in rows.items():
+            self.lines[at] = written(cells)
+        mark = f"{indent}|{' --- |' * width}"
+        if body in rows and body >= index + 3:  # a head of its own, or an empty one
+            self.lines[body - 2], self.lines[body - 1] = written(head or [""] * width), mark
+        elif body not in rows:  # the head was the first row
+            self.lines[body - 1], self.lines[body] = written(head or []), mark
+        return end
+
+    def _substitute(self, begin: int, end: int) -> None:
+        """What stands for other words in lines that are shown as they are."""
+        for at in range(begin, end):
+            self.lines[at] = _USED.sub(lambda found: self._substitutions.get(found[1], found[0]), self.lines[at])
 
     def _explicit(self, index: int) -> int:
         """A target, a footnote or a comment."""
@@ -226,6 +274,9 @@ class _Writer:
         match found.lastgroup:
             case "literal":
                 return f"`{found['literal']}`"
+            case "substitution":
+                words = self._substitutions.get(found["substitution"])
+                return found.group() if words is None else _INLINE.sub(self._marked, words)
             case "content":
                 return self._role(found["role"].rpartition(":")[2], found["content"])
             case "url":
@@ -245,6 +296,8 @@ class _Writer:
         words, target = (pair[1], pair[2]) if pair else (content, content)
         if role in ("doc", "ref", "download"):
             self.links.append(Link(target=target, text=words))
+        if role in ("sup", "sub"):
+            return raised(words) if role == "sup" else lowered(words, "C" if words.isdigit() else "")
         if role in _PROSE_ROLES or role == "download":
             return words
         return f"`{words.rpartition('.')[2] if words.startswith('~') else words.lstrip('!')}`"
@@ -294,6 +347,34 @@ class _Writer:
         self.lines[begin:end] = [""] * (end - begin)
 
 
+def _substitutions(lines: Sequence[str]) -> dict[str, str]:
+    """What `|name|` stands for, by its definitions; a picture stands for its words."""
+    found: dict[str, str] = {}
+    for index, line in enumerate(lines):
+        definition = _SUBSTITUTION.match(line)
+        if definition is None:
+            continue
+        words, options = [definition["words"].strip()], {}
+        for below in lines[index + 1 :]:
+            if not below.strip() or _width(below) <= _width(line):
+                break
+            if option := _OPTION.match(below):
+                options[option["name"]] = (option["value"] or "").strip()
+            else:
+                words.append(below.strip())
+        text = " ".join(words)
+        if definition["kind"] == "unicode":
+            text = _CODE_POINT.sub(lambda code: chr(int(code[1] or code[2], 16)), text.partition(" .. ")[0])
+        found[definition["name"].strip()] = options.get("alt", "") if definition["kind"] == "image" else text
+    return found
+
+
+def _cells(line: str, options: Mapping[str, str]) -> list[str]:
+    """A line of a csv-table; `:delim:` may name another sign than the comma."""
+    delimiter = {"tab": "\t", "space": " "}.get(options.get("delim", ","), options.get("delim", ","))[:1] or ","
+    return [cell.strip() for cell in next(csv.reader([line.strip()], delimiter=delimiter, skipinitialspace=True), [])]
+
+
 def _width(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
@@ -302,4 +383,4 @@ def _label(words: str) -> str:
     return " ".join(words.strip("`").casefold().split())
 
 
-LOADER = Loader(version=2, suffixes=frozenset({".rst", ".rest"}), load=text_loader(load_rst))
+LOADER = Loader(version=3, suffixes=frozenset({".rst", ".rest"}), load=text_loader(load_rst))

@@ -8,15 +8,23 @@ import html
 import re
 from collections.abc import Sequence
 
+from knowledge.loaders.scripts import lowered, raised
+
 _FREE = re.compile(
     r"""
       (?P<span>(?<!`)(`+)(?!`)[^\n]{0,2000}?[^`\n]\2(?!`))  # code in a line: stays as it is
     | (?P<heading>^\ {0,3}<h(?P<level>[1-6])(?:\s[^<>\n]{0,1000})?>(?P<title>[^\n]{0,500}?)</h(?P=level)>)
     | (?P<code><code>(?P<inner>[^<`\n]{1,1000})</code>)
+    | (?P<link><a\s(?:[^<>\n]{0,500}?\s)?href\s*=\s*["']?(?P<href>[^"'\s<>]+)["']?[^<>\n]{0,500}>(?P<words>[^<\n]{1,500})</a>)
+    | (?P<script><(?P<place>su[pb])>(?P<small>[^<>\n]{1,80})</su[pb]>)
+    | (?P<struck></?(?:del|s|strike)>)
+    | (?P<box><input\s[^<>\n]{0,200}type=["']?checkbox[^<>\n]{0,200}>[ \t]?)
+    | (?P<component></?(?:Tabs|TabItem|Tab|Card|Accordion|Steps?|Note|Warning|Tip|Info|Caution|Danger|Admonition|Callout)
+        (?:\s[^<>\n]{0,500})?>)
     | (?P<tag></?(?:a|b|i|u|p|em|br|hr|img|div|span|sub|sup|strong|center|font|small|kbd|picture|details|summary|h[1-6]|table
         |thead|tbody|tr|td|th|ul|ol|li|blockquote|code)(?:\s[^<>\n]{0,1000})?/?>)
     | (?P<picture>!\[(?P<alt>[^\]\n]{0,500})\](?:\((?:[^()\n]|\([^()\n]{0,500}\)){0,2000}\)|\[[^\]\n]{0,500}\]))
-    | (?P<shortcode>\{\{[<%]\s*(?P<call>[^\n]{0,500}?)[>%]\}\})
+    | (?P<shortcode>\{\{[<%]\s*(?P<call>[^\n]{0,500}?)[>%]\}\}|\{%-?\s*(?P<liquid>[^\n%]{0,500}?)-?%\})
     | (?P<anchor>[ \t]{0,8}\{[#:][^{}\n]{0,200}\}[ \t]*$)
     | (?P<escape>\\[].,()'"/?;=%+{}@&:!#_-])
     | (?P<entity>&(?!lt;|gt;|\#60;|\#62;|\#x3[ce];)(?:[a-z]{2,8}|\#\d{2,5}|\#x[0-9a-f]{2,5});)
@@ -29,7 +37,11 @@ _DEFINITION = re.compile(
 )
 _REFERENCE = re.compile(r"(?<!!)(?<!\])\[(?P<words>[^\[\]\n^][^\[\]\n]*)\](?:\[(?P<label>[^\[\]\n]*)\])?(?![\[(:])")
 _SIGNS = re.compile(r"[\\<&{]|!\[")
-_ARGUMENT = re.compile(r"""\btext\s*=\s*"([^"]*)\"""")
+_ARGUMENT = re.compile(r"""\b(?:text|title|name|label|content|caption|alt|summary)\s*=\s*"([^"]*)\"""")
+_KINDS_OF_NOTE = frozenset("note warning caution tip info danger important hint alert".split())
+_HIGHLIGHT = re.compile(
+    r"^(?P<indent>[ \t]*)\{(?:\{[<%]|%-?)\s*(?P<end>/|end)?highlight\s*(?P<language>[\w+#-]*)[^\n]*\}[ \t]*$", re.M
+)
 _QUOTED = re.compile(r"""["']([^"']+)["']""")
 _NO_WORDS = frozenset({"", "image", "img", "picture", "screenshot", "logo", "image not found", "alt text"})
 _BLOCK_MARK = re.compile(
@@ -75,6 +87,8 @@ def unmarked(text: str) -> str:
 
     What stands indented below a mark of MkDocs moves to the left: CommonMark would take it for code. As many lines.
     """
+    if "highlight" in text:
+        text = _HIGHLIGHT.sub(lambda found: f"{found['indent']}```{'' if found['end'] else found['language']}", text)
     if not any(mark in text for mark in _MARKS):
         return text
     lines = text.split("\n")
@@ -134,13 +148,25 @@ def _replaced(found: re.Match[str]) -> str:
             return "#" * int(found["level"]) + " " + title if title else ""
         case "code":
             return f"`{found['inner']}`"
+        case "link":
+            return f"[{found['words']}]({found['href']})"
+        case "script":
+            line = found.string[found.string.rfind("\n", 0, found.start()) + 1 : found.start()]
+            return raised(found["small"]) if found["place"].lower() == "sup" else lowered(found["small"], line)
+        case "struck":
+            return "~~"
+        case "box":
+            return "[x] " if re.search(r"\schecked\b", whole) else "[ ] "
+        case "component":
+            words = _ARGUMENT.search(whole)
+            return f"**{words[1]}**" if words else ""
         case "tag":
             return _tag(whole)
         case "picture":
             alt = found["alt"].strip()
             return "" if alt.lower().removeprefix("[").removesuffix("]") in _NO_WORDS else alt
         case "shortcode":
-            return _shortcode(found["call"])
+            return _shortcode((found["call"] or found["liquid"] or "").strip())
         case "entity":
             return html.unescape(whole).replace("\xa0", " ")
         case "anchor":
@@ -162,7 +188,9 @@ def _shortcode(call: str) -> str:
         target = _QUOTED.search(call)
         return target[1] if target else call.split(maxsplit=1)[1].strip(" \"'>%")
     words = _ARGUMENT.search(call)
-    return words[1] if words else ""
+    if words:
+        return f"**{words[1]}**" if call.startswith(("tab", "accordion", "expand", "details", "steps")) else words[1]
+    return f"**{kind.capitalize()}**" if (kind := call.split(" ")[0].lower()) in _KINDS_OF_NOTE else ""
 
 
 def _escaped(found: re.Match[str]) -> str:

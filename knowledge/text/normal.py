@@ -8,7 +8,7 @@ _UNSEEN = re.compile(
     "\u2066-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
     "|(?<=[\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?=[\x00-\x7f])"
 )
-"""Zero-width and soft hyphens, marks of direction, control characters other than tab and line end; joiners among Latin letters."""
+"""Zero-width and soft hyphens, marks of direction, control characters besides tab and line end; joiners of Latin letters."""
 _SAME = str.maketrans(
     {
         **dict.fromkeys("\u00a0\u1680\u202f\u205f\u0085\u2028\u2029", " "),

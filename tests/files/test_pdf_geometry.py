@@ -20,7 +20,9 @@ def text_of(*pages: Page) -> str:
     return load(drawn_pdf(pages), "page.pdf").text
 
 
-def column(lines: list[str], x: float, y: float = 700, *, step: float = 14) -> list[tuple[str, float, float, float, float]]:
+def column(
+    lines: list[str], x: float, y: float = 700, *, step: float = 14
+) -> list[tuple[str, float, float, float, float]]:
     return [(line, x, y - step * number, 11, 0) for number, line in enumerate(lines)]
 
 
@@ -33,21 +35,38 @@ def across(*columns: list[tuple[str, float, float, float, float]]) -> list[tuple
 def test_columns_are_read_one_after_the_other(shift: float) -> None:
     title = [("How to mend what stands still in one of the halls of the house", 60, 740, 12, 0)]
     words = title + across(column(LEFT, 60), column(RIGHT, 320, 700 - shift))
-    words.append(("All of this is noted in the book of the house before the shift ends, by whoever did it.", 60, 600, 11, 0))
+    words.append(
+        ("All of this is noted in the book of the house before the shift ends, by whoever did it.", 60, 600, 11, 0)
+    )
     text = " ".join(text_of(Page(words)).split())
-    assert text.startswith(f"How to mend what stands still in one of the halls of the house {' '.join(LEFT)} {' '.join(RIGHT)} All")
+    assert text.startswith(
+        f"How to mend what stands still in one of the halls of the house {' '.join(LEFT)} {' '.join(RIGHT)} All"
+    )
 
 
 def test_three_columns_and_a_heading_of_what_follows() -> None:
     words = across(column(LEFT, 40), column(RIGHT, 230), column(THIRD, 420))
-    words += [("What follows", 40, 600, 14, 0), (" ".join(THIRD[:3]), 40, 570, 11, 0), (" ".join(LEFT[:3]), 40, 556, 11, 0)]
+    words += [
+        ("What follows", 40, 600, 14, 0),
+        (" ".join(THIRD[:3]), 40, 570, 11, 0),
+        (" ".join(LEFT[:3]), 40, 556, 11, 0),
+    ]
     text = " ".join(text_of(Page(words)).split())
     assert f"{' '.join(LEFT)} {' '.join(RIGHT)} {' '.join(THIRD)} # What follows When the lamp" in text
 
 
 def test_a_table_is_read_row_by_row() -> None:
-    rows = [("Alarm", "Meaning", "Call"), ("E1", "pump stands", "4410"), ("E2", "fan stands", "4420"), ("E3", "lamp dark", "4430")]
-    words = [(cell, 60 + 150 * at, 700 - 16 * number, 11, 0) for at in range(3) for number, cell in enumerate(row[at] for row in rows)]
+    rows = [
+        ("Alarm", "Meaning", "Call"),
+        ("E1", "pump stands", "4410"),
+        ("E2", "fan stands", "4420"),
+        ("E3", "lamp dark", "4430"),
+    ]
+    words = [
+        (cell, 60 + 150 * at, 700 - 16 * number, 11, 0)
+        for at in range(3)
+        for number, cell in enumerate(row[at] for row in rows)
+    ]
     assert text_of(Page(words)).strip().split("\n") == ["   ".join(row) for row in rows]
 
 
@@ -90,7 +109,9 @@ def test_exponents_are_told_from_digits() -> None:
 
 
 def test_addresses_of_links_are_kept() -> None:
-    page = Page(column(["Look at the board.", "Then call."], 60), links=[(110, 696, 150, 712, "https://grafana.example/d/1")])
+    page = Page(
+        column(["Look at the board.", "Then call."], 60), links=[(110, 696, 150, 712, "https://grafana.example/d/1")]
+    )
     assert text_of(page).strip() == "Look at the board. <https://grafana.example/d/1>\nThen call."
 
 

@@ -197,3 +197,134 @@ def test_deep_nesting_is_read_without_a_crash() -> None:
 )  # fmt: skip
 def test_the_name_tells_the_loader(name: str, loader: str | None) -> None:
     assert loader_for(name) == loader
+
+
+def test_substitutions_of_rst_stand_for_their_words() -> None:
+    text = read(
+        "Guide\n=====\n\n.. |version| replace:: 4.2.1\n.. |product| replace:: Acme *Agent*\n   for Linux\n"
+        ".. |c| unicode:: U+00A9\n.. |logo| image:: x.png\n   :alt: the logo\n\n"
+        "Install |product| |version|_ |c| next to |logo|; |unknown| and a|b|c stay.\n\n"
+        ".. parsed-literal::\n\n   pip install acme==|version|\n\n.. code-block:: bash\n   :substitutions:\n\n"
+        "   run |version|\n\n"
+        ".. code-block:: bash\n\n   echo |version|\n\n"
+        "======== ========\nPort     Version\n======== ========\n80       |version|\n======== ========\n",
+        "install.rst",
+    ).text
+    assert "Install Acme *Agent* for Linux 4.2.1 © next to the logo; |unknown| and a|b|c stay." in text
+    assert "pip install acme==4.2.1" in text
+    assert "run 4.2.1" in text
+    assert "echo |version|" in text
+    assert "80       4.2.1" in text
+
+
+def test_tables_and_options_of_rst_keep_what_they_say() -> None:
+    source = (
+        '.. csv-table:: Ports\n   :header: "Name", "Port"\n   :widths: 10, 10\n\n   "api, public", 8443\n   db, ``5432``\n\n'
+        ".. csv-table::\n   :header-rows: 1\n\n   Host,Owner\n   node-k,team-kk\n\n"
+        ".. confval:: retry_limit\n   :type: int\n   :default: 17\n   :noindex:\n\n   How often.\n\n"
+        "2\\ :sup:`32` entries, CO\\ :sub:`2`\n"
+    )
+    parsed = read(source, "ports.rst")
+    assert "| Name | Port |\n| --- | --- |\n| api, public | 8443 |\n| db | `5432` |" in parsed.text
+    assert "| Host | Owner |\n| --- | --- |\n| node-k | team-kk |" in parsed.text
+    assert "**retry_limit**\n- type: int\n- default: 17\n" in parsed.text
+    assert "noindex" not in parsed.text
+    assert "2^32 entries, CO2" in parsed.text
+    assert parsed.text.count("\n") == source.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("matter", "title", "told"),
+    [
+        ("title: >-\n  Long title\n  over two lines\nweight: 2", "Long title over two lines", ""),
+        ("title: |\n  Block title\nowner: team-a", "Block title", "owner: team-a"),
+        ("title: 'It''s full'\ntags: [a]", "It's full", "tags: [a]"),
+        ('title: "Caf\\u00e9: \\"x\\""', 'Café: "x"', ""),
+        ("title: Disk: full", "Disk: full", ""),
+        ("title: Plain # a comment", "Plain", ""),
+        ("sidebar_label: Short\ntitle: Long one", "Long one", ""),
+        ("title:\n  - not\n  - a title\nowner: b", "['not', 'a title']", "owner: b"),
+    ],
+)
+def test_titles_of_front_matter_are_read_as_yaml(matter: str, title: str, told: str) -> None:
+    source = f"---\n{matter}\n---\n\nBody text.\n"
+    parsed = read(source, "page.md")
+    assert parsed.title == title
+    assert parsed.text[parsed.sections[0].start :].split() == [*told.split(), "Body", "text."]
+    assert parsed.text.count("\n") == source.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("At most 2<sup>32</sup>, 5<sup>th</sup>, CO<sub>2</sub>.", "At most 2^32, 5th, CO2."),
+        ("<del>Port 80</del> Port 8080", "~~Port 80~~ Port 8080"),
+        ('See <a class="x" href="https://x.example/d">the board</a>.', "See [the board](https://x.example/d)."),
+        ('<input type="checkbox" checked> Done', "[x] Done"),
+        ('{% tabs %}\n{% tab title="Debian" %}\napt\n{% endtab %}\n{% endtabs %}', "**Debian**\napt"),
+        ('{{< tabs name="t" >}}{{% tab name="Alpine" %}}\napk\n{{% /tab %}}{{< /tabs >}}', "**t****Alpine**\napk"),
+        ('<Tabs>\n<TabItem value="a" label="Alpine">\n\napk\n\n</TabItem>\n</Tabs>', "**Alpine**\n\napk"),
+        ('{% include note.html content="Mind the gap." %}', "Mind the gap."),
+        ("{{< warning >}}\nHot.\n{{< /warning >}}", "**Warning**\nHot."),
+        ("{% raw %}\nUse `{{ x }}` and `{% if %}`.\n{% endraw %}", "Use `{{ x }}` and `{% if %}`."),
+        ("{{< highlight bash >}}\n# not a heading\n{{< /highlight >}}", "```bash\n# not a heading\n```"),
+        ("{% highlight yaml %}\na: <b>\n{% endhighlight %}", "```yaml\na: <b>\n```"),
+        (f"![site map](data:image/png;base64,{'iVBORw0KGgo' * 500})", "site map"),
+        (f"[logo]: data:image/png;base64,{'iVBORw0KGgo' * 500}\n\n![the logo][logo]", "the logo"),
+    ],
+)
+def test_tags_of_templates_and_html_in_markdown(source: str, expected: str) -> None:
+    parsed = read(f"# Page\n\n{source}\n")
+    assert parsed.text.removeprefix("# Page").strip() == expected
+    assert parsed.text.count("\n") == source.count("\n") + 3
+
+
+KEY = "\n".join(f"MIIEowIBAAKCAQEA7{n:02d}x8Qk9vG2kUq3b1ZtHc0aXjT5yPz6LrW4eNmSdFgHjKl" for n in range(26))
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.txt", "a.yaml", "a.json", "a.html", "a.rst", "a.log", "a.pem"])
+@pytest.mark.parametrize("blob", ["QmFzZTY0" * 3000, "9f86d081884c7d65" * 2000, f"{KEY}\n"])
+def test_what_only_machines_read_is_shortened(name: str, blob: str) -> None:
+    before, after = "The certificate of the gate begins here: ", "\nIt ends here, and the gate is in hall two.\n"
+    wrapped = (
+        f"<html><body><p>{before}</p><pre>{blob}</pre><p>{after}</p></body></html>"
+        if name == "a.html"
+        else before + "\n" + blob + after
+    )
+    parsed = read(wrapped, name)
+    assert "the gate is in hall two" in parsed.text
+    assert len(parsed.text.split()) < 60
+    assert len("".join(parsed.text.split())) < 400
+
+
+@pytest.mark.parametrize("name", ["app.min.js", "site.css", "bundle.ts"])
+def test_minified_code_is_shortened_and_told(name: str) -> None:
+    parsed = read("/* licence */\n" + "function a(b){return b+1};" * 20_000 + "\nvar end = 1;\n", name)
+    assert len(parsed.text) < 1000
+    assert parsed.text.endswith("\nvar end = 1;\n")
+    assert [note.code for note in parsed.notes] == ["left_out.machine"]
+
+
+def test_long_names_and_data_on_one_line_stay() -> None:
+    names = "\n".join(
+        f"/srv/releases/2026-11-0{n}/usr/share/applications/ledger/nightly/backup/archive.log" for n in range(9)
+    )
+    rows = "[" + ",".join(f'{{"host":"node-{n}","owner":"team-{n}","port":{8000 + n}}}' for n in range(900)) + "]"
+    assert read(names, "files.txt").text == names
+    assert read(rows, "export.json").text == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "expected"),
+    [
+        ("a.json", '{"owner": "\\u738b\\u5c0f\\u660e"}', '{"owner": "王小明"}'),
+        ("a.json", '{"tab": "a\\u0009b", "e": "\\ud83d\\ude00"}', '{"tab": "a\\u0009b", "e": "😀"}'),
+        ("a.properties", "owner=\\u738b\\u5c0f\\u660e\nname=caf\\u00e9\n", "owner=王小明\nname=café\n"),
+        ("a.log", '{"log": "{\\"owner\\": \\"\\\\u738b\\"}"}', '{"log": "{\\"owner\\": \\"王\\"}"}'),
+        ("a.yaml", 'owner: "\\u738b"\n', 'owner: "王"\n'),
+        ("a.jsonl", '{"a": "\\u738b"}\n{"a": "C:\\\\users"}\n', '{"a": "王"}\n{"a": "C:\\\\users"}\n'),
+        ("a.md", "Write `\\u738b` for it.\n", "Write `\\u738b` for it.\n"),
+    ],
+)  # fmt: skip
+def test_characters_written_as_escapes_in_data(name: str, source: str, expected: str) -> None:
+    assert read(source, name).text == expected

@@ -167,7 +167,7 @@ def test_a_log_is_cut_at_lines() -> None:
 def test_one_endless_word_is_cut_all_the_same(word: str) -> None:
     # this counter sees one word; a real one sees many pieces
     splitter = Splitter(chunk_tokens=60, overlap_tokens=10, count=lambda texts: [len(text) // 3 + 1 for text in texts])
-    parsed = load(word.encode(), "a.txt")
+    parsed = ParsedDocument(text=word, title="a", loader="text")
     chunks = splitter.split(parsed, collection="k", document_id="d1", version="v" * 32)
     assert max(len(chunk.text) for chunk in chunks) <= 200
     assert chunks[0].start == 0
