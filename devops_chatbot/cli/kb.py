@@ -69,7 +69,7 @@ def add(
         if follow:
             if len(paths) != 1:
                 raise BadRequest("cli.follow_one")
-            run = client.follow(name, str(paths[0].resolve()))
+            run = client.follow(name, str(Path.cwd() / paths[0].expanduser()))  # a link stays one
         else:
             client.knowledge_base(name)  # a wrong name should not cost an upload
             files = [file for path in paths for file in _files(path)]
@@ -203,11 +203,23 @@ def _files(path: Path) -> list[Upload]:
     from knowledge.sources.folder import files_below
 
     if path.is_dir():
-        root = path.resolve()
-        return [(f"{root.name}/{file.uri}", file.path) for file in files_below(root)]
+        folder = _given(path).lstrip(".") or "files"
+        return [(f"{folder}/{file.uri}", file.path) for file in files_below(path.resolve())]
     if not path.is_file():
         raise NotFound("cli.no_path", path=path)
-    return [path]
+    return [(_given(path), path)]
+
+
+def _given(path: Path) -> str:
+    """The path as the person gave it, which is what its documents are called: two folders of one name are two.
+
+    What stands in front of a folder that would be left out (a hidden one) is no part of it.
+    """
+    from knowledge.sources.folder import SKIPPED
+
+    parts = [part for part in path.parts if part not in (path.anchor, "..")] or [path.resolve().name]
+    hidden = [at for at, part in enumerate(parts[:-1], 1) if part.startswith(".") or part in SKIPPED]
+    return "/".join(parts[hidden[-1] if hidden else 0 :])
 
 
 def _watch(client: Client, run: Run) -> Run:

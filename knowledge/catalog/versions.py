@@ -144,6 +144,23 @@ def activate(connection: Connection, versions: Sequence[NewVersion]) -> Activati
     )
 
 
+def empty(connection: Connection, documents: Sequence[str]) -> Activation:
+    """Documents that have no words any more: their rows stay, their versions are noted as retired."""
+    rows = [row for row in _rows(connection, documents) if row.version]
+    old = [
+        Version(collection=row.knowledge_base, document=row.id, version=row.version, chunks=row.chunks) for row in rows
+    ]
+    _note(connection, tables.retired, old)
+    ids = [row.id for row in rows]
+    _clear(connection, ids)
+    for part in _parts(ids):
+        found = tables.documents.c.id.in_(part)
+        values = {"version": "", "chunks": 0, "notes": (), "content": ""}
+        connection.execute(update(tables.documents).where(found).values(values))
+    contents = frozenset(row.content for row in rows if row.content)
+    return Activation(active=dict.fromkeys(ids, False), leftover=tuple(old), contents=contents)
+
+
 def delete_documents(connection: Connection, knowledge_base: str, documents: Sequence[str]) -> Activation:
     """Documents out of the catalog, their versions noted as retired."""
     rows = [row for row in _rows(connection, documents) if row.knowledge_base == knowledge_base]

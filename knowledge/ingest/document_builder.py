@@ -29,6 +29,8 @@ PIPELINE = "3"
 """Raise it when this module gives other chunks for the same file, so that the next sync reads everything anew."""
 SETTLED_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again within the clock's resolution."""
+EMPTIED = frozenset({"file.empty", "file.no_text"})
+"""Of a file in a followed folder these say that its words are gone, and not that it cannot be read for a while."""
 MEGABYTE = 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -131,7 +133,8 @@ class DocumentBuilder:
             version = self._version(data, parsed.loader, generation)
             return self._built(item, data, parsed, document=document, version=version, generation=generation, stop=stop)
         except BadRequest as error:
-            return Result(item=item, outcome="failed", reason=error.reason, data=data)
+            emptied = bool(item.source) and error.reason.code in EMPTIED
+            return Result(item=item, outcome="failed", reason=error.reason, data=data, emptied=emptied)
         except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
             # A file that our own code or a plugin stumbles over must be one failed row, not a failed run; the log has the rest.
             _log.exception("preparing %s", item.source_uri)

@@ -15,7 +15,7 @@ from knowledge.catalog.versions import Activation
 from knowledge.ingest import run_items
 from knowledge.ingest.document_builder import BuiltDocument
 from knowledge.ingest.run_items import Result
-from knowledge.model import Chunk
+from knowledge.model import Chunk, document_id
 from knowledge.stores.indexes import Stores
 
 
@@ -63,10 +63,13 @@ class IndexWriter:
             originals = (*(built.data for built in complete), *(result.data for result in results))
             self._originals.put(filter(None, originals))
             with writing(self._engine) as connection:
+                emptied = [document_id(knowledge_base, result.item.source_uri) for result in results if result.emptied]
+                gone = versions.empty(connection, emptied)
                 activation = versions.activate(connection, [built.version for built in complete])
                 outcomes = [_outcome(built, activation) for built in complete]
                 run_items.settle(connection, run, knowledge_base, [*outcomes, *results])
             self._clean_up(activation)
+            self._clean_up(gone)
 
     def remove(self, knowledge_base: str, documents: Sequence[str], *, run: str | None = None) -> int:
         """Remove documents from everywhere; gives how many there were."""

@@ -46,12 +46,15 @@ _FIELDS = tuple(field.name for field in fields(Item))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What became of an item. `data` is the original of one that failed, where it could be read."""
+    """What became of an item. `data` is the original of one that failed, where it could be read; `emptied`: what was known of
+    it is gone.
+    """
 
     item: Item
     outcome: Outcome
     reason: Reason | None = None
     data: bytes = b""
+    emptied: bool = False
 
 
 def plan(engine: Engine, run: str, knowledge_base: str, files: Iterable[Item]) -> None:

@@ -1,7 +1,6 @@
 """Reads files of many formats as text; each format is a `Loader` in a file of its own."""
 
 from functools import cache
-from pathlib import PurePosixPath
 
 from devops_chatbot.errors import UnsupportedFile
 from devops_chatbot.i18n import Reason
@@ -9,6 +8,7 @@ from knowledge.loaders.decode import PACKED, PDF, PICTURE, decode, looks_like
 from knowledge.loaders.loader import Loader
 from knowledge.model import ParsedDocument
 from knowledge.registry import Registry, registry
+from knowledge.text.formats import UNREADABLE, base_of, suffix_of
 
 BUILT_IN = {
     "markdown": "knowledge.loaders.markdown:LOADER",
@@ -18,17 +18,6 @@ BUILT_IN = {
     "text": "knowledge.loaders.plain:TEXT_LOADER",
     "code": "knowledge.loaders.plain:CODE_LOADER",
 }
-_UNREADABLE = {
-    ".ipynb": ("Markdown", "HTML"),
-    ".rtf": ("PDF", "HTML"),
-    ".doc": ("PDF",),
-    ".docx": ("PDF", "Markdown"),
-    ".pptx": ("PDF",),
-    ".xlsx": ("CSV",),
-    ".odt": ("PDF", "HTML"),
-    ".epub": ("HTML", "PDF"),
-}
-"""Formats that would come out as markup or not at all without a loader of their own, and those that they can be saved as."""
 
 
 @cache
@@ -39,11 +28,11 @@ def loaders() -> Registry[Loader]:
 
 def loader_for(name: str) -> str | None:
     """The loader's name by the file's name; None when it tells nothing. The first one that wants a file gets it."""
-    path = PurePosixPath(name.replace("\\", "/").lower())
+    base, suffix = base_of(name), suffix_of(name)
     found = loaders().found
-    whole = (known for known, loader in found.items() if path.name in loader.names)
-    ending = (known for known, loader in found.items() if path.suffix in loader.suffixes)
-    return next(whole, "code" if path.name.startswith("dockerfile.") else None) or next(ending, None)
+    whole = (known for known, loader in found.items() if base in loader.names)
+    ending = (known for known, loader in found.items() if suffix in loader.suffixes)
+    return next(whole, "code" if base.startswith("dockerfile.") else None) or next(ending, None)
 
 
 def load(data: bytes, name: str) -> ParsedDocument:
@@ -51,14 +40,14 @@ def load(data: bytes, name: str) -> ParsedDocument:
     if not data.strip(b"\0 \t\r\n"):
         raise UnsupportedFile("file.empty")
     known, content = loader_for(name), looks_like(data)
-    suffix = PurePosixPath(name.lower()).suffix
+    suffix = suffix_of(name)
     found = loaders().found
     if content == PDF:
         return found["pdf"].load(data, name)
     if known == "pdf" and content is None:
         raise UnsupportedFile("file.not_pdf")
-    if known is None and suffix in _UNREADABLE:
-        raise UnsupportedFile("file.not_read_yet", suffix=suffix, formats=_UNREADABLE[suffix])
+    if known is None and suffix in UNREADABLE:
+        raise UnsupportedFile("file.not_read_yet", suffix=suffix, formats=UNREADABLE[suffix])
     if content is not None and not (known and known != "pdf" and found[known].binary):
         wrong = Reason("file.named_like", format=known, what=content) if known else Reason("file.is", what=content)
         raise UnsupportedFile("file.not_text", wrong=wrong, remedy=_remedy(content))

@@ -10,6 +10,7 @@ from knowledge.loaders.html_writer import TAB, markdown_of
 from knowledge.loaders.loader import Loader, text_loader
 from knowledge.loaders.markdown import document
 from knowledge.model import Link, ParsedDocument
+from knowledge.text.formats import HTML
 from knowledge.text.machine import shortened
 
 _NEVER = (
@@ -166,6 +167,6 @@ def _inside(node: Any, selector: str) -> bool:
 
 LOADER = Loader(
     version=3,
-    suffixes=frozenset({".html", ".htm", ".xhtml"}),
+    suffixes=HTML,
     load=text_loader(load_html, html=True),
 )

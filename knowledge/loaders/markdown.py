@@ -11,6 +11,7 @@ from knowledge.loaders.loader import Loader, text_loader
 from knowledge.loaders.sections import sections_of, title_of
 from knowledge.loaders.tidy import tidy, unmarked
 from knowledge.model import Link, ParsedDocument
+from knowledge.text.formats import MARKDOWN
 from knowledge.text.markdown import block_tokens, headings_of, line_starts, plain
 
 _LINK = re.compile(
@@ -143,6 +144,6 @@ def _code(text: str) -> list[tuple[int, int]]:
 
 LOADER = Loader(
     version=3,
-    suffixes=frozenset({".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd"}),
+    suffixes=MARKDOWN,
     load=text_loader(load_markdown),
 )

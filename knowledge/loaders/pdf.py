@@ -12,6 +12,7 @@ from knowledge.loaders.loader import Loader
 from knowledge.loaders.pdf_lines import SOMETHING, Line, PageText, page_of
 from knowledge.loaders.sections import Heading, sections_of, title_of
 from knowledge.model import Link, ParsedDocument
+from knowledge.text.formats import PDF
 
 MOST_PAGES = 20_000
 MOST_CHARACTERS = 50_000_000
@@ -168,11 +169,7 @@ def _drop_running(pages: list[list[Line]], place: int) -> list[Line]:
         and all(abs(line.height - lines[0].height) <= _SAME_HEIGHT for line in lines)
         and (not body or lines[0].size < body * _LARGER)
     }
-    dropped = []
-    for page in pages:
-        if len(page) > 1 and page[place].text in running:
-            dropped.append(page.pop(place))
-    return dropped
+    return [page.pop(place) for page in pages if len(page) > 1 and page[place].text in running]
 
 
 def _declared(document: object) -> str:
@@ -299,4 +296,4 @@ def _written(pages: list[list[Line]], marks: dict[int, list[tuple[int, str]]]) -
     return "".join(parts), starts, unique
 
 
-LOADER = Loader(version=3, suffixes=frozenset({".pdf"}), load=load_pdf, binary=True)
+LOADER = Loader(version=3, suffixes=PDF, load=load_pdf, binary=True)

@@ -7,40 +7,9 @@ from devops_chatbot.i18n import Reason
 from knowledge.loaders.loader import KILOBYTE, Loader, text_loader
 from knowledge.loaders.sections import Heading, sections_of, title_of
 from knowledge.model import ParsedDocument
+from knowledge.text import formats
 from knowledge.text.machine import without_minified
-
-CODE = {
-    suffix: language
-    for language, suffixes in {
-        "python": ".py .pyi .pyx", "go": ".go", "java": ".java", "javascript": ".js .mjs .cjs .jsx",
-        "typescript": ".ts .tsx .mts", "c": ".c .h", "cpp": ".cc .cpp .cxx .hpp .hh .hxx", "rust": ".rs",
-        "ruby": ".rb .rake .gemspec", "csharp": ".cs", "php": ".php", "bash": ".sh .bash .zsh .ksh .bats .fish",
-        "sql": ".sql", "hcl": ".tf .tfvars .hcl .nomad", "dockerfile": ".dockerfile", "kotlin": ".kt .kts",
-        "scala": ".scala", "swift": ".swift", "lua": ".lua", "perl": ".pl .pm", "r": ".r", "bat": ".bat .cmd",
-        "powershell": ".ps1 .psm1", "groovy": ".groovy .gradle", "protobuf": ".proto", "css": ".css .scss .less",
-        "makefile": ".mk .mak", "cmake": ".cmake", "jsonnet": ".jsonnet .libsonnet", "rego": ".rego",
-        "promql": ".promql", "vue": ".vue", "svelte": ".svelte", "elixir": ".ex .exs", "erlang": ".erl",
-        "haskell": ".hs", "dart": ".dart", "clojure": ".clj", "julia": ".jl", "objective-c": ".m",
-        "graphql": ".graphql .gql", "nix": ".nix", "starlark": ".bzl .star", "jinja": ".j2 .tpl .tmpl .gotmpl",
-        "bicep": ".bicep", "cue": ".cue", "puppet": ".pp", "zig": ".zig",
-    }.items()
-    for suffix in suffixes.split()
-}  # fmt: skip
-NAMED_CODE = {
-    "dockerfile": "dockerfile", "containerfile": "dockerfile", "makefile": "makefile", "gnumakefile": "makefile",
-    "jenkinsfile": "groovy", "vagrantfile": "ruby", "gemfile": "ruby", "rakefile": "ruby", "cmakelists.txt": "cmake",
-    "tiltfile": "starlark", "justfile": "makefile", "procfile": "yaml", "caddyfile": "nginx", "corefile": "nginx",
-}  # fmt: skip
-LINES = {
-    suffix: language
-    for language, suffixes in {
-        "yaml": ".yaml .yml .rules", "json": ".json .jsonl .ndjson .json5 .tfstate .avsc", "toml": ".toml",
-        "csv": ".csv .tsv", "log": ".log .out .err", "xml": ".xml .xsd .wsdl .plist .pom .csproj", "diff": ".diff .patch",
-        "ini": ".ini .cfg .conf .properties .env .service .timer .socket .mount .editorconfig .desktop .repo",
-    }.items()
-    for suffix in suffixes.split()
-}  # fmt: skip
-"""Formats whose lines are records or settings: cut at lines, never at sentences."""
+from knowledge.text.markdown import LONGEST_HEADING
 
 _MODIFIERS = (
     r"(?:(?:export|default|declare|public|private|protected|internal|static|final|abstract|async|unsafe|open|data|sealed"
@@ -103,16 +72,9 @@ _DEEPEST = 8
 _LONGEST_LEAD = 40
 
 
-def code_language(name: str) -> str | None:
-    """The language of source code, data or settings by the file's name; None for a document."""
-    suffix = _suffix(name)
-    return CODE.get(suffix) or LINES.get(suffix) or NAMED_CODE.get(_base(name).lower())
-
-
 def load_text(text: str, name: str) -> ParsedDocument:
-    """Any other text: one section, lines as in the file."""
-    suffix = _suffix(name)
-    language = LINES.get(suffix)
+    """Any other text, lines as in the file; data and settings have their tables, objects or head as sections."""
+    language = formats.language_of_file(name, text)
     if language is not None and "\\u" in text:
         text = _ESCAPES.sub(_unescaped, text)
     headings: list[Heading] = []
@@ -120,14 +82,25 @@ def load_text(text: str, name: str) -> ParsedDocument:
         headings = [Heading(level=1, title=m["name"].strip(), start=m.start()) for m in _TABLE.finditer(text)]
     elif language == "yaml":
         headings = _manifests(text)
+    elif language in ("csv", "tsv"):
+        headings = _head(text)
     return ParsedDocument(
         text=text,
-        title=title_of(name) if language is None else _base(name),
+        title=title_of(name) if language is None or formats.suffix_of(name) in formats.PROSE else _base(name),
         loader="text",
         sections=sections_of(headings, begin=0, end=len(text)),
         has_lines=True,
         code_language=language,
     )
+
+
+def _head(text: str) -> list[Heading]:
+    """The names of the columns of a table of values stand above all of its rows."""
+    start = len(text) - len(text.lstrip("\n"))
+    head = text[start:].partition("\n")[0].strip()
+    fields = [field.strip(" \"'") for field in re.split(r"[,;\t|]", head)]
+    named = len(fields) > 1 and all(fields) and not any(field.replace(".", "").isdigit() for field in fields)
+    return [Heading(level=1, title=", ".join(fields)[:LONGEST_HEADING], start=start)] if named else []
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -153,7 +126,7 @@ def _manifests(text: str) -> list[Heading]:
 
 def load_code(text: str, name: str) -> ParsedDocument:
     """Source code: a definition opens a section, nested by its indentation, with the comments and decorators right above it."""
-    language = CODE.get(_suffix(name)) or NAMED_CODE.get(_base(name).lower()) or "text"
+    language = formats.language_of_file(name) or "text"
     text, removed = without_minified(text)
     found: dict[int, Heading] = {}
     for pattern in _PATTERNS.get(language, (_KEYWORD,)):
@@ -192,17 +165,15 @@ def _base(name: str) -> str:
     return name.replace("\\", "/").rpartition("/")[2]
 
 
-def _suffix(name: str) -> str:
-    _, dot, suffix = _base(name).lower().rpartition(".")
-    return dot + suffix
-
-
 TEXT_LOADER = Loader(
     version=3,
-    suffixes=frozenset({".txt", ".text", ".adoc", ".asciidoc", ".org", ".tex", ".srt", ".wiki", *LINES}),
-    names=frozenset(
-        "readme license licence notice changelog authors contributing todo copying install news codeowners".split()
-    ),
+    suffixes=formats.PROSE | frozenset(formats.LINES),
+    names=formats.PROSE_NAMES | frozenset(formats.LINES_NAMES),
     load=text_loader(load_text),
 )
-CODE_LOADER = Loader(version=3, suffixes=frozenset(CODE), names=frozenset(NAMED_CODE), load=text_loader(load_code))
+CODE_LOADER = Loader(
+    version=3,
+    suffixes=frozenset(formats.CODE),
+    names=frozenset(formats.CODE_NAMES),
+    load=text_loader(load_code),
+)

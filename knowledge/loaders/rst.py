@@ -12,6 +12,7 @@ from knowledge.loaders.loader import Loader, text_loader
 from knowledge.loaders.markdown import document
 from knowledge.loaders.scripts import lowered, raised
 from knowledge.model import Link, ParsedDocument
+from knowledge.text.formats import RST
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1+[ \t]*$")
 _DIRECTIVE = re.compile(r"(?P<indent>\s*)\.\.\s+(?:\|[^|]+\|\s+)?(?P<name>[\w:.+-]+)::(?:\s+(?P<words>.*))?$")
@@ -383,4 +384,4 @@ def _label(words: str) -> str:
     return " ".join(words.strip("`").casefold().split())
 
 
-LOADER = Loader(version=3, suffixes=frozenset({".rst", ".rest"}), load=text_loader(load_rst))
+LOADER = Loader(version=3, suffixes=RST, load=text_loader(load_rst))

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 import threading
 import time
 from collections import defaultdict
@@ -23,6 +22,7 @@ from knowledge import loaders
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalog, Document
 from knowledge.graph import DocumentGraph, Node, Subgraph
+from knowledge.ingest.document_builder import SETTLED_NS
 from knowledge.ingest.ingest import Ingest, IngestOptions
 from knowledge.model import Chunk, Match, ParsedDocument, Scope, Version
 from knowledge.sources import graph_schema, source_kinds
@@ -336,7 +336,7 @@ OLD = 1_000_000_000
 
 
 def settle(folder: Path) -> None:
-    """Make every file look as if it had not been touched for long."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            os.utime(path, (OLD, OLD))
+    """Wait until no file was touched just now."""
+    newest = max(path.stat().st_ctime_ns for path in folder.rglob("*") if path.is_file())
+    while time.time_ns() - newest < SETTLED_NS:
+        time.sleep(0.1)

@@ -131,3 +131,48 @@ def test_odd_passages_do_no_harm(text: str) -> None:
     one = Evidence(ref="d1#v-0", title="", text=text, context=text, source_uri="")
     for question in ("what is it?", "", "[1]", "怎么办"):
         assert compose(question, (one, one)).text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "question", "line"),
+    [
+        (
+            "inventory.csv",
+            "host,rack,owner\n" + "".join(f"node-{n},{n},team-{n}\n" for n in range(40)),
+            "Who owns node-17?",
+            "node-17,17,team-17",
+        ),
+        ("hosts.tsv", "host\towner\nnode-k\tteam-kk\nnode-l\tteam-ll\n", "Who owns node-k?", "node-k\tteam-kk"),
+        (
+            "cron.d/backup",
+            "# nightly backup of the ledger\n30 2 * * * root /usr/bin/ledger-backup\n\n*/5 * * * * root /usr/bin/poll\n",
+            "When does the ledger-backup run?",
+            "# nightly backup of the ledger\n30 2 * * * root /usr/bin/ledger-backup",
+        ),
+        (
+            "etc/hosts",
+            "10.2.3.4 db-prod-07\n10.2.3.5 db-prod-08\n",
+            "What is the address of db-prod-07?",
+            "10.2.3.4 db-prod-07",
+        ),
+        (
+            "backup.service",
+            "[Unit]\nDescription=Backup of the ledger\n\n"
+            "[Service]\nType=oneshot\nExecStart=/usr/bin/x --zone b\nTimeoutStartSec=900\n",
+            "Which command does the backup of the ledger start?",
+            "Type=oneshot\nExecStart=/usr/bin/x --zone b\nTimeoutStartSec=900",
+        ),
+        (
+            "events.jsonl",
+            "".join(f'{{"event": "E{n}", "owner": "team-{n}"}}\n' for n in range(30)),
+            "Who is the owner of E17?",
+            '{"event": "E17", "owner": "team-17"}',
+        ),
+    ],
+)  # fmt: skip
+def test_lines_of_data_stand_on_lines_of_their_own(name: str, text: str, question: str, line: str) -> None:
+    found = [replace(one, source_uri=name, title=name, heading_path=()) for one in evidence(text)]
+    answer = compose(question, tuple(found)).text
+    shown = answer.partition("```")[2].partition("```")[0]
+    assert f"\n{line}\n" in shown
+    assert len(answer) < 900

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from html import escape
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from knowledge.model import OpenedChunk
+from knowledge.text.formats import shape_of
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -32,8 +32,6 @@ _FRONT_MATTER = re.compile(
 _TWICE = re.compile(r"\A(\s*)#{1,6} ([^\n]+)(?=\n\s*#{1,6} \2[ \t]*$)", re.M)
 """A title before the page's own heading of the same words."""
 _HEADINGS = re.compile(r"\A(?:\s*#{1,6} [^\n]*\n)+\s*")
-_MARKED_UP = frozenset({".md", ".markdown", ".mdx", ".rst", ".html", ".htm", ".xhtml"})
-_PROSE = frozenset({".txt", ".text", ".log", ""})
 _HEADING = re.compile(r"#{1,6} ")
 _FENCE = "```"
 _BLOCKS = frozenset({"paragraph_open", "heading_open", "tr_open", "fence", "code_block"})
@@ -46,12 +44,12 @@ def answer_markdown(text: str, cited: Collection[int], token: str) -> str:
 
 def passage_html(passage: OpenedChunk) -> str:
     """A passage in its surroundings; what was cited carries the class `hit`."""
-    suffix = PurePosixPath(passage.source_uri).suffix.lower()
-    if suffix in _MARKED_UP:
+    shape = shape_of(passage.source_uri, passage.text)
+    if shape == "marked":
         return f'<div class="cb-passage cb-marked">{_marked_up(passage.text, passage.start, passage.end)}</div>'
-    if suffix == ".pdf":
+    if shape == "paged":
         return f'<div class="cb-passage cb-paged">{_paged(passage.text, passage.start, passage.end)}</div>'
-    if suffix in _PROSE:
+    if shape == "prose":
         before, hit, after = (escape(passage.text[part]) for part in (
             slice(passage.start), slice(passage.start, passage.end), slice(passage.end, None),
         ))  # fmt: skip
@@ -61,11 +59,11 @@ def passage_html(passage: OpenedChunk) -> str:
 
 def snippet_html(text: str, source_uri: str) -> str:
     """A passage without its surroundings and without the headings it begins with, for lists of results."""
-    suffix = PurePosixPath(source_uri).suffix.lower()
-    if suffix == ".pdf":
+    shape = shape_of(source_uri, text)
+    if shape == "paged":
         return f'<div class="cb-passage cb-paged cb-snippet">{_paged(_HEADINGS.sub("", text) or text, 0, 0)}</div>'
-    if suffix not in _MARKED_UP:
-        kind = "prose" if suffix in _PROSE else "code"
+    if shape != "marked":
+        kind = "prose" if shape == "prose" else "code"
         lines = "".join(f'<div class="line"><code>{escape(line) or " "}</code></div>' for line in text.split("\n"))
         return f'<div class="cb-passage cb-{kind} cb-snippet">{escape(text) if kind == "prose" else lines}</div>'
     text = _plain_beginning(text)

@@ -225,7 +225,7 @@ def _belonging(section: Section, index: int, room: int) -> list[int]:
 def _best_of(block: Block, relevance: Relevance, room: int) -> Piece:
     """The block whole when it is of a bearable size, else its best parts."""
     text, parts = block.text, block.parts
-    if len(parts) < 2 or size_of(text) <= (PROSE if block.kind in ("prose", "code") else room * 1.2):
+    if len(parts) < 2 or size_of(text) <= (PROSE if block.kind in ("prose", "code", "records") else room * 1.2):
         return _whole(block)
     scores = [relevance.share(each) for each in texts_of(block)]
     if block.kind == "table":
@@ -233,7 +233,8 @@ def _best_of(block: Block, relevance: Relevance, room: int) -> Piece:
     best = max(range(len(parts)), key=scores.__getitem__)
     if block.kind == "prose":
         return Piece(block=block, spans=(_window(text, parts, scores, best),))
-    if text[slice(*parts[0])].lstrip()[:1].isdigit() and size_of(text[: parts[best][1]]) <= LONGEST_BLOCK:
+    steps = block.kind != "records" and text[slice(*parts[0])].lstrip()[:1].isdigit()
+    if steps and size_of(text[: parts[best][1]]) <= LONGEST_BLOCK:
         return Piece(block=block, spans=((0, parts[best][1]),))  # the steps before it
     kept: set[int] = set()
     used = 0

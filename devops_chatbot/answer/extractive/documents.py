@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from devops_chatbot.answer.extractive.markup import plain_words, squashed
 from devops_chatbot.chat import Evidence
-from knowledge.loaders.plain import code_language
 from knowledge.text import blocks as cut
+from knowledge.text.formats import RECORDS, language_of_file
 from knowledge.text.markdown import headings_of
 
 OVERLAP = 24
@@ -20,8 +20,9 @@ _ORDINAL = re.compile(r"-(\d+)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A paragraph, list, table or piece of code. `number` is the evidence that it is cited by, `matched` says that the
-    passage which was found holds it, `opens` that it introduces what follows. `parts` are its sentences, items or rows.
+    """A paragraph, list, table, piece of code, or records, which are lines that each say something. `number` is the evidence
+    that it is cited by, `matched` says that the passage which was found holds it, `opens` that it introduces what follows.
+    `parts` are its sentences, items, rows or lines.
     """
 
     kind: str
@@ -92,7 +93,7 @@ def _blocks(numbered: Sequence[tuple[int, Evidence]]) -> Iterator[Block]:
     seen: set[tuple[tuple[str, ...], str]] = set()
     for number, one, text in _stretches(numbered):
         above = tuple(heading for heading in one.heading_path if heading)
-        language = code_language(one.source_uri)
+        language = language_of_file(one.source_uri, one.context)
         fences = [match[1].strip() for match in _FENCE.finditer(text)]
         if len(fences) % 2 and not fences[0]:
             text = f"```\n{text}"  # a long text that was cut inside of code
@@ -106,13 +107,17 @@ def _blocks(numbered: Sequence[tuple[int, Evidence]]) -> Iterator[Block]:
             seen.add((path, key))
             cited, matched = _cited_by(key, passages, number)
             yield Block(
-                kind="code" if block is None else block.kind,
+                kind=block.kind if block else "records" if language in RECORDS else "code",
                 text=words,
                 path=path,
                 number=cited,
                 matched=matched,
                 opens=block is not None and block.opens,
-                parts=() if block is None else _parts(text, block, start, len(words)),
+                parts=_parts(text, block, start, len(words))
+                if block
+                else _records(words)
+                if language in RECORDS
+                else (),
                 language=language,
             )
 
@@ -151,12 +156,32 @@ def _parts(text: str, block: cut.Block, start: int, size: int) -> tuple[tuple[in
     return tuple(spans)
 
 
+def _records(words: str) -> tuple[tuple[int, int], ...]:
+    """The lines of records; a comment belongs to the line below it, an indented line to the one above."""
+    spans: list[tuple[int, int]] = []
+    comment = False
+    cursor = 0
+    for line in words.split("\n"):
+        start, cursor = cursor, cursor + len(line) + 1
+        if not line.strip():
+            comment = False
+            continue
+        goes_on = spans and (comment or line[0] in " \t")
+        spans[-1:] = [(spans[-1][0], start + len(line))] if goes_on else [*spans[-1:], (start, start + len(line))]
+        comment = line.lstrip().startswith(("#", ";"))
+    return tuple(spans)
+
+
 def _stretches(numbered: Sequence[tuple[int, Evidence]]) -> list[tuple[int, Evidence, str]]:
     """What was found of a document in reading order; sections that overlap are one, code keeps its passages."""
     ordered = sorted(numbered, key=lambda each: (_place(each[1]), -len(each[1].context)))
     found: list[tuple[int, Evidence, str]] = []
     for number, one in ordered:
-        text = one.text if code_language(one.source_uri) or one.text.strip() not in one.context else one.context
+        text = (
+            one.text
+            if language_of_file(one.source_uri, one.context) or one.text.strip() not in one.context
+            else one.context
+        )
         if any(text.strip() in other for _, _, other in found):
             continue
         found = [each for each in found if each[2].strip() not in text]

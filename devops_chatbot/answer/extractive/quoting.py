@@ -57,7 +57,7 @@ def _body(group: Group, called: Mapping[Source, int]) -> list[str]:
     words = -1  # the last paragraph of this source where a mark can stand
     for piece, following in zip(group.pieces, [*group.pieces[1:], None], strict=True):
         paragraphs.append(_text(piece))
-        solid = piece.block.kind in ("code", "table")
+        solid = piece.block.kind in ("code", "records", "table")
         words = words if solid else len(paragraphs) - 1
         if following is not None and _source(group, following) == _source(group, piece):
             continue
@@ -78,6 +78,8 @@ def _text(piece: Piece) -> str:
     parts = [block.text[start:end] for start, end in piece.spans]
     if block.kind == "code":
         return _code("\n\n".join(parts), piece)
+    if block.kind == "records":
+        return _code(_items(piece), piece)
     if block.kind == "table":
         left_out = len(squashed("".join(parts))) < len(squashed(block.text))
         return tidied("\n".join([*(part.strip() for part in parts), *(["| … |"] if left_out else [])]))
@@ -91,13 +93,14 @@ def _text(piece: Piece) -> str:
 def _items(piece: Piece) -> str:
     """The items taken; three dots stand where others were left out, so that no list counts wrongly."""
     text, said, last = piece.block.text, "", 0
+    dots = "…" if piece.block.kind == "records" else "\n…\n"
     for start, end in piece.spans:
         left_out = bool(text[last:start].strip())
-        said += ("\n\n…\n\n" if said else "…\n\n") if left_out else "\n" if said else ""
+        said += ("\n" if said else "") + (f"{dots.lstrip() if not said else dots}\n" if left_out else "")
         line = text[text.rfind("\n", 0, start) + 1 : start]
         said += textwrap.dedent(("" if line.strip() else line) + text[start:end])
         last = end
-    return f"{said}\n\n…" if text[last:].strip() else said
+    return said + ("\n\n…" if text[last:].strip() and piece.block.kind != "records" else "")
 
 
 def _code(text: str, piece: Piece) -> str:
