@@ -207,7 +207,7 @@ def _files(path: Path) -> list[Upload]:
         return [(f"{folder}/{file.uri}", file.path) for file in files_below(path.resolve())]
     if not path.is_file():
         raise NotFound("cli.no_path", path=path)
-    return [(_given(path), path)]
+    return [path]
 
 
 def _given(path: Path) -> str:
