@@ -109,6 +109,10 @@ STREAMS: dict[str, Sequence[Part]] = {
     "no_space": [part.replace(b"data: ", b"data:") for part in normal()],
     "event_id_retry": [b"retry: 1000\n\n", b"id: 4\n\n", *(b"id: 5\nevent: message\n" + part for part in normal())],
     "bom": [b"\xef\xbb\xbf" + said()[0], *said()[1:], *end()],
+    "one_newline": [part.replace(b"\n\n", b"\n") for part in normal()],
+    "no_last_newline": [*normal()[:-1], b"data: [DONE]"],
+    "many_lines": [b'data: {"choices":\ndata: [{"delta": {"content": "' + ANSWER.encode() + b'"}}]}\n\n', *end()],
+    "controls": [escaped("Check \\u0000the member list\\u0007 first [1]. Then restart it."), *end()],
     "utf8_split": [bytes([byte]) for part in normal("先检查成员列表【1】，再重启 😀。") for byte in part],
     "surrogate_split": [escaped("Done \\ud83d"), escaped("\\ude00 then check it [1]."), *end()],
     "surrogate_alone": [escaped("Done \\ud83d"), escaped(" then \\ude00 check it [1]."), *end()],
@@ -122,6 +126,7 @@ STREAMS: dict[str, Sequence[Part]] = {
     "error_first": [sse({"error": {"message": "Provider returned error: upstream overloaded", "code": 502}})],
     "error_mid": half(sse({"error": {"message": "CUDA out of memory", "code": 500}})),
     "error_event_mid": half(b"event: error\n" + sse({"message": "CUDA out of memory", "code": 500})),
+    "error_text_mid": half(b"event: error\ndata: CUDA out of memory\n\n"),
     "error_string_mid": half(sse({"error": "CUDA out of memory"})),
     "error_object_mid": half(sse({"object": "error", "message": "CUDA out of memory"}), DONE),
     "error_vllm_context": [

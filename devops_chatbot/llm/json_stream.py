@@ -21,6 +21,9 @@ _NO_STREAM = (b"{", b"<")
 """How a body begins that is a whole answer, an error or a web page, but no stream of events."""
 
 
+_CONTROLS = dict.fromkeys((code for code in range(32) if chr(code) not in "\t\n\r"), "")
+
+
 class StreamError(APIError):
     """The server reports an error where it should have answered, or in the middle of an answer."""
 
@@ -52,7 +55,7 @@ class JsonStream(AsyncStream[object]):
                     if not finished:
                         yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
                     return
-                piece = json.loads(data)
+                piece = data if name == "error" and not data.startswith("{") else json.loads(data)
                 if (error := _error_in(name, piece)) is not None:
                     raise StreamError(request, error)
                 if not isinstance(piece, dict):
@@ -83,11 +86,9 @@ class JsonStream(AsyncStream[object]):
                     raise ValueError(whole)
                 yield None, whole
                 return
-            async for event in self._decoder.aiter_bytes(_again(head, body)):
-                if not event.data.strip():  # `id:` or `retry:` alone
-                    continue
-                yield event.event, event.data
-                if event.data.startswith("[DONE]"):
+            async for name, data in _events(head, body):
+                yield name, data
+                if data.startswith("[DONE]"):
                     with suppress(TimeoutError, httpx2.HTTPError):
                         async with asyncio.timeout(DRAIN_S):
                             async for _ in body:
@@ -102,24 +103,49 @@ class JsonStream(AsyncStream[object]):
 
 
 class _Halves:
-    """Puts together a character whose two halves (of a surrogate pair) came in two pieces; a half alone becomes U+FFFD."""
+    """Puts together a character whose two halves (of a surrogate pair) came in two pieces; a half alone becomes U+FFFD. Control
+    characters, which no page can show and some databases cannot hold, are left out.
+    """
 
     def __init__(self) -> None:
         self._held = ""
 
     def add(self, text: str) -> str:
-        if not self._held and text.isascii():
+        if not self._held and text.isascii() and text.isprintable():
             return text
-        text = self._held + text
+        text = self._held + text.translate(_CONTROLS)
         self._held = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
         whole = text[: len(text) - len(self._held)]
         return whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-async def _again(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield head
-    async for piece in rest:
+async def _events(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[tuple[str | None, str]]:
+    """The name and the data of each event, `head` being the first bytes. Some servers leave out the empty line behind an event,
+    so that one is over, too, with the line that ends its JSON. Comments and other fields are passed over.
+    """
+    name: str | None = None
+    data: list[str] = []
+    left = head
+    async for piece in _then_end(rest):
+        *lines, left = (left + piece).split(b"\n")
+        for raw in lines:
+            line = raw.decode().rstrip("\r")
+            field, _, value = line.partition(":")
+            if field == "event":
+                name = value.strip()
+            elif field == "data" and (value := value.strip()):
+                data.append(value)
+            if data and (not line or value.endswith(("}", "]"))):
+                yield name, "\n".join(data)
+                name, data = None, []
+
+
+async def _then_end(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces, and the ends of the last line and event, which some servers do not send; first nothing, for what is there."""
+    yield b""
+    async for piece in pieces:
         yield piece
+    yield b"\n\n"
 
 
 def _error_in(event: str | None, piece: object) -> object | None:

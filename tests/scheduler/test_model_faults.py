@@ -50,7 +50,8 @@ def said(events: list[Event]) -> str:
         "ok", "think", "think_unopened", "think_magistral", "think_harmony", "reasoning_content", "reasoning_vllm",
         "reasoning_parts", "empty_choices_first", "no_usage", "usage_each_chunk", "usage_nulls", "null_content", "role_null",
         "role_of_google", "delta_null", "choices_null", "finish_empty", "finish_unknown", "comments", "crlf", "no_space",
-        "event_id_retry", "bom", "http10", "gzipped", "redirected", "stream_ignored", "busy_once", "loading", "no_stream_options",
+        "event_id_retry", "bom", "one_newline", "no_last_newline", "many_lines", "controls",
+        "http10", "gzipped", "redirected", "stream_ignored", "busy_once", "loading", "no_stream_options",
         "no_max_tokens", "only_the_least", "no_system_role", "alternating",
     ],
 )  # fmt: skip
@@ -109,6 +110,7 @@ def test_an_answer_may_speak_of_marks_of_thoughts(ask: Callable) -> None:
         ("error_mid", "CUDA out of memory"),
         ("error_event_mid", "CUDA out of memory"),
         ("error_string_mid", "CUDA out of memory"),
+        ("error_text_mid", "CUDA out of memory"),
         ("error_object_mid", "CUDA out of memory"),
         ("stall", "said nothing for"),
     ],
