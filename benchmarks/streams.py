@@ -1,7 +1,8 @@
 """Time to the first event of a question, and 100 questions at once, on the running product with a scripted model.
 
 The scripted model speaks the OpenAI protocol over loopback and says 60 words, one every 10 ms. References, measured in
-the same minute: a bare round trip to the same server, its search alone, and the model's stream asked without us.
+the same minute: a bare round trip to the same server, its search alone, the model's stream asked without us, and the
+least that can stand between: a FastAPI route that passes the model's bytes on.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -41,6 +43,8 @@ class Asked:
     first_token: float
     whole: float
     end: str
+    gaps: tuple[float, ...] = ()
+    """Between one event with words and the next."""
 
 
 def main() -> None:
@@ -48,15 +52,19 @@ def main() -> None:
     parser.add_argument("--data", help="ignored: this benchmark brings its own documents")
     parser.add_argument("--at-once", type=int, default=AT_ONCE)
     parser.add_argument("--model-server", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--proxy", type=int, nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.model_server:
         _serve_model(arguments.model_server)
         return
-    with tempfile.TemporaryDirectory(prefix="streams-") as folder, _running(Path(folder)) as (url, model):
-        asyncio.run(_measure(url, model, arguments.at_once))
+    if arguments.proxy:
+        _serve_proxy(*arguments.proxy)
+        return
+    with tempfile.TemporaryDirectory(prefix="streams-") as folder, _running(Path(folder)) as (url, model, proxy):
+        asyncio.run(_measure(url, model, proxy, arguments.at_once))
 
 
-async def _measure(url: str, model: str, at_once: int) -> None:
+async def _measure(url: str, model: str, proxy: str, at_once: int) -> None:
     limits = httpx.Limits(max_connections=at_once + 10)
     async with httpx.AsyncClient(timeout=300, limits=limits, trust_env=False) as http:
         threads = [
@@ -72,6 +80,7 @@ async def _measure(url: str, model: str, at_once: int) -> None:
         together = await asyncio.gather(*(_ask(http, url, thread) for thread in threads[ONE_BY_ONE:]))
         seconds = time.perf_counter() - begun
         direct = await asyncio.gather(*(_ask_model(http, model) for _ in range(at_once)))
+        passed = await asyncio.gather(*(_ask_model(http, proxy) for _ in range(at_once)))
     beyond = statistics.median(one.first_token for one in alone)
     beyond -= statistics.median(searches) + statistics.median(one.first_token for one in models)
     rows: list[dict[str, Cell]] = [
@@ -84,6 +93,18 @@ async def _measure(url: str, model: str, at_once: int) -> None:
             [one.whole for one in together],
             [one.whole for one in direct],
             f"the model, {at_once} at once",
+        ),
+        _row(
+            f"{at_once} at once: a bare FastAPI proxy",
+            [one.whole for one in passed],
+            [one.whole for one in direct],
+            f"the model, {at_once} at once",
+        ),
+        _row(
+            f"{at_once} at once: between tokens",
+            [gap for one in together for gap in one.gaps],
+            [gap for one in passed for gap in one.gaps],
+            "a bare FastAPI proxy",
         ),
     ]
     report("streams", "Streams over HTTP, milliseconds", rows, command="python -m benchmarks.streams")
@@ -107,7 +128,8 @@ def _row(what: str, ours: list[float], reference: list[float], name: str) -> dic
 
 async def _ask(http: httpx.AsyncClient, url: str, thread: str) -> Asked:
     begun = time.perf_counter()
-    first_event = first_token = 0.0
+    first_event = 0.0
+    tokens: list[float] = []
     end = "nothing"
     async with httpx_sse.aconnect_sse(
         http, "POST", f"{url}/api/v1/threads/{thread}/messages", json={"text": QUESTION}
@@ -116,19 +138,31 @@ async def _ask(http: httpx.AsyncClient, url: str, thread: str) -> Asked:
             now = (time.perf_counter() - begun) * 1000
             first_event = first_event or now
             if event.event == "token":
-                first_token = first_token or now
+                tokens.append(now)
             end = event.event
-    return Asked(first_event=first_event, first_token=first_token, whole=(time.perf_counter() - begun) * 1000, end=end)
+    return Asked(
+        first_event=first_event,
+        first_token=tokens[0] if tokens else 0.0,
+        whole=(time.perf_counter() - begun) * 1000,
+        end=end,
+        gaps=_gaps(tokens),
+    )
 
 
 async def _ask_model(http: httpx.AsyncClient, model: str) -> Asked:
     begun = time.perf_counter()
-    first = 0.0
+    tokens: list[float] = []
     body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
     async with httpx_sse.aconnect_sse(http, "POST", f"{model}/chat/completions", json=body) as it:
-        async for _ in it.aiter_sse():
-            first = first or (time.perf_counter() - begun) * 1000
-    return Asked(first_event=first, first_token=first, whole=(time.perf_counter() - begun) * 1000, end="answer")
+        async for event in it.aiter_sse():
+            if '"content"' in event.data:
+                tokens.append((time.perf_counter() - begun) * 1000)
+    whole = (time.perf_counter() - begun) * 1000
+    return Asked(first_event=tokens[0], first_token=tokens[0], whole=whole, end="answer", gaps=_gaps(tokens))
+
+
+def _gaps(moments: list[float]) -> tuple[float, ...]:
+    return tuple(later - earlier for earlier, later in pairwise(moments))
 
 
 async def _timed(request: Coroutine[None, None, httpx.Response]) -> float:
@@ -138,10 +172,11 @@ async def _timed(request: Coroutine[None, None, httpx.Response]) -> float:
 
 
 @contextlib.contextmanager
-def _running(folder: Path) -> Iterator[tuple[str, str]]:
-    """The model's and the product's addresses, with the sample knowledge base built."""
-    model_port, port = free_port(), free_port()
-    model = f"http://127.0.0.1:{model_port}/v1"
+def _running(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """The addresses of the product, with the sample knowledge base built, of the model, and of the proxy before the model."""
+    model_port, proxy_port, port = free_port(), free_port(), free_port()
+    model, proxy = f"http://127.0.0.1:{model_port}/v1", f"http://127.0.0.1:{proxy_port}/v1"
+    here = (sys.executable, "-m", "benchmarks.streams")
     settings = folder / "chatbot.toml"
     settings.write_text(
         f'data_dir = "{folder / "data"}"\n[server]\nport = {port}\n[models.scripted]\nprovider = "openai-compatible"\n'
@@ -150,15 +185,17 @@ def _running(folder: Path) -> Iterator[tuple[str, str]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CHATBOT_")}
     environment["CHATBOT_CONFIG"] = str(settings)
     processes = [
-        subprocess.Popen([sys.executable, "-m", "benchmarks.streams", "--model-server", str(model_port)]),
+        subprocess.Popen([*here, "--model-server", str(model_port)]),
+        subprocess.Popen([*here, "--proxy", str(proxy_port), str(model_port)]),
         subprocess.Popen([*COMMAND, "serve", "--no-ui"], env=environment, stdout=subprocess.DEVNULL),
     ]
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_for(f"{url}/readyz", f"http://127.0.0.1:{model_port}/healthz")
+        healthz = (f"http://127.0.0.1:{model_port}/healthz", f"http://127.0.0.1:{proxy_port}/healthz")
+        wait_for(f"{url}/readyz", *healthz)
         with Client(url) as client:
             list(client.run_events(client.build_samples().id))
-        yield url, model
+        yield url, model, proxy
     finally:
         for process in processes:
             process.send_signal(signal.SIGTERM)
@@ -181,6 +218,34 @@ def _serve_model(port: int) -> None:
 
     routes = [Route("/v1/chat/completions", complete, methods=["POST"]), Route("/healthz", alive)]
     uvicorn.run(Starlette(routes=routes), port=port, log_level="warning")
+
+
+def _serve_proxy(port: int, model_port: int) -> None:
+    import uvicorn
+    from fastapi import FastAPI, Request
+    from fastapi.responses import StreamingResponse
+
+    app = FastAPI()
+    model = httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{model_port}", timeout=300, limits=httpx.Limits(max_connections=None), trust_env=False
+    )
+
+    @app.post("/v1/chat/completions")
+    async def complete(request: Request) -> StreamingResponse:
+        body = await request.body()
+
+        async def passed() -> AsyncIterator[bytes]:
+            async with model.stream("POST", "/v1/chat/completions", content=body) as answer:
+                async for piece in answer.aiter_raw():
+                    yield piece
+
+        return StreamingResponse(passed(), media_type="text/event-stream")
+
+    @app.get("/healthz")
+    async def alive() -> str:
+        return "ok"
+
+    uvicorn.run(app, port=port, log_level="warning")
 
 
 async def _said() -> AsyncIterator[str]:
