@@ -17,6 +17,7 @@ from devops_chatbot.api.loopback import is_loopback, reachable
 from devops_chatbot.config.data_directory import Address, DataDirectory, open_data_directory
 from devops_chatbot.config.settings import PREFIX, Settings
 from devops_chatbot.errors import ConfigError, Unavailable
+from devops_chatbot.server.garbage import leave_out_what_is_loaded, look_seldom
 from devops_chatbot.server.listening import listen, url_of
 from devops_chatbot.server.malloc import bound_arenas, give_back_forever
 
@@ -70,6 +71,7 @@ async def _run(
 ) -> None:
     begun = time.monotonic()
     bound_arenas()
+    look_seldom()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -89,6 +91,7 @@ async def _run(
         if started.done() and not started.exception() and not server.done():
             ui_url = pages.url if pages else None
             data.publish(Address(api=api_url, ui=ui_url, pid=os.getpid()))
+            leave_out_what_is_loaded()
             announce(Started(api=api_url, ui=ui_url, seconds=time.monotonic() - begun))
             await asyncio.wait({server, watch}, return_when=asyncio.FIRST_COMPLETED)
         for task in (watch, started, memory):
