@@ -1,5 +1,6 @@
 """Conversations: what was asked and answered, kept until somebody deletes it."""
 
+import dataclasses
 import time
 import uuid
 from datetime import UTC, datetime
@@ -9,8 +10,10 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Engine,
     Row,
+    case,
     func,
     insert,
     or_,
@@ -24,7 +27,7 @@ from devops_chatbot.access.principals import Principal
 from devops_chatbot.calls import Work
 from devops_chatbot.chat import Citation, Message, MessageContent, Route, Thread, ThreadSummary, Usage
 from devops_chatbot.conversations.tables import messages_table, threads_table
-from devops_chatbot.db.transactions import reading, writing
+from devops_chatbot.db.transactions import GroupCommit, reading, writing
 from devops_chatbot.errors import BadRequest, NotFound
 from devops_chatbot.values import Page
 
@@ -72,15 +75,19 @@ class Threads(Protocol):
 class SqlThreads:
     """`Threads` in the database; of a principal, or without one all of them."""
 
-    def __init__(self, engine: Engine, principal: Principal | None = None) -> None:
+    def __init__(
+        self, engine: Engine, principal: Principal | None = None, *, commits: GroupCommit | None = None
+    ) -> None:
         self._engine = engine
         self._principal = principal
+        self._commits = commits or GroupCommit(engine)
 
     def of(self, principal: Principal) -> "SqlThreads":
-        return SqlThreads(self._engine, principal)
+        return SqlThreads(self._engine, principal, commits=self._commits)
 
     def owner(self, thread_id: str) -> str:
-        return str(self._row(thread_id).owner)
+        with reading(self._engine) as connection:
+            return str(self._row(connection, thread_id).owner)
 
     def create(self, title: str = "") -> ThreadSummary:
         now = time.time()
@@ -111,14 +118,15 @@ class SqlThreads:
         return Page(items=tuple(ThreadSummary(**_summary(row)) for row in rows), total=total)
 
     def summary(self, thread_id: str) -> ThreadSummary:
-        return ThreadSummary(**_summary(self._row(thread_id)))
+        with reading(self._engine) as connection:
+            return ThreadSummary(**_summary(self._row(connection, thread_id)))
 
     def load(self, thread_id: str) -> Thread:
-        row = self._row(thread_id)
         of_thread = (
             select(messages_table).where(messages_table.c.thread == thread_id).order_by(messages_table.c.position)
         )
         with reading(self._engine) as connection:
+            row = self._row(connection, thread_id)
             messages = connection.execute(of_thread).all()
         return Thread(**_summary(row), messages=tuple(_message(one) for one in messages))
 
@@ -138,21 +146,26 @@ class SqlThreads:
 
     def append(self, thread_id: str, message: MessageContent, *, instead_of: str | None = None) -> Message:
         now = time.time()
-        row = {"id": f"m{uuid.uuid4().hex}", "thread": thread_id, "created_at": now, **_row(message)}
-        with writing(self._engine) as connection:
-            thread = connection.execute(select(threads_table).where(self._seen(thread_id))).first()
-            if thread is None:
+        message_id = f"m{uuid.uuid4().hex}"
+        row = {"id": message_id, "thread": thread_id, "created_at": now, **_row(message)}
+        change: dict[str, Any] = {"updated_at": now}
+        if message.role == "user":
+            title = threads_table.c.title
+            change["title"] = case((title == "", automatic_title(message.text)), else_=title)
+
+        def keep(connection: Connection) -> None:
+            theirs = update(threads_table).where(self._seen(thread_id)).values(change)
+            if not connection.execute(theirs).rowcount:
                 raise _missing(thread_id)
             if instead_of is not None:
                 old = select(messages_table.c.position).where(messages_table.c.id == instead_of).scalar_subquery()
                 gone = (messages_table.c.thread == thread_id) & (messages_table.c.position >= old)
                 connection.execute(delete_from(messages_table).where(gone))
             connection.execute(insert(messages_table).values(row))
-            title = thread.title or (automatic_title(message.text) if message.role == "user" else "")
-            change = update(threads_table).where(threads_table.c.id == thread_id).values(updated_at=now, title=title)
-            connection.execute(change)
-            kept = connection.execute(select(messages_table).where(messages_table.c.id == row["id"])).one()
-        return _message(kept)
+
+        self._commits.write(keep)
+        said = {each.name: getattr(message, each.name) for each in dataclasses.fields(message)}
+        return Message(**said, id=message_id, created_at=_time(now))
 
     def finish(self, thread_id: str, message_id: str, message: MessageContent) -> Message:
         theirs = select(threads_table.c.id).where(self._seen(thread_id)).scalar_subquery()
@@ -165,9 +178,8 @@ class SqlThreads:
             raise NotFound("thread.no_message", id=message_id)
         return _message(kept)
 
-    def _row(self, thread_id: str) -> Row[Any]:
-        with reading(self._engine) as connection:
-            row = connection.execute(select(threads_table).where(self._seen(thread_id))).first()
+    def _row(self, connection: Connection, thread_id: str) -> Row[Any]:
+        row = connection.execute(select(threads_table).where(self._seen(thread_id))).first()
         if row is None:
             raise _missing(thread_id)
         return row

@@ -1,12 +1,18 @@
-"""The two ways to use the database: a read, and one write transaction."""
+"""The ways to use the database: a read, one write transaction, and one that several threads share."""
 
-from collections.abc import Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from devops_chatbot.errors import StoreUnavailable
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -27,6 +33,51 @@ def writing(engine: Engine) -> Iterator[Connection]:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
         connection.commit()
+
+
+class GroupCommit:
+    """Write transactions that come at the same time, committed as one: a commit waits for the disk, and one wait serves all.
+
+    Safe for concurrent use, which is what it is for.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._turn = threading.Lock()
+        self._waiting: deque[tuple[Callable[[Connection], Any], Future[Any]]] = deque()
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, once it is on the disk. What it raises undoes its own changes alone.
+
+        Raises `StoreUnavailable`, also when the database refuses something of another `work` in the same transaction.
+        """
+        done: Future[T] = Future()
+        self._waiting.append((work, done))
+        with self._turn:  # who gets it does what has gathered, so that most find theirs done
+            if not done.done():
+                self._write_waiting()
+        return done.result()
+
+    def _write_waiting(self) -> None:
+        together = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        results: list[tuple[Future[Any], Any, Exception | None]] = []
+        try:
+            with writing(self._engine) as connection:
+                for work, done in together:
+                    try:
+                        with connection.begin_nested():
+                            results.append((done, work(connection), None))
+                    except DBAPIError:
+                        raise
+                    except Exception as error:  # noqa: BLE001 it goes to the one whose work it is
+                        results.append((done, None, error))
+        except Exception as error:  # noqa: BLE001 it goes to everyone
+            results = [(done, None, error) for _, done in together]
+        for done, result, failed in results:
+            if failed is None:
+                done.set_result(result)
+            else:
+                done.set_exception(failed)
 
 
 @contextmanager
