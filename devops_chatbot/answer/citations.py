@@ -72,11 +72,14 @@ class CitationFilter:
         return fences % 2 == 1 or lines[-1].count("`") % 2 == 1
 
 
-def citations(cited: dict[int, str], evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
-    """The cited pieces of evidence as `CitationFilter` numbered them, each with the words that carry its statement."""
+def citations(cited: dict[int, str], evidence: Sequence[Evidence], *, after: int = 0) -> tuple[Citation, ...]:
+    """The cited pieces of evidence as `CitationFilter` numbered them, each with the words that carry its statement; the
+    first `after` of them are left out.
+    """
     return tuple(
         citation(position, evidence[number - 1], quote(statement, evidence[number - 1]))
         for position, (number, statement) in enumerate(cited.items(), 1)
+        if position > after
     )
 
 

@@ -114,6 +114,7 @@ class _Answer:
     def _begin(self) -> None:
         self._reply = Reply(limit=self._model.max_output)
         self._filter = CitationFilter(len(self._brief.evidence))
+        self._citations: tuple[Citation, ...] = ()
         self._said: list[str] = []
         self._raw: list[str] = []
         self._begun = False
@@ -178,16 +179,21 @@ class _Answer:
         if piece.recant:
             self._thoughts += self._raw
             self._said, self._filter, self._begun = [], CitationFilter(len(self._brief.evidence)), False
+            self._citations = ()
             events.append(Thought(recant=True))
         if piece.thought:
             self._thoughts.append(piece.thought)
             events.append(Thought(text=piece.thought))
         self._raw.append(piece.text)
-        known = len(self._filter.cited)
         text = self._say(self._filter.add(piece.text if self._begun else piece.text.lstrip()))
-        if len(self._filter.cited) > known:
-            events.append(Cited(citations=citations(self._filter.cited, self._brief.evidence)))
+        if len(self._filter.cited) > len(self._citations):
+            events.append(Cited(citations=self._cited()))
         return [*events, Token(text=text)] if text else events
+
+    def _cited(self) -> tuple[Citation, ...]:
+        """The citations so far; the words behind each are looked for once."""
+        self._citations += citations(self._filter.cited, self._brief.evidence, after=len(self._citations))
+        return self._citations
 
     def _failure(self) -> ModelUnavailable | None:
         """What is wrong with the reply that has come; None when it is an answer."""
@@ -227,7 +233,7 @@ class _Answer:
             cost=self._model.cost(input_tokens, output_tokens),
             seconds=seconds,
         )
-        cited = citations(self._filter.cited, self._brief.evidence)
+        cited = self._cited()
         return Written(
             text=text,
             citations=cited,
