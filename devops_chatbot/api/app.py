@@ -78,7 +78,10 @@ def create_app(product: Product, *, principal_of: Callable[[Request], Principal]
             yield
         finally:
             await continuations.close()
-            await run_in_threadpool(product.close)
+            try:
+                await product.models.close()
+            finally:
+                await run_in_threadpool(product.close)
 
     app = FastAPI(
         title="DevOps ChatBot",

@@ -108,6 +108,11 @@ class Models:
         with self._lock:
             self._switched = {other: names for other, names in (self._switched or {}).items() if other != role}
 
+    async def close(self) -> None:
+        """End the connections of every model, when no question is asked any more."""
+        for model in self._models.values():
+            await model.close()
+
     async def test(self, name: str) -> Trial:
         """Call a model once, for 30 s at most. Raises `NotFound` for an unknown name."""
         model = self._models.get(name)

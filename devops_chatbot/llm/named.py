@@ -25,6 +25,9 @@ class Connection(Protocol):
     def open(self) -> "BaseChatModel":
         """Raises `ConfigError` when the settings cannot work."""
 
+    async def close(self, model: "BaseChatModel") -> None:
+        """End the connections of a model that was opened."""
+
     def foreign(self) -> tuple[type[Exception], ...]:
         """What the provider's code may raise."""
 
@@ -82,6 +85,17 @@ class NamedModel:
                 self._tokenizer = self._connected().tokenizer()
             return self._opened
 
+    async def opened(self) -> "BaseChatModel":
+        """The same, without holding up the event loop."""
+        return self._opened if self._opened is not None else await asyncio.to_thread(self.open)
+
+    async def close(self) -> None:
+        """End its connections; the next use opens it again."""
+        with self._lock:
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            await self._connected().close(opened)
+
     def narrow(self, context: int) -> None:
         """The server has told that its context is smaller than the settings say."""
         if self.max_output + LEAST_TO_READ <= context < self.context:
@@ -93,7 +107,7 @@ class NamedModel:
 
     async def count(self, messages: Sequence["BaseMessage"]) -> int | None:
         """The tokens of a prompt as the model's own server counts them; None when it cannot be asked. Raises `ConfigError`."""
-        await asyncio.to_thread(self.open)
+        await self.opened()
         return await self._tokenizer.count(messages) if self._tokenizer is not None else None
 
     async def stream(self, messages: Sequence["BaseMessage"]) -> AsyncGenerator["AIMessageChunk"]:
@@ -102,7 +116,7 @@ class NamedModel:
         """
         begun = False
         try:
-            opened = await asyncio.to_thread(self.open)
+            opened = await self.opened()
             foreign = self._connected().foreign()
             stream = cast("AsyncGenerator[AIMessageChunk]", opened.astream(list(messages)))
             async with aclosing(stream):
