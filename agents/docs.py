@@ -31,6 +31,17 @@ class DocsAgent:
         self._retriever = retriever
         self._library = library
 
+    def _found(self, task: Task) -> list[Evidence]:
+        """The hits, best first; then what else stands in the first one's document, where that is short."""
+        hits = self._search(task)
+        whole = self._library.short_document(hits[0].document, longest=SHORT_DOCUMENT) if hits else ()
+        beside = [
+            chunk
+            for chunk in whole
+            if not any(hit.document == chunk.document and chunk.text in hit.context for hit in hits)
+        ]
+        return [*map(_evidence, hits), *map(_evidence, beside)]
+
     def _search(self, task: Task) -> list[Hit]:
         """The hits for each question of the query, in turns, each hit once."""
         by_part = [
@@ -47,17 +58,9 @@ class DocsAgent:
         return list({hit.ref: hit for hit in turns}.values())[: task.question.limit]
 
     async def gather(self, task: Task) -> AsyncIterator[Evidence | Progress]:
-        """The hits, best first; then what else stands in the first one's document, where that is short."""
         yield Progress(stage="search", what=Reason("progress.searching", query=task.query))
-        hits = await asyncio.to_thread(self._search, task)
-        for hit in hits:
-            yield _evidence(hit)
-        if hits:
-            for chunk in await asyncio.to_thread(
-                self._library.short_document, hits[0].document, longest=SHORT_DOCUMENT
-            ):
-                if not any(hit.document == chunk.document and chunk.text in hit.context for hit in hits):
-                    yield _evidence(chunk)
+        for evidence in await asyncio.to_thread(self._found, task):
+            yield evidence
 
 
 def _evidence(found: Hit | ChunkInContext) -> Evidence:

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from devops_chatbot.access.principals import Principal
 from devops_chatbot.answer.brief import Brief, Cited, Writer, Written
@@ -52,6 +52,9 @@ from devops_chatbot.scheduler.teams import NOBODY, Journal, Suspended, TeamRun
 from devops_chatbot.tools import Caller
 from devops_chatbot.values import from_json, to_json
 from knowledge.text.language import language_of
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 LONGEST_QUESTION = 20_000
 
@@ -126,18 +129,16 @@ class Scheduler:
             self._free(turn.held or "")
 
     async def _events(self, turn: "_Turn") -> AsyncGenerator[Event]:
-        await self._open(turn)
+        query, route = await _to_the_end(self._open, turn)
+        turn.route = route
+        yield route
         question = turn.question
         models = self._models.for_role("answer", named=question.model)
-        query = standalone(question.text, question.history)
-        circumstances = Circumstances(language_model=self._has_model(question.model), follows=bool(question.history))
-        turn.route = await asyncio.to_thread(self._router.choose, question, query, circumstances)
-        yield turn.route
-        scenario = self._router.scenario(turn.route.scenario)
+        scenario = self._router.scenario(route.scenario)
         if scenario.grounded and not all(model.extractive for model in models):
             query = await understood(question.text, question.history, self._models.for_role("route"))
         turn.warming = asyncio.create_task(_warm(models[0]))
-        async for event in self._carry_out(turn, Suspended(question=question, query=query, route=turn.route)):
+        async for event in self._carry_out(turn, Suspended(question=question, query=query, route=route)):
             yield event
 
     async def resume(self, message: str) -> AsyncGenerator[Event]:
@@ -292,26 +293,30 @@ class Scheduler:
         async for event in self._go_on(turn, state):
             yield event
 
-    async def _open(self, turn: "_Turn") -> None:
-        """Check the question, load what was said before, and keep the question in its thread."""
+    def _open(self, turn: "_Turn") -> tuple[str, Route]:
+        """Check the question, load what was said before, keep the question in its thread, and route it.
+
+        Returns the question as it stands on its own, and its route.
+        """
         question = turn.question
         self.check(question)
-        if question.thread_id is None:
-            return
-        thread = await asyncio.to_thread(self._threads.of(question.principal).load, question.thread_id)
-        if question.regenerate:
-            asked = _last_question(thread)
-            turn.instead_of = next((one.id for one in thread.messages[asked + 1 :]), None)
-            earlier, text = thread.messages[:asked], thread.messages[asked].text
-        else:
-            earlier, text = thread.messages, question.text
-        turn.question = replace(question, text=text, history=_history(earlier, question.history_turns))
-        turn.opened = True
-        if not question.regenerate:
-            message = MessageContent(role="user", text=text, knowledge_bases=question.chosen)
-            await asyncio.shield(
-                asyncio.to_thread(self._threads.of(question.principal).append, question.thread_id, message)
-            )
+        if question.thread_id is not None:
+            threads, thread_id = self._threads.of(question.principal), question.thread_id
+            thread = threads.load(thread_id)
+            if question.regenerate:
+                asked = _last_question(thread)
+                turn.instead_of = next((one.id for one in thread.messages[asked + 1 :]), None)
+                earlier, text = thread.messages[:asked], thread.messages[asked].text
+            else:
+                earlier, text = thread.messages, question.text
+            turn.question = question = replace(question, text=text, history=_history(earlier, question.history_turns))
+            turn.opened = True
+            if not question.regenerate:
+                message = MessageContent(role="user", text=text, knowledge_bases=question.chosen)
+                threads.append(thread_id, message)
+        query = standalone(question.text, question.history)
+        circumstances = Circumstances(language_model=self._has_model(question.model), follows=bool(question.history))
+        return query, self._router.choose(question, query, circumstances)
 
     async def _failed(self, turn: "_Turn", error: ChatbotError) -> Failure:
         message = await self._remember(turn, "failed", error=error.reason)
@@ -434,12 +439,22 @@ class _Turn:
         return Work(calls=tuple(self.calls.values()), limit=self.limit)
 
 
+async def _to_the_end(work: Callable[[T], R], given: T) -> R:
+    """In a thread, which is waited for also when who waits is cancelled: what it keeps is there before what comes after."""
+    running = asyncio.create_task(asyncio.to_thread(work, given))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        raise
+
+
 async def _warm(model: NamedModel) -> None:
     """Import the model's package while the agents search; what goes wrong is said when the model is asked."""
     if model.extractive:
         return
     with suppress(ChatbotError):
-        await asyncio.to_thread(model.open)
+        await model.opened()
 
 
 def _last_question(thread: Thread) -> int:
