@@ -164,8 +164,8 @@ class _Halves:
 
 
 async def _events(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[list[_Event]]:
-    """The events that each read brings to their end, `head` being the first bytes. Some servers leave out the empty line behind an
-    event, so that one is over, too, with the line that ends its JSON. Comments and other fields are passed over.
+    """The events that each read brings to their end, `head` being the first bytes. Some servers leave out the empty line
+    behind an event, so that one is over, too, with the line that ends its JSON. Comments and other fields are passed over.
     """
     name: str | None = None
     data: list[str] = []
