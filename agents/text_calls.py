@@ -47,7 +47,7 @@ def read_text(text: str, tools: Mapping[str, Tool]) -> TextCalls:
         if shaped:
             break
     if not shaped:
-        return TextCalls()
+        return TextCalls(problem="its JSON is broken" if _TAGGED.search(text) else "")
     found = []
     for each in shaped:
         if each.name not in tools:

@@ -69,8 +69,8 @@ class Prometheus:
         end: Annotated[str, Field(description="`now`, or ISO 8601")] = "now",
         step: Annotated[str, Field(description="such as `30s`; empty: computed for at most 500 points")] = "",
     ) -> str:
-        """How a PromQL expression developed between two moments: the least, mean, greatest and last value of each series, and
-        its points."""
+        """How a PromQL expression developed between two moments: the least, mean, greatest, first and last value of each
+        series, and the points of the first ones."""
         _parsed(query)
         first, last = moment(start).timestamp(), moment(end).timestamp()
         if last <= first:
@@ -170,17 +170,24 @@ def _range(series: Sequence[Mapping[str, Any]], first: str, last: str, step: str
     if not series:
         return f"from {first} to {last}: the result is empty, no series matches."
     lines = [f"from {first} to {last}, {step}, {len(series)} series"]
+    if len(series) > SERIES_SHOWN:
+        lines += [f"Points follow of the first {SERIES_SHOWN} series; for those of the others aggregate or select."]
+    lines += [
+        f"{_labels(each['metric'])}: {_summary([float(value) for _, value in each['values']])}" for each in series
+    ]
+    lines += ["Points:"]
     for each in series[:SERIES_SHOWN]:
-        numbers = [number for _, value in each["values"] if math.isfinite(number := float(value))]
-        if numbers:
-            mean = sum(numbers) / len(numbers)
-            summary = f"least {min(numbers):g}, mean {mean:g}, greatest {max(numbers):g}, last {numbers[-1]:g}"
-        else:
-            summary = "no finite value"
-        lines += [f"{_labels(each['metric'])}: {summary}, {len(each['values'])} points"]
-        lines += ["  " + " ".join(f"{iso(when)[11:19]}={float(value):g}" for when, value in each["values"])]
-    left = series[SERIES_SHOWN:]
-    if left:
-        lines += [f"Not shown, because there are more than {SERIES_SHOWN} series; aggregate or select:"]
-        lines += [_labels(each["metric"]) for each in left]
+        points = " ".join(f"{iso(when)[11:19]}={float(value):g}" for when, value in each["values"])
+        lines.append(f"{_labels(each['metric'])} {points}")
     return "\n".join(lines)
+
+
+def _summary(values: Sequence[float]) -> str:
+    finite = [each for each in values if math.isfinite(each)]
+    if not finite:
+        return f"no finite value in {len(values)} points"
+    mean = sum(finite) / len(finite)
+    return (
+        f"least {min(finite):g}, mean {mean:g}, greatest {max(finite):g}, first {finite[0]:g}, last {finite[-1]:g}"
+        f" ({len(values)} points)"
+    )

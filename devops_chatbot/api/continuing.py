@@ -120,6 +120,9 @@ class Continuations:
                     return
         except ChatbotError as error:
             log.warning("a question that waited could not go on: %s", error)
+        except Exception:
+            log.exception("a question that waited broke off")
+            await self._scheduler.give_up(message)
         finally:
             await asyncio.shield(going.end())
             asyncio.get_running_loop().call_later(KEPT_S, self._drop, message, going)

@@ -107,7 +107,7 @@ class TeamRun:
         for member in self._scenario.agents:
             async for event in self._step(member.name, member):
                 yield event
-            if self._journal.waiting:
+            if member.name in self._journal.waiting:
                 return
 
     async def _parallel(self) -> AsyncGenerator[Step]:
@@ -124,7 +124,7 @@ class TeamRun:
                 key = f"{number}/{member.name}"
                 async for event in self._step(key, member):
                     yield event
-                if self._journal.waiting:
+                if key in self._journal.waiting:
                     return
             if self._said(f"{number}/{checker.name}").lower().lstrip("*# ").startswith(AGREED):
                 return
@@ -139,7 +139,7 @@ class TeamRun:
         )
         async for event in self._step("chooser", chooser):
             yield event
-        said = self._said("chooser")
+        said = {word.strip("`*.,:;\"'") for word in self._said("chooser").split()}
         chosen = next((each for each in self._scenario.agents if each.name in said), self._scenario.agents[0])
         async for event in self._step(chosen.name, chosen):
             yield event
@@ -153,9 +153,10 @@ class TeamRun:
         steps = planned(self._said(planner.name), workers)[: self._scenario.flow.rounds]
         for number, (member, step) in enumerate(steps, 1):
             task = {language: f"{text}\n\n{step}".strip() for language, text in (member.task or {"en": ""}).items()}
-            async for event in self._step(f"{number}/{member.name}", replace(member, task=task)):
+            key = f"{number}/{member.name}"
+            async for event in self._step(key, replace(member, task=task)):
                 yield event
-            if self._journal.waiting:
+            if key in self._journal.waiting:
                 return
 
     async def _step(self, key: str, member: Member, known: Outcome | None = None) -> AsyncGenerator[Step]:

@@ -80,7 +80,7 @@ def test_an_alert_is_investigated_and_silenced_once_a_person_agrees(
     page.get_by_text("is set until").first.wait_for()
     answer.locator('a[href^="#cite-"]').first.click()
     panel = page.locator(".st-key-passage_panel")
-    panel.get_by_text("node_load1 >= 0").first.wait_for()
+    panel.get_by_text("NodeLoadHigh").first.wait_for()
     page.screenshot(path=str(tmp_path / "evidence.png"), full_page=True)
 
     page.get_by_role("link", name="Approvals").click()
