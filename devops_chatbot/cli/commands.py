@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from devops_chatbot.chat import SearchMode
-from devops_chatbot.cli import INTERRUPTED, approvals, kb, models, sandbox, tools
+from devops_chatbot.cli import INTERRUPTED, approvals, kb, models, sandbox, scenarios, tools
 from devops_chatbot.cli.connection import Link
 from devops_chatbot.cli.output import error, note, print_json, print_table, said, shown
 from devops_chatbot.cli.stdin import given_text
@@ -40,6 +40,7 @@ app = typer.Typer(
 app.add_typer(kb.app, name="kb")
 app.add_typer(models.app, name="models")
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(scenarios.app, name="scenarios")
 app.add_typer(tools.app, name="tools")
 app.add_typer(approvals.app, name="approvals")
 

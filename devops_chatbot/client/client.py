@@ -6,6 +6,7 @@ reached is `Unavailable`.
 """
 
 from collections.abc import Generator, Mapping, Sequence
+from typing import Any
 
 import httpx
 
@@ -102,6 +103,10 @@ class Client(Connection):
 
     def scenarios(self) -> list[ScenarioState]:
         return self.rows(ScenarioState, "/scenarios")
+
+    def scenario_schema(self) -> dict[str, Any]:
+        """The JSON Schema of a scenario's file."""
+        return self.get(dict[str, Any], "/scenarios/schema")
 
     # --- tools, and calls that wait for a person
 

@@ -1,6 +1,7 @@
 """Routes of language models, their roles, embedding models and scenarios: what a question can name."""
 
 import time
+from typing import Any
 
 from fastapi import APIRouter
 
@@ -10,6 +11,7 @@ from devops_chatbot.chat import ScenarioState
 from devops_chatbot.config.settings import RoleSettings
 from devops_chatbot.errors import ChatbotError, NotFound
 from devops_chatbot.i18n import Reason
+from devops_chatbot.scheduler.scenarios import scenario_schema
 from devops_chatbot.schemas import NATIVE
 from devops_chatbot.schemas.models import RoleChange
 from devops_chatbot.status import EmbeddingInfo, ModelList, Trial
@@ -71,6 +73,12 @@ def test_embedding(name: str, product: ProductDep) -> Trial:
 def list_scenarios(product: ProductDep, principal: PrincipalDep) -> Page[ScenarioState]:
     """The ways that a question can take, each ready, disabled or failed and why."""
     return Page.of(product.scheduler.scenarios(principal))
+
+
+@router.get("/scenarios/schema", tags=["scenarios"])
+def get_schema() -> dict[str, Any]:
+    """The JSON Schema of a scenario's file: an editor that is given it completes the keys and marks mistakes."""
+    return scenario_schema()
 
 
 def _models(product: Product) -> ModelList:
