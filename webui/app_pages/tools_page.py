@@ -51,8 +51,9 @@ def _show_toolset(toolset: ToolsetInfo) -> None:
 def _show_tool(tool: ToolInfo, *, usable: bool) -> None:
     bounds = t("tools.bounds", seconds=f"{tool.timeout_s:g}", count=f"{tool.output_chars:,}")
     st.html(f"<p>{escape(tool.description)}</p><div>{tag(t(f'calls.trust_{tool.trust.value}'))}{tag(bounds)}</div>")
+    optional = " · " + t("tools.optional")
     for name, schema in tool.parameters.get("properties", {}).items():
-        needed = "" if name in tool.parameters.get("required", ()) else f" · {t('tools.optional')}"
+        needed = "" if name in tool.parameters.get("required", ()) else optional
         st.html(
             f"<code>{escape(name)}</code> <span class='cb-quiet'>{escape(schema.get('description', ''))}{needed}</span>"
         )

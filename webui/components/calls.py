@@ -62,10 +62,13 @@ def show_approval(
         if places:
             places()
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            for scope, label in (("once", "calls.approve"), ("session", "calls.approve_session")):
+            for scope, label, explained in (
+                ("once", "calls.approve", "calls.approve_help"),
+                ("session", "calls.approve_session", "calls.approve_session_help"),
+            ):
                 if st.button(
                     t(label), type="primary" if scope == "once" else "secondary", key=f"{scope}_{approval.id}",
-                    help=t(f"{label}_help"),
+                    help=t(explained),
                 ):  # fmt: skip
                     _approve(approval, scope, written if editing else None, decided)
             st.button(
