@@ -13,6 +13,7 @@ from whole_product import running
 from devops_chatbot.access.principals import Principal
 from devops_chatbot.api.app import create_app
 from devops_chatbot.bootstrap import Product
+from devops_chatbot.calls import Proposal, ToolCall
 from devops_chatbot.chat import Answer
 from devops_chatbot.client.client import Client
 from devops_chatbot.schemas.threads import NewMessage
@@ -54,7 +55,7 @@ def bob(url: str) -> Iterator[Client]:
 
 
 @pytest.fixture
-def records(ann: Client, allowed: Path) -> dict[str, str]:
+def records(ann: Client, product: Product, allowed: Path) -> dict[str, str]:
     """What Ann has, by the parameter of a path or a query that names it."""
     (allowed / "note.md").write_bytes(FACT)
     base = ann.create_knowledge_base("Runbooks")
@@ -66,6 +67,11 @@ def records(ann: Client, allowed: Path) -> dict[str, str]:
     (attached,) = ann.bench.attach(thread.id, [("lion.log", FACT)])
     *_, answer = ann.ask(thread.id, NewMessage(text="What should I do about LionTimeout?"))
     assert isinstance(answer, Answer)
+    assert answer.message_id
+    waits = Proposal(
+        call=ToolCall(id="approvalofann", tool="silence_create", effect="write", arguments={"comment": "lions"})
+    )
+    product.approvals.suspend(thread.id, answer.message_id, "Silence the lions?", [waits], "{}")
     return {
         "kb": base.id,
         "document_id": document.id,
@@ -74,6 +80,7 @@ def records(ann: Client, allowed: Path) -> dict[str, str]:
         "run_id": run.id,
         "thread_id": thread.id,
         "attachment_id": attached.id,
+        "approval_id": "approvalofann",
         "number": "0",
         "sandbox_id": "s1",
         "path": "file.txt",
@@ -120,7 +127,9 @@ def test_nobody_sees_what_is_somebody_elses(ann: Client, bob: Client, records: d
         elif request.method == "GET" or "/search" in name:
             said = send(bob, request).text
             assert not [
-                each for each in ("kb", "document_id", "run_id", "thread_id", "attachment_id") if records[each] in said
+                each
+                for each in ("kb", "document_id", "run_id", "thread_id", "attachment_id", "approval_id")
+                if records[each] in said
             ], name
             listed += 1
     assert opened > 35
