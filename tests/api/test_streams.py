@@ -119,7 +119,7 @@ def test_stopping_from_elsewhere_ends_the_stream_with_a_failure(serve) -> None:
 
 
 def test_an_error_is_the_last_event(serve) -> None:
-    work = Work(pieces=1, pause_s=0, error=ModelUnavailable("model.over_limit", name="m"))
+    work = Work(pieces=1, pause_s=0, error=ModelUnavailable("model.over_limit", name="m", said="", through=""))
     app, _ = app_of(work)
     with serve(app) as url, httpx.Client() as client, httpx_sse.connect_sse(client, "POST", f"{url}/ask") as source:
         last = list(source.iter_sse())[-1]
@@ -128,7 +128,7 @@ def test_an_error_is_the_last_event(serve) -> None:
         "error": "ModelUnavailable",
         "reason": {
             "code": "model.over_limit",
-            "params": {"name": "m"},
+            "params": {"name": "m", "said": "", "through": ""},
             "text": "The model 'm' is over its rate limit or quota (status 429). Try again in a moment.",
         },
         "status": 503,
