@@ -113,14 +113,19 @@ class Router:
         then says so in its answer. Else those that lack nothing are weighed by their examples.
         """
         model = circumstances.language_model
+        weighed = [one for one in self._scenarios.values() if one.examples]
+        able = [one for one in weighed if _missing(one, sources=bool(sources), model=model) is None]
         for signal in self._signals(text, query, circumstances, sources=bool(sources)):
             takers = [one for one in self._scenarios.values() if signal in one.signals]
             takers = [one for one in takers if _missing(one, sources=bool(sources), model=True) is None]
+            if takers and signal == "names" and len(able) > 2:
+                # a name says what a question is about, not what is wanted: that may clearly be something else
+                likest, ahead = self._likest(_unnamed(query), able)
+                if likest is not None and likest not in takers:
+                    return likest, min(0.95, 0.6 + ahead), Reason("route.examples", title=likest.title)
             if takers:
                 surest = max(takers, key=lambda one: one.signals[signal])
                 return surest, surest.signals[signal], _noticed(signal, query)
-        weighed = [one for one in self._scenarios.values() if one.examples]
-        able = [one for one in weighed if _missing(one, sources=bool(sources), model=model) is None]
         if len(able) <= 1:
             # with nothing ready, one that needs only a model explains what is missing
             rest = [one for one in weighed if _missing(one, sources=bool(sources), model=True) is None]
@@ -128,13 +133,20 @@ class Router:
             lacking = (_missing(one, sources=bool(sources), model=model) for one in weighed)
             missing = [_MISSING[need] for need in dict.fromkeys(lacking) if need]
             return only, 0.9, Reason("route.only", title=only.title, missing=missing)
-        likeness = self._likeness(query, [one.name for one in able])
-        (first, best), (_, second) = sorted(likeness.items(), key=lambda pair: -pair[1])[:2]
-        if best < ALIKE or best - second < CLEARER:
+        likest, ahead = self._likest(query, able)
+        if likest is None:
             fallback = max(able, key=lambda one: one.fallback or 0.0)
             return fallback, fallback.fallback or 0.5, Reason("route.fallback", title=fallback.title)
-        likest = self._scenarios[first]
-        return likest, min(0.95, 0.6 + best - second), Reason("route.examples", title=likest.title)
+        return likest, min(0.95, 0.6 + ahead), Reason("route.examples", title=likest.title)
+
+    def _likest(self, query: str, able: Sequence[Scenario]) -> tuple[Scenario | None, float]:
+        """The one of several scenarios whose examples a query is clearly most like, and by how much; None where that is not
+        clear.
+        """
+        likeness = self._likeness(query, [one.name for one in able])
+        (first, best), (_, second) = sorted(likeness.items(), key=lambda pair: -pair[1])[:2]
+        clear = best >= ALIKE and best - second >= CLEARER
+        return (self._scenarios[first] if clear else None), best - second
 
     def _signals(self, text: str, query: str, circumstances: Circumstances, *, sources: bool) -> Iterator[Signal]:
         """What is noticed, the surest first."""
@@ -205,6 +217,13 @@ def _noticed(signal: Signal, query: str) -> Reason:
             return Reason("route.names", names=identifiers(query)[:3])
         case "make":
             return Reason("route.make")
+
+
+def _unnamed(query: str) -> str:
+    """A query with "it" for what it names."""
+    for name in identifiers(query):
+        query = query.replace(name, "it")
+    return query
 
 
 def _overlap(one: str, other: str) -> float:

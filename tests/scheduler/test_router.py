@@ -292,3 +292,27 @@ def test_names_of_machines_are_recognised() -> None:
     for name in ("KubePodCrashLooping", "db-01.example.org", "/var/log/syslog", "--verbose", "max_connections"):
         assert name in found
     assert identifiers("How do I restart the web server?") == []
+
+
+def test_what_is_asked_about_a_name_decides_between_documents_and_tools(embedding_cache: Path) -> None:
+    embedder = open_bundled(embedding_cache)
+    every = load_scenarios([SCENARIOS], agents=["docs", "tools"]).usable
+    full = Router(every, knowledge_bases=lambda _: [Base("kb1", 5)], embedder=lambda: embedder)  # type: ignore[arg-type, return-value]
+    for text in (
+        "What does KubePodCrashLooping mean?",
+        "etcdMembersDown what should I check",
+        "What is the impact of NodeFilesystemAlmostOutOfSpace?",
+        "Which command shows the logs of kube-proxy?",
+        "What should I check when a pod keeps restarting?",
+    ):
+        assert chosen(full, text)[0] == "docs", text
+    for text in (
+        "Why is NodeLoadHigh firing?",
+        "Why did KubePodCrashLooping fire last night?",
+        "Why is this alert firing?",
+    ):
+        assert chosen(full, text)[0] == "alert-investigation", text
+        assert chosen(full, text, WITHOUT)[0] == "docs", "without a model nobody calls tools"
+    for text in ("What is the current value of node_load1?", "Silence NodeLoadHigh for 2 hours"):
+        assert chosen(full, text)[0] == "tools", text
+    embedder.close()

@@ -123,11 +123,14 @@ class LiveAnswer:
             self._end(STOPPED_HERE if self._leave.is_set() else CUT_OFF)
 
     def _watch(self) -> None:
-        """Stops the work when nobody looks any more: the person has closed the page."""
+        """Stops the work when nobody looks any more: the person has closed the page. What goes on after an approval is only
+        followed here, and goes on.
+        """
         while not self._view.ended and not self._leave.wait(min(1.0, self._unwatched_s / 4)):
             if time.monotonic() - self._seen > self._unwatched_s:
                 self._leave.set()
-                self._tell_server()
+                if self.asked.message is not None:
+                    self._tell_server()
 
     def _take(self, event: Event) -> None:
         with self._changed:
