@@ -140,6 +140,9 @@ class _NoWords(_NoStore):
     def rarity(self, text: str, *, scope: Scope) -> dict[str, float]:  # noqa: ARG002
         return {}
 
+    def having(self, word: str, *, scope: Scope, limit: int) -> list[str]:  # noqa: ARG002
+        return []
+
     def ids(self, collection: str) -> set[str]:  # noqa: ARG002
         return set()
 

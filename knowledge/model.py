@@ -178,7 +178,8 @@ class Match:
 class Hit:
     """A chunk that a search found.
 
-    `score` is in [0, 1], comparable within one search; `context` is its section's text.
+    `score` is in [0, 1], comparable within one search; `context` is its section's text; `also_in` are the URIs of other
+    documents that hold the same passage below the same headings.
     """
 
     ref: str
@@ -192,6 +193,7 @@ class Hit:
     location: Location
     score: float
     found_by: tuple[FoundBy, ...]
+    also_in: tuple[str, ...] = ()
 
 
 class Retriever(Protocol):

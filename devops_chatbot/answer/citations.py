@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from devops_chatbot.chat import Citation, Evidence, Location
 from knowledge.text.blocks import sentences
 from knowledge.text.language import terms
+from knowledge.text.markdown import path_at, places_of
 
 LONGEST_MARK = 40
 LONGEST_QUOTE = 400
@@ -76,11 +77,25 @@ def citations(cited: dict[int, str], evidence: Sequence[Evidence], *, after: int
     """The cited pieces of evidence as `CitationFilter` numbered them, each with the words that carry its statement; the
     first `after` of them are left out.
     """
-    return tuple(
-        citation(position, evidence[number - 1], quote(statement, evidence[number - 1]))
-        for position, (number, statement) in enumerate(cited.items(), 1)
-        if position > after
-    )
+    found: list[Citation] = []
+    for position, (number, statement) in enumerate(cited.items(), 1):
+        if position > after:
+            one = evidence[number - 1]
+            words = quote(statement, one)
+            found.append(citation(position, one, words, heading_path=_path(words, statement, one)))
+    return tuple(found)
+
+
+def _path(words: str, statement: str, evidence: Evidence) -> tuple[str, ...]:
+    """The headings above the words; where they stand below several, those that share most with the statement."""
+    text = evidence.text if words in evidence.text else evidence.context
+    wanted = set(terms(statement))
+    paths = [path_at(text, at, evidence.heading_path) for at in places_of(text, words)]
+
+    def said(path: tuple[str, ...]) -> int:
+        return len(wanted.intersection(terms(path[-1]))) if path else 0
+
+    return max(paths, key=said, default=evidence.heading_path)
 
 
 def citation(number: int, evidence: Evidence, words: str, *, heading_path: tuple[str, ...] | None = None) -> Citation:

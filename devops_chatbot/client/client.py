@@ -268,9 +268,9 @@ class Client(Connection):
         )
         return self.got(SearchResult, self.send("POST", "/search", body=body))
 
-    def chunk(self, ref: str, quote: str = "") -> OpenedChunk:
+    def chunk(self, ref: str, quote: str = "", heading_path: Sequence[str] = ()) -> OpenedChunk:
         """Open a citation: the chunk in its surroundings."""
-        return self.get(OpenedChunk, "/chunks", ref=ref, quote=quote)
+        return self.get(OpenedChunk, "/chunks", ref=ref, quote=quote, heading=tuple(heading_path))
 
     # --- conversations
 

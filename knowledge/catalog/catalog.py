@@ -277,8 +277,8 @@ class Catalog:
         """Those refs that are chunks of an active version; the others are left out."""
         return chunks.chunks_by_ref(self.engine, refs)
 
-    def open_chunk(self, ref: str, quote: str = "") -> OpenedChunk:
-        """A citation opened: the chunk, or the quote inside it, in its surroundings.
+    def open_chunk(self, ref: str, quote: str = "", heading_path: Sequence[str] = ()) -> OpenedChunk:
+        """A citation opened: the chunk, or the quote inside it below these headings, in its surroundings.
 
         When the cited version is gone, the quote is looked up in the current text and `changed` is true. Raises
         `NotFound` when the document is gone.
@@ -292,7 +292,7 @@ class Catalog:
         with reading(self.engine) as connection:
             if connection.execute(theirs).first() is None:
                 raise NotFound("document.cited_deleted")
-        return chunks.open_chunk(self.engine, ref, quote)
+        return chunks.open_chunk(self.engine, ref, quote, tuple(heading_path))
 
 
 def _document(row: Row[tuple[object, ...]]) -> Document:

@@ -12,6 +12,7 @@ from devops_chatbot.errors import NotFound
 from knowledge.catalog import tables
 from knowledge.catalog.tables import BLOCK
 from knowledge.model import ChunkInContext, OpenedChunk, document_of
+from knowledge.text.markdown import path_at, places_of
 
 WINDOW = 2000
 """Characters shown on each side of a chunk that has no section of a readable size."""
@@ -70,17 +71,17 @@ def read_text(engine: Engine, document: str, start: int, end: int | None) -> str
     return text[start - first * BLOCK : None if end is None else end - first * BLOCK]
 
 
-def open_chunk(engine: Engine, ref: str, quote: str) -> OpenedChunk:
+def open_chunk(engine: Engine, ref: str, quote: str, heading_path: tuple[str, ...] = ()) -> OpenedChunk:
     """See `Catalog.open_chunk`."""
     cited = chunks_by_ref(engine, [ref]).get(ref)
     if cited is not None:
-        start, end = _cited_words(cited, quote)
+        start, end = _cited_words(cited, quote, heading_path)
         beside = not cited.start <= start < cited.end
         holder = (_chunk_at(engine, cited.document, start) if beside else None) or cited
         return _opened(engine, holder, start, end, changed=False)
     document = document_of(ref)
     text = read_text(engine, document, 0, None)
-    start, end = find_quote(text, quote) or (0, 0)
+    start, end = _below(text, quote, heading_path) or find_quote(text, quote) or (0, 0)
     nearest = _chunk_at(engine, document, start)
     if nearest is None:
         raise NotFound("document.cited_deleted")
@@ -107,10 +108,21 @@ def _whole_quote(text: str, quote: str) -> tuple[int, int] | None:
     return found.span() if found else None
 
 
-def _cited_words(cited: ChunkInContext, quote: str) -> tuple[int, int]:
-    """Where the quote stands in the document: in the chunk, else in the section around it (the writer has read both),
-    else the chunk itself.
+def _below(text: str, quote: str, heading_path: tuple[str, ...], above: tuple[str, ...] = ()) -> tuple[int, int] | None:
+    """Where the quote stands below these headings, as far as the text tells."""
+    for start in places_of(text, quote) if heading_path else ():
+        if path_at(text, start, above)[-1:] == heading_path[-1:]:
+            return start, start + len(quote)
+    return None
+
+
+def _cited_words(cited: ChunkInContext, quote: str, heading_path: tuple[str, ...]) -> tuple[int, int]:
+    """Where the quote stands in the document: in the chunk, else in the section around it (the writer has read both), below
+    the headings that it was cited with where it stands there, else the chunk itself.
     """
+    for text, offset in ((cited.text, cited.start), (cited.context, cited.context_start)):
+        if found := _below(text, quote, heading_path, cited.heading_path):
+            return offset + found[0], offset + found[1]
     places = ((cited.text, cited.start), (cited.context, cited.context_start))
     for find in (_whole_quote, find_quote):
         for text, offset in places if quote.split() else ():

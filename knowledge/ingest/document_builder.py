@@ -25,7 +25,7 @@ from knowledge.loaders import loaders
 from knowledge.model import ParsedDocument, Source, document_id, document_version
 from knowledge.sources import SourceKind
 
-PIPELINE = "3"
+PIPELINE = "4"
 """Raise it when this module gives other chunks for the same file, so that the next sync reads everything anew."""
 SETTLED_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again within the clock's resolution."""

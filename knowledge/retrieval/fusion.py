@@ -11,7 +11,7 @@ The weights are round numbers from the middle of a plateau: halving or doubling 
 that docs/benchmarks.md gives, which also says on which queries they were chosen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from devops_chatbot.chat import FoundBy, IndexName
@@ -34,6 +34,8 @@ NAMED = 1.0
 """A chunk that names a rare identifier of the query."""
 TITLED = 1.0
 """On top of it where the identifier is the document's title: it is about it, and does not just mention it."""
+AHEAD = 0.01
+"""How far certain chunks are lifted above the best of the others at least."""
 RARE = 20
 """An identifier that this many chunks mention counts half."""
 SURE = 0.3
@@ -102,8 +104,11 @@ def ranked(
     legs: Mapping[IndexName, Sequence[Match]],
     worded: Mapping[str, Overlap] | None = None,
     bonus: Mapping[str, float] | None = None,
+    certain: Collection[str] = (),
 ) -> list[Fused]:
-    """The chunks of `scores`, best first; `worded` says how each words the query."""
+    """The chunks of `scores`, best first; `worded` says how each words the query. Those that are `certain` come before all
+    others, with scores to match.
+    """
     most = (
         1.0
         + (NEAR if worded is not None else 0.0)
@@ -116,6 +121,11 @@ def ranked(
     most_worded = max([SURE, *(found.section for found in (worded or {}).values())])
     for chunk_id, found in (worded or {}).items():
         totals[chunk_id] += SECTION * found.section / most_worded + TITLE * found.title
+    above = max((total for chunk_id, total in totals.items() if chunk_id not in certain), default=0.0)
+    low = min((totals[chunk_id] for chunk_id in certain if chunk_id in totals), default=above)
+    for chunk_id in certain:
+        if chunk_id in totals and low <= above:
+            totals[chunk_id] += above - low + AHEAD
     where = _found_by(legs)
     return [
         Fused(chunk_id=chunk_id, score=min(1.0, totals[chunk_id] / most), found_by=where.get(chunk_id, ()))

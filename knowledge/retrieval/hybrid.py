@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 from devops_chatbot.chat import IndexName, SearchMode
@@ -17,6 +18,8 @@ from knowledge.stores.lexical import LexicalIndex
 from knowledge.stores.vector import VectorStore
 from knowledge.text.entities import SPECIFIC, entities_in
 from knowledge.text.identifiers import in_words
+from knowledge.text.normal import normalised
+from knowledge.text.tokens import is_name
 
 POOL = 60
 """Chunks that each index gives, at least; enough for ten documents of several chunks each."""
@@ -24,6 +27,8 @@ COMPARED = 32
 """Best candidates whose sections are compared with the query."""
 SEEDS = 2
 """Best chunks whose neighbours the graph is asked for."""
+DEEPER = (1, 4, 16)
+"""Where copies of one passage leave too few hits, so many times as many are looked for."""
 A_DOCUMENT = 3
 """Chunks of one document among the hits before the others have had their turn."""
 LONGEST_QUERY = 4000
@@ -73,16 +78,22 @@ class HybridRetriever:
     def search(
         self, query: str, *, scope: Scope, limit: int, mode: SearchMode = "hybrid", score_threshold: float = 0.0
     ) -> list[Hit]:
-        text = query.strip()[:LONGEST_QUERY]
+        text = normalised(query).strip()[:LONGEST_QUERY]
         if not text:
             raise BadQuestion("search.empty")
         if not scope.collections or limit < 1:
             return []
-        found, known = self._hybrid(text, scope, limit) if mode == "hybrid" else self._single(mode, text, scope, limit)
-        kept = [one for one in found if one.chunk_id in known and one.score >= score_threshold]
-        return [
-            _hit(known[one.chunk_id], one) for one in spread(kept, of=lambda one: known[one.chunk_id].document)[:limit]
-        ]
+        hits: list[Hit] = []
+        for deeper in DEEPER:
+            wanted = deeper * limit
+            find = self._hybrid if mode == "hybrid" else partial(self._single, mode)
+            found, known = find(text, scope, wanted)
+            kept = [one for one in found if one.chunk_id in known and one.score >= score_threshold]
+            apart = spread(kept, of=lambda one: known[one.chunk_id].document)  # noqa: B023 used at once
+            hits = folded([_hit(known[one.chunk_id], one) for one in apart])[:limit]
+            if len(hits) == limit or len(known) < wanted:
+                break
+        return hits
 
     def _single(
         self, mode: IndexName, text: str, scope: Scope, limit: int
@@ -121,7 +132,9 @@ class HybridRetriever:
         rarity = self._lexical.rarity(text, scope=scope)
         scores = fusion.combined(legs, share=share, sure=fusion.words_sureness(lexical, rarity))
         bonus = fusion.naming_bonus(naming, titled={})
-        first = sorted(scores, key=lambda chunk_id: (-scores[chunk_id] - bonus.get(chunk_id, 0.0), chunk_id))
+        exact = self._naming_exactly(rarity, scope)
+        scores |= dict.fromkeys(exact - scores.keys(), 0.0)
+        first = sorted(scores, key=lambda one: (one not in exact, -scores[one] - bonus.get(one, 0.0), one))
         ordered = spread(first, of=document_of)
         known = self._chunks(ordered, max(COMPARED, 2 * limit))
         scores = {chunk_id: scores[chunk_id] for chunk_id in known}
@@ -133,7 +146,15 @@ class HybridRetriever:
             [(known[chunk_id].title, known[chunk_id].context) for chunk_id in best]
         )
         worded = dict(zip(best, compared, strict=True))
-        return fusion.ranked(scores, worded=worded, bonus=bonus, legs=legs), known
+        return fusion.ranked(scores, worded=worded, bonus=bonus, legs=legs, certain=exact & known.keys()), known
+
+    def _naming_exactly(self, rarity: Mapping[str, float], scope: Scope) -> set[str]:
+        """Chunks that hold the rarest name of the query as it is: no likeness in meaning weighs more."""
+        names = [word for word in rarity if is_name(word)]
+        found = [self._lexical.having(name, scope=scope, limit=fusion.RARE + 1) for name in names]
+        rare = [set(chunks) for chunks in found if 0 < len(chunks) <= fusion.RARE]
+        both = set.intersection(*rare) if rare else set()
+        return both or (set.union(*rare) if rare else set())
 
     def _nearest(self, text: str, scope: Scope, limit: int) -> list[Match]:
         """By meaning; collections that share an embedding model share the query's vector. Where there are several
@@ -222,6 +243,19 @@ def spread(ordered: Sequence[T], *, of: Callable[[T], str]) -> list[T]:
         taken[document] = taken.get(document, 0) + 1
         (first if taken[document] <= A_DOCUMENT else later).append(one)
     return first + later
+
+
+def folded(hits: Sequence[Hit]) -> list[Hit]:
+    """Equal passages below equal headings as one hit, the best one, which knows where else they stand."""
+    first: dict[tuple[str, tuple[str, ...]], Hit] = {}
+    for hit in hits:
+        key = ("".join(hit.text.split()), hit.heading_path)
+        best = first.get(key)
+        if best is None:
+            first[key] = hit
+        elif hit.source_uri not in (best.source_uri, *best.also_in):
+            first[key] = replace(best, also_in=(*best.also_in, hit.source_uri))
+    return list(first.values())
 
 
 def _hit(chunk: ChunkInContext, fused: Fused) -> Hit:

@@ -75,3 +75,28 @@ def plain(words: str) -> str:
     """A heading's or a link's words without marks and escapes; what is set as code stays as it is."""
     tokens = [token for inline in _parser().parseInline(words) for token in inline.children or ()]
     return " ".join("".join(" " if token.type == "softbreak" else token.content for token in tokens).split())
+
+
+def places_of(text: str, words: str) -> list[int]:
+    """Where words stand in a text, each time."""
+    found: list[int] = []
+    at = text.find(words) if words else -1
+    while at >= 0:
+        found.append(at)
+        at = text.find(words, at + 1)
+    return found
+
+
+def path_at(text: str, offset: int, above: tuple[str, ...]) -> tuple[str, ...]:
+    """The headings over an offset of a stretch of Markdown; `above` are those of the stretch, which may stand in it."""
+    open_ones: list[Heading] = []
+    headings = headings_of(text)
+    for heading in headings:
+        if heading.start > offset:
+            break
+        open_ones = [one for one in open_ones if one.level < heading.level] + [heading]
+    if not open_ones:
+        return above
+    if headings[0].title in above:
+        above = above[: above.index(headings[0].title)]
+    return (*above, *(one.title for one in open_ones))

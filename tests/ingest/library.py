@@ -130,6 +130,9 @@ class MemoryWords(_Breaking):
             if text in words
         ][:limit]
 
+    def having(self, word: str, *, scope: Scope, limit: int) -> list[str]:
+        return [match.chunk_id for match in self.search(word, scope=scope, limit=limit)]
+
     def ids(self, collection: str) -> set[str]:
         return set(self.stored[collection])
 

@@ -20,18 +20,23 @@ class Opened:
 
     ref: str
     quote: str = ""
+    heading_path: tuple[str, ...] = ()
     number: int | None = None
     token: str = ""
     nonce: str = field(default_factory=lambda: secrets.token_hex(4))
 
 
-def open_passage(ref: str, quote: str = "", number: int | None = None, token: str = "") -> None:
+def open_passage(
+    ref: str, quote: str = "", heading_path: tuple[str, ...] = (), number: int | None = None, token: str = ""
+) -> None:
     """Show this in the panel from the next run on; the same again closes it."""
     shown = opened()
-    if shown and (shown.ref, shown.quote, shown.token) == (ref, quote, token):
+    if shown and (shown.ref, shown.quote, shown.heading_path, shown.token) == (ref, quote, heading_path, token):
         close()
     else:
-        st.session_state[PANEL] = Opened(ref=ref, quote=quote, number=number, token=token)
+        st.session_state[PANEL] = Opened(
+            ref=ref, quote=quote, heading_path=heading_path, number=number, token=token
+        )
 
 
 def close() -> None:
@@ -53,7 +58,7 @@ def open_cited(name: str) -> None:
     """An inline marker was clicked. A name that is not known is no citation (yet)."""
     citation = st.session_state.get("citations", {}).get(name)
     if citation is not None:
-        open_passage(citation.ref, citation.quote, citation.number, token=name)
+        open_passage(citation.ref, citation.quote, citation.heading_path, citation.number, token=name)
 
 
 def place(location: Location) -> str:
@@ -82,7 +87,7 @@ def show_panel() -> None:
             st.button(t("passage.close"), icon=":material/close:", type="tertiary", key="passage_close", on_click=close)
         with st.container(key="passage_body", gap="small"):
             try:
-                passage = client().chunk(shown.ref, shown.quote)
+                passage = client().chunk(shown.ref, shown.quote, shown.heading_path)
             except NotFound:
                 st.info(t("error.NotFound"), icon=":material/info:")
                 return

@@ -89,7 +89,7 @@ def documents(evidence: Sequence[Evidence]) -> list[Document]:
 
 
 def _blocks(numbered: Sequence[tuple[int, Evidence]]) -> Iterator[Block]:
-    passages = [(number, squashed(one.text), squashed(one.context)) for number, one in numbered]
+    passages = [(number, one.heading_path, squashed(one.text), squashed(one.context)) for number, one in numbered]
     seen: set[tuple[tuple[str, ...], str]] = set()
     for number, one, text in _stretches(numbered):
         above = tuple(heading for heading in one.heading_path if heading)
@@ -105,7 +105,7 @@ def _blocks(numbered: Sequence[tuple[int, Evidence]]) -> Iterator[Block]:
             if not key or (path, key) in seen or not plain_words(words):
                 continue
             seen.add((path, key))
-            cited, matched = _cited_by(key, passages, number)
+            cited, matched = _cited_by(key, path, passages, number)
             yield Block(
                 kind=block.kind if block else "records" if language in RECORDS else "code",
                 text=words,
@@ -210,10 +210,15 @@ def _overlap(first: str, second: str) -> int:
     return 0
 
 
-def _cited_by(block: str, passages: Sequence[tuple[int, str, str]], otherwise: int) -> tuple[int, bool]:
-    """The first evidence whose passage holds the block or half of it, else the first one whose section does."""
+def _cited_by(
+    block: str, path: tuple[str, ...], passages: Sequence[tuple[int, tuple[str, ...], str, str]], otherwise: int
+) -> tuple[int, bool]:
+    """The evidence whose passage holds the block or half of it, else one whose section does. Where the same words stand below
+    several headings, it is the evidence below the block's own.
+    """
     half = len(block) // 2
-    for number, passage, _ in passages:
+    nearest = sorted(passages, key=lambda one: (one[1] != path, one[1] != path[: len(one[1])]))
+    for number, _, passage, _ in nearest:
         if block in passage or (half > OVERLAP and (block[:half] in passage or block[-half:] in passage)):
             return number, True
-    return next((number for number, _, context in passages if block in context), otherwise), False
+    return next((number for number, _, _, context in nearest if block in context), otherwise), False

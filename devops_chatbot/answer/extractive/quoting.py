@@ -14,8 +14,8 @@ LONGEST_QUOTE = 1200
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)")
 
 Source = tuple[int, tuple[str, ...] | None]
-"""What a piece is cited as: the number of its evidence and, where it stands around the evidence's passage and not in it,
-its headings. So a long section that was found by one of its passages has a citation below each of its headings.
+"""What a piece is cited as: the number of its evidence and, where those are others than the evidence's own, its headings. So
+a long section that was found by one of its passages, or a passage over several short sections, has a citation below each heading.
 """
 
 
@@ -38,7 +38,8 @@ def written(groups: Sequence[Group], *, more: str) -> tuple[str, tuple[Citation,
 
 
 def _source(group: Group, piece: Piece) -> Source:
-    return piece.block.number, None if piece.block.matched else group.path
+    own = next(one.heading_path for number, one in group.document.evidence if number == piece.block.number)
+    return piece.block.number, None if piece.block.matched and group.path == own else group.path
 
 
 def _heading(group: Group, *, again: bool) -> str:

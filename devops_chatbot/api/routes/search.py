@@ -45,9 +45,15 @@ def suggest(
 
 
 @router.get("/chunks")
-def open_chunk(ref: str, product: ProductDep, quote: str = "") -> OpenedChunk:
-    """The chunk of a citation in its surroundings, or what a tool said; `text[start:end]` is what to highlight."""
-    return _opened_call(ref, quote, product) if ref.startswith(CALL_REF) else product.catalog.open_chunk(ref, quote)
+def open_chunk(
+    ref: str, product: ProductDep, quote: str = "", heading: Annotated[tuple[str, ...], Query()] = ()
+) -> OpenedChunk:
+    """The chunk of a citation in its surroundings, or what a tool said; `text[start:end]` is what to highlight. The citation's
+    headings tell which of several equal quotes is meant.
+    """
+    if ref.startswith(CALL_REF):
+        return _opened_call(ref, quote, product)
+    return product.catalog.open_chunk(ref, quote, heading)
 
 
 def _opened_call(ref: str, quote: str, product: Product) -> OpenedChunk:

@@ -21,6 +21,9 @@ class LexicalIndex(Protocol):
     def rarity(self, text: str, *, scope: Scope) -> dict[str, float]:
         """The words of `text`, as the index takes them apart, with their inverse document frequency over the scope."""
 
+    def having(self, word: str, *, scope: Scope, limit: int) -> list[str]:
+        """At most `limit` ids of chunks that hold this very word, as `rarity` gives words, in any order."""
+
     def ids(self, collection: str) -> set[str]: ...
 
     def drop(self, collection: str) -> None: ...

@@ -77,6 +77,21 @@ class TantivyWords:
         # a deleted chunk counts until its segment is merged, so a word may have more chunks than there are
         return {word: math.log1p((max(total - n, 0) + 0.5) / (n + 0.5)) for word, n in counts.items()}
 
+    def having(self, word: str, *, scope: Scope, limit: int) -> list[str]:
+        import tantivy
+
+        chunks: list[str] = []
+        with translated(NAME, self._path):
+            for collection in dict.fromkeys(scope.collections):
+                index = self._index(collection)
+                if index is None:
+                    continue
+                searcher = index.searcher()
+                term = tantivy.Query.term_query(index.schema, "words", word, index_option="basic")
+                found = searcher.search(term, limit=limit, count=False)
+                chunks += [searcher.doc(address)["id"][0] for _, address in found.hits]
+        return chunks[:limit]
+
     def ids(self, collection: str) -> set[str]:
         import tantivy
 
