@@ -33,6 +33,7 @@ messages_table = Table(
     Column("given", Text, nullable=False, server_default="[]"),
     Column("created_at", Float, nullable=False),
     Column("knowledge_bases", JSON, nullable=False, server_default="[]"),
+    Column("answers", String),  # id of the question that an answer belongs to
 )
 
 code_runs = Table(

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
@@ -65,8 +66,12 @@ class Threads(Protocol):
 
     def delete(self, thread_id: str) -> None: ...
 
-    def append(self, thread_id: str, message: MessageContent, *, instead_of: str | None = None) -> Message:
-        """Keep a message at the end. `instead_of` removes that message and all behind it in the same step."""
+    def append(
+        self, thread_id: str, message: MessageContent, *, instead_of: str | None = None, answers: str | None = None
+    ) -> Message:
+        """Keep a message at the end, or behind the question with the id `answers`. `instead_of` removes that message and all
+        behind it in the same step.
+        """
 
     def finish(self, thread_id: str, message_id: str, message: MessageContent) -> Message:
         """Put an answer where a message was kept that waited for it. Raises `NotFound` when that is gone too."""
@@ -122,12 +127,9 @@ class SqlThreads:
             return ThreadSummary(**_summary(self._row(connection, thread_id)))
 
     def load(self, thread_id: str) -> Thread:
-        of_thread = (
-            select(messages_table).where(messages_table.c.thread == thread_id).order_by(messages_table.c.position)
-        )
         with reading(self._engine) as connection:
             row = self._row(connection, thread_id)
-            messages = connection.execute(of_thread).all()
+            messages = _in_order(connection.execute(select(messages_table).where(messages_table.c.thread == thread_id)))
         return Thread(**_summary(row), messages=tuple(_message(one) for one in messages))
 
     def rename(self, thread_id: str, title: str) -> ThreadSummary:
@@ -144,10 +146,13 @@ class SqlThreads:
             connection.execute(delete_from(messages_table).where(messages_table.c.thread == theirs))
             connection.execute(delete_from(threads_table).where(self._seen(thread_id)))
 
-    def append(self, thread_id: str, message: MessageContent, *, instead_of: str | None = None) -> Message:
+    def append(
+        self, thread_id: str, message: MessageContent, *, instead_of: str | None = None, answers: str | None = None
+    ) -> Message:
         now = time.time()
         message_id = f"m{uuid.uuid4().hex}"
-        row = {"id": message_id, "thread": thread_id, "created_at": now, **_row(message)}
+        own = {"id": message_id, "thread": thread_id, "created_at": now, "answers": answers}
+        row = {**own, **_row(message)}
         change: dict[str, Any] = {"updated_at": now}
         if message.role == "user":
             title = threads_table.c.title
@@ -158,9 +163,10 @@ class SqlThreads:
             if not connection.execute(theirs).rowcount:
                 raise _missing(thread_id)
             if instead_of is not None:
-                old = select(messages_table.c.position).where(messages_table.c.id == instead_of).scalar_subquery()
-                gone = (messages_table.c.thread == thread_id) & (messages_table.c.position >= old)
-                connection.execute(delete_from(messages_table).where(gone))
+                statement = select(messages_table).where(messages_table.c.thread == thread_id)
+                ids = [each.id for each in _in_order(connection.execute(statement))]
+                behind = ids[ids.index(instead_of) :] if instead_of in ids else []
+                connection.execute(delete_from(messages_table).where(messages_table.c.id.in_(behind)))
             connection.execute(insert(messages_table).values(row))
 
         self._commits.write(keep)
@@ -187,6 +193,13 @@ class SqlThreads:
     def _seen(self, thread_id: str | None = None) -> ColumnElement[bool]:
         seen = seen_by(self._principal, threads_table.c.owner)
         return seen if thread_id is None else seen & (threads_table.c.id == thread_id)
+
+
+def _in_order(messages: Iterable[Row[Any]]) -> list[Row[Any]]:
+    """As they came, each answer behind its own question, also where two questions were asked at once."""
+    rows = sorted(messages, key=lambda row: row.position)
+    asked = {row.id: row.position for row in rows}
+    return sorted(rows, key=lambda row: (asked.get(row.answers, row.position), row.position))
 
 
 def automatic_title(question: str) -> str:

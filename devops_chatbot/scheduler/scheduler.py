@@ -307,13 +307,14 @@ class Scheduler:
                 asked = _last_question(thread)
                 turn.instead_of = next((one.id for one in thread.messages[asked + 1 :]), None)
                 earlier, text = thread.messages[:asked], thread.messages[asked].text
+                turn.asked = thread.messages[asked].id
             else:
                 earlier, text = thread.messages, question.text
             turn.question = question = replace(question, text=text, history=_history(earlier, question.history_turns))
             turn.opened = True
             if not question.regenerate:
                 message = MessageContent(role="user", text=text, knowledge_bases=question.chosen)
-                threads.append(thread_id, message)
+                turn.asked = threads.append(thread_id, message).id
         query = standalone(question.text, question.history)
         circumstances = Circumstances(language_model=self._has_model(question.model), follows=bool(question.history))
         return query, self._router.choose(question, query, circumstances)
@@ -371,7 +372,9 @@ class Scheduler:
         try:
             theirs = self._threads.of(turn.question.principal)
             if turn.held is None:
-                return await asyncio.to_thread(theirs.append, thread_id, message, instead_of=turn.instead_of)
+                return await asyncio.to_thread(
+                    theirs.append, thread_id, message, instead_of=turn.instead_of, answers=turn.asked
+                )
             kept = await asyncio.to_thread(theirs.finish, thread_id, turn.held, message)
             await asyncio.to_thread(self._approvals.forget, turn.held)
             return kept
@@ -402,7 +405,9 @@ class Scheduler:
 
 @dataclass(slots=True, kw_only=True)
 class _Turn:
-    """A question on its way, and what there is of its answer. `held` is the message in which it waited for people."""
+    """A question on its way, and what there is of its answer. `held` is the message in which it waited for people,
+    `asked` the one with the question.
+    """
 
     question: Question
     route: Route | None = None
@@ -413,6 +418,7 @@ class _Turn:
     thought: list[str] = field(default_factory=list)
     cited: tuple[Citation, ...] = ()
     instead_of: str | None = None
+    asked: str | None = None
     warming: asyncio.Task[None] | None = None
     opened: bool = False
     ended: bool = False

@@ -180,3 +180,26 @@ class LexicalIndexContract:
         assert found(words, "pod") == [chunk(1).id]
         words.close()
         words.close()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "scp dump.sql ops@db-prod-07:/var/backups",
+            "db-prod-07.eu.example.com",
+            "db-prod-07_backup",
+            "https://db-prod-07:8443/x",
+            "(db-prod-07)",
+            "host=db-prod-07,port=1",
+        ],
+    )
+    def test_a_name_inside_of_another_one_is_found_by_itself(self, words: LexicalIndex, text: str) -> None:
+        others = [chunk(number, f"db-prod-{number:02} and db prod 07 run the ledger.") for number in range(10, 30)]
+        words.add("kbase1", [*others, chunk(1, f"Once a night: {text}")])
+        assert found(words, "db-prod-07")[0] == chunk(1).id
+        assert words.having("db-prod-07", scope=HERE, limit=5) == [chunk(1).id]
+
+    def test_an_address_inside_of_a_network_or_before_a_port_is_found(self, words: LexicalIndex) -> None:
+        words.add(
+            "kbase1", [chunk(1, "The net is 10.2.3.4/24."), chunk(2, "Ask 10.2.3.4:8080."), chunk(3, "10.2.3.5 or 4.")]
+        )
+        assert set(words.having("10.2.3.4", scope=HERE, limit=5)) == {chunk(1).id, chunk(2).id}

@@ -138,3 +138,14 @@ class ThreadsContract:
         texts = [message.text for message in threads.load(thread.id).messages]
         assert len(texts) == 30
         assert [text for text in texts if text.startswith("3 ")] == [f"3 {position}" for position in range(5)]
+
+    def test_answers_stand_behind_their_questions_where_two_were_asked_at_once(self, threads: Threads) -> None:
+        thread = threads.create("two").id
+        first = threads.append(thread, MessageContent(role="user", text="first?"))
+        second = threads.append(thread, MessageContent(role="user", text="second?"))
+        late = threads.append(thread, MessageContent(role="assistant", text="of second"), answers=second.id)
+        threads.append(thread, MessageContent(role="assistant", text="of first"), answers=first.id)
+        said = ["first?", "of first", "second?", "of second"]
+        assert [message.text for message in threads.load(thread).messages] == said
+        threads.append(thread, MessageContent(role="assistant", text="again"), instead_of=late.id, answers=second.id)
+        assert [message.text for message in threads.load(thread).messages] == [*said[:3], "again"]

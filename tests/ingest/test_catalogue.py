@@ -110,3 +110,16 @@ def test_many_passages_take_few_statements_that_find_their_rows_by_an_index(libr
         with library.engine.connect() as connection:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
         assert not [row for row in plan if row[3].startswith("SCAN")], plan
+
+
+@pytest.mark.parametrize("name", ["Test", "Staging", "Production"])
+def test_a_citation_opens_below_its_own_heading(library: Library, name: str) -> None:
+    base = library.new_base()
+    sections = [f"## {each}\n\nRestart it with `ledgerctl restart`." for each in ("Test", "Staging", "Production")]
+    library.upload(base, {"envs.md": "# Guide\n\n" + "\n\n".join(sections) + "\n"})
+    (document,) = library.catalog.documents(base).items
+    ref = library.catalog.chunks(base, document.id)[0].ref
+    for cited in (ref, ref.replace(document.version[:12], "0" * 12)):
+        opened = library.catalog.open_chunk(cited, "Restart it with `ledgerctl restart`.", ("Guide", name))
+        assert opened.text[: opened.start].rstrip().endswith(f"## {name}")
+        assert opened.text[opened.start : opened.end] == "Restart it with `ledgerctl restart`."

@@ -53,3 +53,20 @@ def test_a_citation_of_words_beside_the_passage_names_their_lines() -> None:
     assert citation(1, evidence, "buy a larger disk").location == Location(line_start=10, line_end=10)
     assert citation(1, evidence, "The disk is full.").location == Location(line_start=3, line_end=3)
     assert citation(1, evidence, "Rotate the logs\nwith journalctl.").location == Location(line_start=7, line_end=8)
+
+
+ENVIRONMENTS = "\n\n".join(
+    f"## {name}\n\nRestart the ledger with `ledgerctl restart`.\n\nThe {name} cluster has three nodes."
+    for name in ("Test", "Staging", "Production")
+)
+
+
+@pytest.mark.parametrize("name", ["Test", "Staging", "Production"])
+def test_a_citation_of_words_that_stand_below_several_headings_names_the_one_that_is_meant(name: str) -> None:
+    evidence = Evidence(
+        ref="d1#v-0", title="Guide", source_uri="g.md", text=ENVIRONMENTS, context=ENVIRONMENTS, heading_path=("Guide",)
+    )
+    statement = f"In {name.lower()}, restart the ledger with ledgerctl restart."
+    (cited,) = citations({1: statement}, [evidence])
+    assert cited.heading_path == ("Guide", name)
+    assert "ledgerctl restart" in cited.quote

@@ -176,3 +176,26 @@ def test_lines_of_data_stand_on_lines_of_their_own(name: str, text: str, questio
     shown = answer.partition("```")[2].partition("```")[0]
     assert f"\n{line}\n" in shown
     assert len(answer) < 900
+
+
+@pytest.mark.parametrize("name", ["Test", "Staging", "Production"])
+def test_the_same_step_in_several_sections_is_cited_below_its_own_heading(name: str) -> None:
+    sections = [
+        f"## {each}\n\nRestart the ledger with `ledgerctl restart --all`.\n\nThe {each} cluster has node {each}-0."
+        for each in ("Test", "Staging", "Production")
+    ]
+    page = "# Restart guide\n\n" + "\n\n".join(sections)
+    found = tuple(
+        replace(
+            evidence(page)[0],
+            ref=f"d0#v-{number}",
+            text=text,
+            context=text,
+            heading_path=("Restart guide", text[3 : text.index("\n")]),
+        )
+        for number, text in enumerate(sections)
+    )
+    for passages in (found, (replace(found[0], text=page, context=page, heading_path=("Restart guide",)),)):
+        extract = compose(f"How do I restart the ledger in {name.lower()}?", passages)
+        marked = [cited for cited in extract.citations if "ledgerctl" in cited.quote]
+        assert ("Restart guide", name) in [cited.heading_path for cited in marked]

@@ -101,7 +101,7 @@ class InProcess:
 class Shelf:
     """Three knowledge bases on real stores: runbooks and Chinese pages by the bundled model, recipes by `Crowded`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, runbooks: dict[str, str] = RUNBOOKS) -> None:
         bundled = open_bundled(folder / "model")
         models: dict[str, Embedder | Crowded] = {"bundled": bundled, "crowded": Crowded(bundled)}
         self._engine = open_database(folder / "records.db")
@@ -120,7 +120,7 @@ class Shelf:
             kinds=source_kinds(),
         )
         self._folder = folder / "pages"
-        self.runbooks = self._filled("Runbooks", "bundled", RUNBOOKS)
+        self.runbooks = self._filled("Runbooks", "bundled", runbooks)
         self.chinese = self._filled("手册", "bundled", CHINESE)
         self.recipes = self._filled("Recipes", "crowded", RECIPES)
         self.retriever = HybridRetriever(
@@ -286,3 +286,42 @@ def test_a_deleted_page_is_found_no_more(tmp_path: Path) -> None:
     assert titles(before)[0] == "Backing up etcd"
     assert after
     assert "Backing up etcd" not in titles(after)
+
+
+CROWD_OF_PAGES = {
+    **{
+        f"hosts-{number}.md": f"# Host db-prod-{number}\n\nWhat runs on it: the ledger database of zone {number}.\n"
+        for number in range(10, 40)
+    },
+    **{
+        f"copy-{number}.md": "# Rotate the key\n\nHow to rotate the key: run `keyctl rotate`.\n" for number in range(70)
+    },
+    "other.md": "# Keys of the gate\n\nThe key of the gate is rotated by hand.\n",
+    "backup-zone.md": "# Nightly copy\n\nscp dump.sql ops@db-prod-07:/var/backups\n",
+}
+"""Copies of one page beside another one, and hosts of which one stands inside of an address."""
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    shelf = Shelf(tmp_path_factory.mktemp("crowd"), runbooks=CROWD_OF_PAGES)
+    yield shelf
+    shelf.close()
+
+
+def test_a_rare_name_is_never_outvoted(crowd: Shelf) -> None:
+    scope = Scope(principal="test", collections=(crowd.runbooks,))
+    for query in ("What runs on db-prod-07?", "db-prod-07", "ledger database on db-prod-07 in zone 12"):
+        hits = crowd.retriever.search(query, scope=scope, limit=3)
+        assert hits[0].source_uri.endswith("backup-zone.md")
+        assert hits[0].score >= hits[1].score
+
+
+def test_copies_of_a_passage_are_one_hit(crowd: Shelf) -> None:
+    scope = Scope(principal="test", collections=(crowd.runbooks,))
+    hits = crowd.retriever.search("how to rotate the key", scope=scope, limit=4)
+    assert len(hits) == 4
+    assert sum("keyctl" in hit.text for hit in hits) == 1
+    assert any(hit.source_uri.endswith("other.md") for hit in hits)
+    copied = next(hit for hit in hits if "keyctl" in hit.text)
+    assert len(copied.also_in) >= 8

@@ -34,9 +34,7 @@ def open_passage(
     if shown and (shown.ref, shown.quote, shown.heading_path, shown.token) == (ref, quote, heading_path, token):
         close()
     else:
-        st.session_state[PANEL] = Opened(
-            ref=ref, quote=quote, heading_path=heading_path, number=number, token=token
-        )
+        st.session_state[PANEL] = Opened(ref=ref, quote=quote, heading_path=heading_path, number=number, token=token)
 
 
 def close() -> None:
