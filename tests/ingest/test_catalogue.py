@@ -118,7 +118,7 @@ def test_a_citation_opens_below_its_own_heading(library: Library, name: str) -> 
     sections = [f"## {each}\n\nRestart it with `ledgerctl restart`." for each in ("Test", "Staging", "Production")]
     library.upload(base, {"envs.md": "# Guide\n\n" + "\n\n".join(sections) + "\n"})
     (document,) = library.catalog.documents(base).items
-    ref = library.catalog.chunks(base, document.id)[0].ref
+    ref = library.catalog.chunks(document.id)[0].ref
     for cited in (ref, ref.replace(document.version[:12], "0" * 12)):
         opened = library.catalog.open_chunk(cited, "Restart it with `ledgerctl restart`.", ("Guide", name))
         assert opened.text[: opened.start].rstrip().endswith(f"## {name}")
