@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from devops_chatbot.chat import Scenario, ScenarioState
 from devops_chatbot.errors import ConfigError
-from devops_chatbot.i18n import Reason
+from devops_chatbot.i18n import LANGUAGES, Reason
+from devops_chatbot.llm.prompts import prompt
 from devops_chatbot.team import Flow, Limits, Member
 
 PLUGINS = "devops_chatbot.scenarios"
@@ -110,16 +111,18 @@ def scenario_schema() -> dict[str, Any]:
     """The JSON Schema of a scenario's file, for editors."""
     schema = _ADAPTER.json_schema()
     member = schema["properties"]["agents"]["items"]
-    member_keys = schema["$defs"]["Member"]
-    member_keys["required"] = ["agent"]
+    schema["$defs"]["Member"]["required"] = ["agent"]
+    schema["required"].remove("prompt")
     schema["properties"]["agents"]["items"] = {"anyOf": [{"type": "string"}, member]}
     schema["properties"]["flow"] = {"anyOf": [schema["$defs"]["Flow"]["properties"]["kind"], {"$ref": "#/$defs/Flow"}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "additionalProperties": False}
 
 
 def _written_out(values: dict[str, Any]) -> dict[str, Any]:
-    """Without the short forms: an agent's name in the place of a member, a kind in the place of a flow."""
-    long = dict(values)
+    """Without the short forms: an agent's name in the place of a member, a kind in the place of a flow, and where the writer's
+    rules are left out, those of answers from what agents found.
+    """
+    long = {"prompt": {language: prompt("evidence", language) for language in LANGUAGES}, **values}
     if isinstance(values.get("agents"), list):
         long["agents"] = [
             {"agent": each, "name": each} if isinstance(each, str)
