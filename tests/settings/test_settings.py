@@ -145,3 +145,11 @@ def test_every_setting_is_documented() -> None:
         embeddings={"NAME": settings.EmbeddingSettings(provider="bundled")},
     )
     assert documented == {row.key for row in settings.in_force(example, READ)}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+def test_a_file_as_editors_on_windows_save_it(here: Path, encoding: str) -> None:
+    (here / "chatbot.toml").write_bytes("[server]\r\nport = 9123\r\n".encode(encoding))
+    loaded = settings.load()
+    assert loaded.server.port == 9123
+    assert {row.key: row.origin for row in settings.in_force(loaded)}["server.port"] == "file"
