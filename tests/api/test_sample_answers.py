@@ -15,6 +15,7 @@ from devops_chatbot.client.client import Client
 from devops_chatbot.config.data_directory import open_data_directory
 from devops_chatbot.config.settings import load
 from devops_chatbot.schemas.threads import NewMessage
+from knowledge import loaders
 from knowledge import samples as shipped
 
 SAMPLES = Path(shipped.__file__).parent
@@ -104,7 +105,10 @@ def test_an_answer_comes_from_the_right_document_whole_and_in_order(samples: Cli
     assert ("尚未连接语言模型" in found.text) == chinese
     marks = [int(mark) for mark in re.findall(r"\[(\d+)\](?!\()", re.sub(r"```.*?```", "", found.text, flags=re.S))]
     assert list(dict.fromkeys(marks)) == [one.number for one in found.citations] == list(range(1, len(set(marks)) + 1))
-    documents = {one.source_uri: (SAMPLES / one.source_uri).read_text("utf-8") for one in found.citations}
+    documents = {
+        one.source_uri: loaders.load((SAMPLES / one.source_uri).read_bytes(), one.source_uri).text
+        for one in found.citations
+    }
     for citation in found.citations:
         assert squashed(citation.quote) in squashed(documents[citation.source_uri])
         first, last = citation.location.line_start, citation.location.line_end
