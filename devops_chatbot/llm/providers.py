@@ -275,7 +275,7 @@ def _ollama(settings: ModelSettings, http: dict[str, Any]) -> "BaseChatModel":
 def _openai_options(settings: ModelSettings, http: dict[str, Any]) -> dict[str, Any]:
     import openai
 
-    # aiohttp's takes half the processor's time for a stream, and gives at once what has come; it knows no SOCKS proxy
+    # aiohttp's takes two thirds of the processor's time for a stream, and gives at once what has come; it knows no SOCKS proxy
     between = proxy_for(settings.base_url or _HOMES.get(settings.provider, ""))
     client = openai.DefaultAsyncHttpxClient if between else openai.DefaultAioHttpClient
     return {

@@ -23,7 +23,7 @@ SIDE_BY_SIDE = 2
 POLL_S = 0.1
 """How often a pause asks whether it is over, and how often urgent runs are looked for."""
 LOOK_S = 0.5
-"""How often the others are looked for: each 0.1 s takes 5 % of a core of an idle server, each 0.5 s 2 %."""
+"""How often the others are looked for."""
 VERSION = "2"
 """Fixed: with another application version DBOS would not go on with what an older release of ours began."""
 QUEUE, URGENT = "runs", "urgent"
