@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -38,7 +39,8 @@ class Dispatch:
             async with asyncio.timeout(tool.timeout_s):
                 said = str(await tool.tool.ainvoke(arguments))
             key = output_key(who.thread, call.id)
-            kept = await asyncio.to_thread(self.output.take, said, key=key, call=call.id, most=tool.output_chars)
+            take = partial(self.output.take, said, key=key, call=call.id, most=tool.output_chars)
+            kept = take() if len(said) <= tool.output_chars else await asyncio.to_thread(take)
         except TimeoutError:
             return self._failed(call, Reason("tool.too_slow", name=tool.name, seconds=tool.timeout_s), begun)
         except ChatbotError as error:

@@ -5,7 +5,6 @@ text, the fence around what tools say, and a second model when the first one fai
 """
 
 import asyncio
-import contextlib
 import json
 import time
 import uuid
@@ -33,10 +32,10 @@ from pydantic import Field
 from agents.dispatch import Dispatch, coerced, output_key
 from agents.support import support
 from agents.text_calls import as_text, described, read_text, with_calls
-from agents.tool_output import fenced
+from agents.tool_output import fenced, page, search
 from devops_chatbot.calls import CallState, Proposal, ToolCall
 from devops_chatbot.chat import Evidence, Found, Note, Paused, Task
-from devops_chatbot.errors import BadRequest, ChatbotError, ModelUnavailable, NotAllowed
+from devops_chatbot.errors import BadRequest, ChatbotError, ModelUnavailable, NotAllowed, NotFound
 from devops_chatbot.i18n import Language, Reason
 from devops_chatbot.llm import NamedModel
 from devops_chatbot.llm.prompts import fill
@@ -114,22 +113,17 @@ class Loop(AgentMiddleware[AgentState[Any], None, Any]):
             middleware=[self],
         )
         begun = time.monotonic()
-        state: dict[str, Any] = {"messages": messages}
         try:
             async with asyncio.timeout(max(0.0, self._task.limits.seconds - self._used.seconds)):
-                # the values after each step, so that what was found stays when the time ends in the middle of one
-                stream = agent.astream(
-                    cast(Any, {"messages": messages}), {"recursion_limit": RECURSION}, stream_mode="values"
-                )
-                async for reached in stream:
-                    state = reached
+                ended = await agent.ainvoke(cast(Any, {"messages": messages}), {"recursion_limit": RECURSION})
+                messages = ended["messages"]
         except TimeoutError:
             self._limit = Reason("limit.seconds", most=self._task.limits.seconds)
         self._used.seconds += time.monotonic() - begun
         if self._pending and self._limit is None:
-            self._say(Paused(proposals=tuple(self._pending), memory=self._memory(state["messages"])))
+            self._say(Paused(proposals=tuple(self._pending), memory=self._memory(messages)))
             return
-        last = state["messages"][-1]
+        last = messages[-1]
         text = str(last.text).strip() if isinstance(last, AIMessage) and not last.tool_calls else ""
         if text or self._limit:
             self._say(Note(agent=self._task.member.name, text=text, limit=self._limit))
@@ -198,7 +192,7 @@ class Loop(AgentMiddleware[AgentState[Any], None, Any]):
         failed: list[Reason] = []
         for model in self._models:
             try:
-                opened = await asyncio.to_thread(model.open)
+                opened = request.model if model is self._models[0] else await asyncio.to_thread(model.open)
                 asked = request.override(model=opened, messages=self._lightened(request.messages, model))
                 with model.translated():
                     if model.writes_calls_as_text:
@@ -231,6 +225,8 @@ class Loop(AgentMiddleware[AgentState[Any], None, Any]):
     def _lightened(self, messages: Sequence[AnyMessage], model: NamedModel) -> list[AnyMessage]:
         """Without the oldest results when there is more than the model can read; each says how it is read again."""
         room = int((model.context - model.max_output) * CONTEXT_SHARE)
+        if sum(len(str(each.content)) for each in messages) < room:  # fewer characters than tokens fit
+            return list(messages)
         sizes = [count_tokens_approximately([each]) for each in messages]
         left, kept = sum(sizes), list(messages)
         for position, message in enumerate(messages[:-1]):
@@ -285,7 +281,6 @@ class Loop(AgentMiddleware[AgentState[Any], None, Any]):
 
     def _readers(self) -> list[StructuredTool]:
         """The tools that read what was too long to be shown at once; they belong to the conversation."""
-        output = self._dispatch.output
 
         async def read_output(
             call: Annotated[str, Field(description="the call whose result it is")],
@@ -293,11 +288,11 @@ class Loop(AgentMiddleware[AgentState[Any], None, Any]):
             count: Annotated[int, Field(ge=1, le=200)] = 100,
         ) -> str:
             """Read lines of a result that was too long to be shown whole."""
-            return await self._read(call, lambda key: output.page(key, line, count))
+            return await self._read(call, lambda whole: page(whole, line, count))
 
         async def search_output(call: str, text: Annotated[str, Field(min_length=1)]) -> str:
             """Find the lines of a result that contain a text."""
-            return await self._read(call, lambda key: output.search(key, text))
+            return await self._read(call, lambda whole: search(whole, text))
 
         return [StructuredTool.from_function(coroutine=each) for each in (read_output, search_output)]
 
@@ -306,10 +301,11 @@ class Loop(AgentMiddleware[AgentState[Any], None, Any]):
         if call not in known:
             return f"There is no call {call!r} in this run."
         found = known[call]
-        with contextlib.suppress(ChatbotError):
-            text = await asyncio.to_thread(read, output_key(self._who.thread, call))
-            return fenced(text, tool=found.title, call=call, trust=found.trust)
-        return "That result is not kept any more."
+        try:
+            whole = await asyncio.to_thread(self._dispatch.output.whole, output_key(self._who.thread, call))
+        except NotFound:
+            whole = found.text  # it was short enough to be shown whole
+        return fenced(read(whole), tool=found.title, call=call, trust=found.trust)
 
     # --- pausing and going on
 

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Protocol
 
 from devops_chatbot.calls import Trust
@@ -13,7 +14,8 @@ HEAD_SHARE = 0.7
 """Of what is shown of a long output, from its beginning; the rest is its end, where a log has its newest lines."""
 PAGE_LINES = 200
 LINES_FOUND = 50
-LONGEST_LINE = 2_000
+LONGEST_LINE = 1_000
+"""Characters; a page has at most `PAGE_LINES` times as many."""
 
 
 class Outputs(Protocol):
@@ -44,47 +46,58 @@ class ToolOutput:
         return self._redactor.text(text)
 
     def take(self, said: str, *, key: str, call: str, most: int) -> Excerpt:
-        """What a tool said, without secrets; beyond `most` characters its beginning and end, and where the rest is."""
+        """What a tool said, without secrets; beyond `most` characters its beginning and end, and how the rest is read. Only then
+        it is kept: what fits stands in the call itself.
+        """
         text = self._redactor.text(said)
-        self._outputs.keep(key, text)
         if len(text) <= most:
             return Excerpt(text=text, chars=len(text))
+        self._outputs.keep(key, text)
         head = text[: int(most * HEAD_SHARE)]
         tail = text[len(text) - (most - len(head)) :]
-        if "\n" in head and "\n" in tail:
+        whole_lines = "\n" in head and "\n" in tail
+        if whole_lines:
             head, tail = head[: head.rindex("\n")], tail[tail.index("\n") + 1 :]
-        lines, first, last = text.count("\n") + 1, head.count("\n") + 1, tail.count("\n") + 1
+        total = len(_lines(text))
+        # in the middle of a line, that line is read again as a whole
+        first = len(_lines(head)) + (1 if whole_lines else 0)
+        last = total - len(_lines(tail)) + (0 if whole_lines else 1)
         gap = (
-            f"\n[… lines {first + 1} to {lines - last} of {lines} are not shown here. "
-            f'Read them with read_output(call="{call}", line={first + 1}), or find words in all of them with '
+            f"\n[… lines {first} to {last} of {total} are not shown here. "
+            f'Read them with read_output(call="{call}", line={first}), or find words in all of them with '
             f'search_output(call="{call}", text="…").]\n'
         )
         return Excerpt(text=f"{head}{gap}{tail}", chars=len(text))
 
     def whole(self, key: str) -> str:
-        """Raises `NotFound`."""
+        """All of an output that was kept. Raises `NotFound`."""
         return self._outputs.read(key)
 
-    def page(self, key: str, line: int, count: int) -> str:
-        """Lines of a whole output, from 1. Raises `NotFound`."""
-        lines = self._outputs.read(key).split("\n")
-        count = min(count, PAGE_LINES)
-        shown = [f"{number}: {_cut(text)}" for number, text in enumerate(lines[line - 1 : line - 1 + count], line)]
-        return f"{len(lines)} lines in all\n" + "\n".join(shown) if shown else f"There are only {len(lines)} lines."
 
-    def search(self, key: str, text: str) -> str:
-        """The lines of a whole output that contain a text, whatever its case, the first ones. Raises `NotFound`."""
-        lines = self._outputs.read(key).split("\n")
-        found = [number for number, line in enumerate(lines, 1) if text.lower() in line.lower()]
-        if not found:
-            return f"None of the {len(lines)} lines contains {text!r}."
-        shown = "\n".join(f"{number}: {_cut(lines[number - 1])}" for number in found[:LINES_FOUND])
-        more = (
-            f"\n… and {len(found) - LINES_FOUND} more, the next in line {found[LINES_FOUND]}"
-            if len(found) > LINES_FOUND
-            else ""
-        )
-        return f"{len(found)} of {len(lines)} lines\n{shown}{more}"
+def page(whole: str, line: int, count: int) -> str:
+    """Lines of an output, from 1."""
+    lines = _lines(whole)
+    shown = lines[line - 1 : line - 1 + min(count, PAGE_LINES)]
+    if not shown:
+        return f"There are only {len(lines)} lines."
+    return "\n".join((f"{len(lines)} lines in all", *(f"{number}: {text}" for number, text in enumerate(shown, line))))
+
+
+def search(whole: str, text: str) -> str:
+    """The lines of an output that contain a text, whatever its case, the first ones."""
+    lines, wanted = _lines(whole), text.lower()
+    beyond = len(wanted) - 1  # characters of the next line that a match may need where a long line was parted
+    found = [
+        number
+        for number, (line, following) in enumerate(zip_longest(lines, lines[1:], fillvalue=""), 1)
+        if wanted in (line + following[:beyond] if len(line) == LONGEST_LINE else line).lower()
+    ]
+    if not found:
+        return f"None of the {len(lines)} lines contains {text!r}."
+    shown = "\n".join(f"{number}: {lines[number - 1]}" for number in found[:LINES_FOUND])
+    left = found[LINES_FOUND:]
+    more = f"\n… and {len(left)} more, the next in line {left[0]}" if left else ""
+    return f"{len(found)} of {len(lines)} lines\n{shown}{more}"
 
 
 def fenced(text: str, *, tool: str, call: str, trust: Trust) -> str:
@@ -94,8 +107,13 @@ def fenced(text: str, *, tool: str, call: str, trust: Trust) -> str:
     return f"{label}\n{mark}\n{text}\n{mark}"
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}… ({len(line)} characters)"
+def _lines(text: str) -> list[str]:
+    """The lines of a text; one that is too long for a page is parted, so that all of it can be read."""
+    return [
+        line[start : start + LONGEST_LINE]
+        for line in text.split("\n")
+        for start in range(0, max(len(line), 1), LONGEST_LINE)
+    ]
 
 
 class BlobOutputs:

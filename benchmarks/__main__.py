@@ -18,6 +18,7 @@ BENCHMARKS = (
     "latency",
     "startup",
     "streams",
+    "agents",
     "sandbox",
     "fresh_clone",
 )

@@ -65,7 +65,7 @@ def _opened_call(ref: str, quote: str, product: Product) -> OpenedChunk:
     call = next((each for one in messages if one.work for each in one.work.calls if each.ref == ref), None)
     if call is None:
         raise NotFound("tool.no_output", call=key.rpartition("/")[2])
-    text = product.dispatch.output.whole(key)
+    text = call.text if call.chars <= len(call.text) else product.dispatch.output.whole(key)
     start = max(text.find(quote), 0) if quote else 0
     begin = 0 if start + len(quote) <= LONGEST_OPENED else start - LONGEST_OPENED // 2
     shown = text[begin : begin + LONGEST_OPENED]
