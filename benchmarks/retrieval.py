@@ -2,11 +2,13 @@
 
 Prints hit@1, hit@10 and nDCG@10 (linear gain, as trec_eval has it) of the documents behind the chunks found: by the
 hybrid, and beside it, on the same knowledge base, by words alone, by vectors alone, and by plain reciprocal rank fusion of
-these two (Cormack et al. 2009, k 60). Queries without a `text` have several fields; each is a row of its own. With
+these two (Cormack et al. 2009, k 60). Queries without a `text` have several fields; each is a row of its own. The English
+runbooks are also asked the Chinese questions of `chinese_on_english.tsv`, which were written before anything was measured. With
 `--linked` there are also queries made out of the links between a set's own pages, to tune by (`benchmarks.linked`).
 """
 
 import argparse
+import csv
 import gzip
 import json
 import math
@@ -23,7 +25,7 @@ from benchmarks.table import Cell, report
 from devops_chatbot.bootstrap import Product, build
 from devops_chatbot.chat import SearchMode
 from devops_chatbot.config.data_directory import open_data_directory
-from devops_chatbot.config.settings import Settings
+from devops_chatbot.config.settings import BUNDLED, KnowledgeSettings, Settings
 from knowledge.loaders import loader_for
 from knowledge.model import Scope
 
@@ -32,6 +34,9 @@ TEXT_FIELDS = ("text", "description", "summary", "alert", "question", "title")
 CHUNKS = 100
 """Chunks that each search gives; documents are ranked by their first chunk."""
 RRF_K = 60
+RUNBOOKS = "k8s_alert_runbooks"
+CHINESE = Path(__file__).with_name("chinese_on_english.tsv")
+"""Chinese questions on those runbooks, each with the names of the alerts whose runbooks answer it."""
 MODES: tuple[SearchMode, ...] = ("hybrid", "lexical", "vector")
 NAMES = {"hybrid": "hybrid", "lexical": "BM25", "vector": "vectors", "rrf": "plain RRF"}
 
@@ -50,6 +55,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
     parser.add_argument("--set", action="append", help="name of a set (its folder); all without")
     parser.add_argument("--keep", type=Path, help="keep the knowledge bases here and use those that are there already")
+    parser.add_argument("--embedding", default=BUNDLED, help="the embedding model; `fast` for the English one")
     parser.add_argument("--misses", action="store_true", help="print the queries whose right document is not first")
     parser.add_argument("--linked", action="store_true", help="also ask sentences that link one page to another")
     arguments = parser.parse_args()
@@ -57,8 +63,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="retrieval-") as scratch:
         for folder in sorted(path.parent for path in arguments.data.rglob("qrels.tsv")):
             if not arguments.set or folder.name in arguments.set:
+                keep = (arguments.keep or Path(scratch)) / arguments.embedding
                 rows += measure(
-                    folder, arguments.keep or Path(scratch), misses=arguments.misses, linked=arguments.linked
+                    folder, keep, embedding=arguments.embedding, misses=arguments.misses, linked=arguments.linked
                 )
     if not rows:
         raise SystemExit(f"there is no corpus.jsonl with a qrels.tsv below {arguments.data}")
@@ -66,15 +73,17 @@ def main() -> None:
     report("retrieval", "Documents found, percent", rows, command=command)
 
 
-def measure(folder: Path, keep: Path, *, misses: bool = False, linked: bool = False) -> list[dict[str, Cell]]:
+def measure(
+    folder: Path, keep: Path, *, embedding: str = BUNDLED, misses: bool = False, linked: bool = False
+) -> list[dict[str, Cell]]:
     """The rows of one set; its data directory lies below `keep`."""
     data = open_data_directory(keep / folder.name)
-    product = build(Settings(), data)
+    product = build(Settings(knowledge=KnowledgeSettings(embedding=embedding)), data)
     try:
         uris = ingested(product, folder, keep / f"{folder.name}-files")
         scope = Scope(principal="benchmark", collections=product.ids_of([folder.name]))
         rows: list[dict[str, Cell]] = []
-        asked = _queries(folder)
+        asked = _queries(folder) | _chinese(folder)
         for field, queries in (asked | _linked(folder, asked) if linked else asked).items():
             found, seconds = _search(product, queries, scope, uris)
             for name in ("hybrid", "lexical", "vector", "rrf"):
@@ -187,6 +196,20 @@ def _queries(folder: Path) -> dict[str, list[Query]]:
             if row["_id"] in gold and row.get(field):
                 found[field].setdefault(row[field], Query(text=row[field], gold=gold[row["_id"]]))
     return {field: list(queries.values()) for field, queries in found.items()}
+
+
+def _chinese(folder: Path) -> dict[str, list[Query]]:
+    """The Chinese questions, where the set is the English runbooks; every runbook of a named alert is right."""
+    if folder.name != RUNBOOKS:
+        return {}
+    ids = [row["_id"] for row in rows_of(folder, "corpus.jsonl")]
+    with CHINESE.open(encoding="utf-8", newline="") as lines:
+        asked = list(csv.DictReader(lines, delimiter="\t"))
+    found = []
+    for row in asked:
+        names = row["runbooks"].split(",")
+        found.append(Query(text=row["question"], gold={name: 1 for name in ids if PurePosixPath(name).stem in names}))
+    return {"Chinese question": found}
 
 
 def _linked(folder: Path, asked: Mapping[str, Sequence[Query]]) -> dict[str, list[Query]]:

@@ -20,7 +20,14 @@ from devops_chatbot.access.principals import Principal
 from devops_chatbot.answer.extractive import ExtractiveWriter
 from devops_chatbot.chat import Agent
 from devops_chatbot.config.data_directory import DataDirectory
-from devops_chatbot.config.settings import BUNDLED, EmbeddingSettings, KnowledgeSettings, Settings, secrets_of
+from devops_chatbot.config.settings import (
+    BUNDLED,
+    FAST,
+    EmbeddingSettings,
+    KnowledgeSettings,
+    Settings,
+    secrets_of,
+)
 from devops_chatbot.conversations import AttachmentLimits, Attachments, CodeRuns, RunLimits, Workbench
 from devops_chatbot.conversations.threads import SqlThreads, Threads
 from devops_chatbot.db.blobs import FolderBlobs
@@ -42,7 +49,7 @@ from devops_chatbot.tools import Surroundings
 from devops_chatbot.url_guard import UrlGuard
 from knowledge.catalog.blobs import Originals
 from knowledge.catalog.catalog import Catalog
-from knowledge.embed import Embedder, open_bundled, open_endpoint, open_sentence_transformers
+from knowledge.embed import Embedder, open_bundled, open_endpoint, open_fast, open_sentence_transformers
 from knowledge.embed.registry import Embeddings, Offer
 from knowledge.ingest.ingest import Ingest, IngestOptions
 from knowledge.loaders import loaders
@@ -193,7 +200,7 @@ def build(settings: Settings, data: DataDirectory) -> Product:
     router = Router(
         scenarios.usable,
         knowledge_bases=lambda principal: catalog.of(principal).list(hidden=True),
-        embedder=lambda: embeddings.of(BUNDLED),
+        embedder=lambda: embeddings.of(FAST if knowledge.embedding == FAST else BUNDLED),
     )
     scheduler = Scheduler(
         threads=threads,
@@ -263,11 +270,12 @@ def _options(knowledge: KnowledgeSettings) -> IngestOptions:
 
 
 def _offers(settings: Settings, cache: Path) -> dict[str, Offer]:
-    bundled = Offer(provider=BUNDLED, model="all-MiniLM-L6-v2", open=partial(open_bundled, cache))
-    named = {
-        name: bundled if chosen.provider == BUNDLED else _offer(chosen) for name, chosen in settings.embeddings.items()
+    packaged = {
+        BUNDLED: Offer(provider=BUNDLED, model="multilingual-e5-small", open=partial(open_bundled, cache)),
+        FAST: Offer(provider=FAST, model="all-MiniLM-L6-v2", open=partial(open_fast, cache)),
     }
-    return {BUNDLED: bundled, **named}
+    named = {name: packaged.get(chosen.provider) or _offer(chosen) for name, chosen in settings.embeddings.items()}
+    return packaged | named
 
 
 def _offer(chosen: EmbeddingSettings) -> Offer:
@@ -280,20 +288,14 @@ def _offer(chosen: EmbeddingSettings) -> Offer:
             api_key=key,
             batch=chosen.batch,
             timeout_s=chosen.timeout_s,
+            english=chosen.english,
         )
         return Offer(provider=chosen.provider, model=chosen.model, open=connect, remote=True)
     missing = Reason("embedding.missing_extra") if find_spec("sentence_transformers") is None else None
-    load = partial(open_sentence_transformers, chosen.model, batch=chosen.batch)
+    load = partial(open_sentence_transformers, chosen.model, batch=chosen.batch, english=chosen.english)
     return Offer(provider=chosen.provider, model=chosen.model, open=load, missing=missing)
 
 
 def _embedder_of(catalog: Catalog, embeddings: Embeddings) -> Callable[[str], Embedder]:
-    """The embedding model of a knowledge base, which never changes and so is looked up once."""
-    names: dict[str, str] = {}
-
-    def embedder_of(knowledge_base: str) -> Embedder:
-        if knowledge_base not in names:
-            names[knowledge_base] = catalog.get(knowledge_base).embedding
-        return embeddings.of(names[knowledge_base])
-
-    return embedder_of
+    """The embedding model of a knowledge base."""
+    return lambda knowledge_base: embeddings.of(catalog.embedding(knowledge_base))

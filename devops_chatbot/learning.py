@@ -1,4 +1,4 @@
-"""Runs that change what a knowledge base holds: uploads, sources that it follows, documents read anew."""
+"""Runs that change what a knowledge base holds: uploads, followed sources, documents read anew, another embedding model."""
 
 import json
 import logging
@@ -47,7 +47,7 @@ class Learning:
         self._uploads = uploads
         self._incoming = incoming
         self._permitted = permitted or {}
-        for kind in ("upload", "sync", "reindex"):
+        for kind in ("upload", "sync", "reindex", "reembed"):
             runs.register(kind, self)
 
     def new_upload(self) -> Path:
@@ -84,6 +84,10 @@ class Learning:
     def reindex(self, knowledge_base: str, documents: Sequence[str]) -> Run:
         """Read documents anew from their originals."""
         return self._start("reindex", knowledge_base, {"documents": list(documents)})
+
+    def reembed(self, knowledge_base: str, embedding: str) -> Run:
+        """Give a knowledge base another embedding model and all its documents new vectors."""
+        return self._start("reembed", knowledge_base, {"embedding": embedding})
 
     def resume(self) -> None:
         """At the start of the process: put right what a crash left behind, read anew what is damaged, and go on with
@@ -146,6 +150,8 @@ class Learning:
                 return str(files)
             case "sync":
                 return str(run.payload["source"])
+            case "reembed":
+                return str(run.payload["embedding"])
             case _:
                 return json.dumps(run.payload["documents"])
 

@@ -14,7 +14,7 @@ import pytest
 import real_model
 from services import Missing, Service, end_all, needed
 
-from knowledge.embed.minilm import MiniLm
+from knowledge.embed import open_bundled
 
 WHOLE = {"url", "client", "asking", "working", "monitoring"}
 """Fixtures that start the whole product or its runs, which takes a second or more each time."""
@@ -25,7 +25,7 @@ def embedding_graph(say: Callable[[str], None]) -> Iterator[Path]:
     """A folder with the bundled model's graph."""
     with tempfile.TemporaryDirectory(prefix="embedding-cache-") as folder:
         say("Writing the embedding model's graph")
-        model = MiniLm(Path(folder))
+        model = open_bundled(Path(folder))
         model.embed_query("ready")
         model.close()
         yield Path(folder)

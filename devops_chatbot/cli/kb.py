@@ -179,6 +179,22 @@ def rename(
 
 
 @app.command()
+def reembed(
+    context: typer.Context,
+    name: Name,
+    embedding: Annotated[str, typer.Argument(help="An embedding model's name.", metavar="MODEL")] = "bundled",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the work is done.")] = True,
+    as_json: Json = False,
+) -> int:
+    """Give a knowledge base another embedding model; its documents are read anew."""
+    with _client(context) as client:
+        run = client.reembed(name, embedding)
+        if wait:
+            run = _watch(client, run)
+    return _report(run, as_json=as_json)
+
+
+@app.command()
 def delete(
     context: typer.Context,
     name: Name,

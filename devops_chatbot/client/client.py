@@ -19,6 +19,7 @@ from devops_chatbot.i18n import Language
 from devops_chatbot.schemas.body import body_of
 from devops_chatbot.schemas.knowledge_bases import (
     KnowledgeBaseChange,
+    NewEmbedding,
     NewKnowledgeBase,
     NewSamples,
     NewSource,
@@ -182,6 +183,11 @@ class Client(Connection):
 
     def delete_documents(self, kb: str, documents: Sequence[str]) -> None:
         self.send("POST", f"{self._kb(kb)}/documents/delete", body=body_of(Selection, ids=tuple(documents)))
+
+    def reembed(self, kb: str, embedding: str) -> Run:
+        """Give a knowledge base another embedding model."""
+        body = body_of(NewEmbedding, embedding=embedding)
+        return self.got(StartedRun, self.send("PUT", f"{self._kb(kb)}/embedding", body=body)).run
 
     def reindex(self, kb: str, documents: Sequence[str]) -> Run:
         """Read these documents anew from the originals that the server keeps."""

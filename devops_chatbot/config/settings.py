@@ -39,6 +39,7 @@ PREFIX = "CHATBOT_"
 FILE_VARIABLE = "CHATBOT_CONFIG"
 EXTRACTIVE = "extractive"
 BUNDLED = "bundled"
+FAST = "fast"
 LEAST_TO_READ = 512
 """Tokens of a model's context that are left for our rules (about 300), a question and one passage."""
 
@@ -165,7 +166,7 @@ class RoleSettings(_Section):
 class EmbeddingSettings(_Section):
     """One named embedding model."""
 
-    provider: Literal["bundled", "sentence-transformers", "openai-compatible"] = Field(
+    provider: Literal["bundled", "fast", "sentence-transformers", "openai-compatible"] = Field(
         description="the kind of embedding model"
     )
     model: str = Field(
@@ -173,12 +174,13 @@ class EmbeddingSettings(_Section):
     )
     base_url: Address | None = Field(default=None, description="address of the endpoint")
     api_key: ProviderKey | None = Field(default=None, description="sent to the endpoint")
+    english: bool = Field(default=False, description="the model reads English only, so that words decide elsewhere")
     batch: int = Field(default=64, ge=1, le=2048, description="texts a call")
     timeout_s: float = Field(default=60, gt=0, description="longest silence before the endpoint counts as unavailable")
 
     @model_validator(mode="after")
     def _complete(self) -> "EmbeddingSettings":
-        if self.provider != "bundled" and not self.model:
+        if self.provider not in (BUNDLED, FAST) and not self.model:
             raise ValueError(Reason("settings.no_model", provider=self.provider))
         if self.provider == "openai-compatible" and not self.base_url:
             raise ValueError(Reason("settings.no_base_url", provider=self.provider))
@@ -276,10 +278,11 @@ class Settings(BaseSettings):
                     raise ValueError(Reason("settings.unknown_model", role=role, name=name, known=known))
         if EXTRACTIVE in self.models:
             raise ValueError(Reason("settings.kept_name", key=f"models.{EXTRACTIVE}"))
-        if BUNDLED in self.embeddings and self.embeddings[BUNDLED].provider != BUNDLED:
-            raise ValueError(Reason("settings.kept_name", key=f"embeddings.{BUNDLED}"))
-        if self.knowledge.embedding not in (BUNDLED, *self.embeddings):
-            known, name = [BUNDLED, *self.embeddings], self.knowledge.embedding
+        for kept in (BUNDLED, FAST):
+            if kept in self.embeddings and self.embeddings[kept].provider != kept:
+                raise ValueError(Reason("settings.kept_name", key=f"embeddings.{kept}"))
+        if self.knowledge.embedding not in (BUNDLED, FAST, *self.embeddings):
+            known, name = [BUNDLED, FAST, *self.embeddings], self.knowledge.embedding
             raise ValueError(Reason("settings.unknown_embedding", name=name, known=known))
         return self
 

@@ -9,7 +9,7 @@ from devops_chatbot.db.metadata import METADATA
 from devops_chatbot.db.transactions import reading, writing
 from devops_chatbot.errors import ConfigError
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest revision below `migrations/versions`: the one that the tables of this version have."""
 
 _log = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from devops_chatbot.access.principals import Principal
 from devops_chatbot.chat import Choice, Need, Question, Route, Scenario, ScenarioState, Signal
@@ -11,18 +12,20 @@ from devops_chatbot.errors import BadQuestion, Unavailable
 from devops_chatbot.i18n import Reason
 from devops_chatbot.routing.examples import examples, is_about_attached, small_talk
 from knowledge.embed import Embedder
-from knowledge.embed.embedding_probe import foreign_share, understanding
+from knowledge.embed.embedding_probe import cosine_scale
 from knowledge.model import HIDDEN, KnowledgeBase
 from knowledge.text.entities import identifiers
-from knowledge.text.language import terms
+from knowledge.text.language import foreign_share, terms
 
 _QUOTED = re.compile(r"(?<!\w)['\"“‘「][^'\"”’」]+['\"”’」](?!\w)")
 """What is quoted in a request is its material and does not say what is wanted."""
 _MISSING: dict[Need, Reason] = {"sources": Reason("route.no_sources"), "model": Reason("route.no_model")}
-ALIKE = 0.3
+ALIKE = 0.5
 """Likeness from which examples say something. This, `CLEARER` and `NEAREST` were chosen on the questions of the tests."""
-CLEARER = 0.08
+CLEARER = 0.15
 """How much more alike the examples of one scenario have to be than those of any other."""
+MARGIN = 0.2
+"""How much more than any scenario a signal has to be like its examples."""
 NEAREST = 2
 """Examples of a kind that are looked at, the most alike ones."""
 _BY_EXAMPLE: Mapping[Signal, str] = {"about-the-conversation": "talk", "make": "make"}
@@ -59,7 +62,7 @@ class Router:
         self._examples = {one.name: one.examples for one in scenarios}
         self._examples |= {signal: examples(kind) for signal, kind in _BY_EXAMPLE.items()}
         self._vectors: dict[str, list[list[float]]] = {}
-        self._understanding = 0.0
+        self._width = 1.0
         self._lock = threading.Lock()
 
     def sources(self, principal: Principal, asked: Sequence[str] = ()) -> tuple[str, ...]:
@@ -158,36 +161,44 @@ class Router:
             others = [one.name for one in self._scenarios.values() if signal not in one.signals]
             likeness = self._likeness(text, [*others, signal])
             best = likeness.pop(signal)
-            noticed = best >= max(ALIKE, *likeness.values())
+            noticed = best >= max(ALIKE, *(MARGIN + other for other in likeness.values()))
             if noticed and (circumstances.follows or signal != "about-the-conversation"):
                 yield signal
 
     def _likeness(self, text: str, names: Collection[str]) -> dict[str, float]:
-        """How alike a text is to the nearest examples of each of these scenarios or signals: by meaning as far as the
-        embedding model understands the text, and by the words that they share.
+        """How alike a text is to the nearest examples of each of these scenarios or signals: by the words that they share, and
+        by meaning, where most examples of all are at 0 and a paraphrase is at 1.
         """
         text = _QUOTED.sub("'…'", text)
         near = {name: [_overlap(text, example) for example in self._examples[name]] for name in names}
         try:
-            understood, vector, vectors = self._embedded(text)
+            meant = self._meant(text)
         except Unavailable:  # routing goes on by the words; the search will say what is wrong
-            understood, vector, vectors = 0.0, [], {}
-        for name in names if understood > 0 else ():
-            cosines = [sum(one * other for one, other in zip(vector, each, strict=True)) for each in vectors[name]]
-            near[name] = [max(understood * one, other) for one, other in zip(cosines, near[name], strict=True)]
+            meant = {}
+        for name in names if meant else ():
+            near[name] = [max(one, other) for one, other in zip(meant[name], near[name], strict=True)]
         return {name: sum(sorted(found)[-NEAREST:]) / NEAREST for name, found in near.items()}
 
-    def _embedded(self, text: str) -> tuple[float, Sequence[float], Mapping[str, Sequence[Sequence[float]]]]:
-        """How far the model understands a text, its vector, and those of the examples."""
+    def _meant(self, text: str) -> dict[str, list[float]]:
+        """How alike a text is by meaning to every example; empty where there is no model, or one that cannot read the text."""
         if self._embedder is None:
-            return 0.0, [], {}
+            return {}
         embedder = self._embedder()
+        if embedder.english and foreign_share(text):
+            return {}
         with self._lock:
             if not self._vectors:
-                self._understanding = understanding(embedder)
-                self._vectors = {name: embedder.embed_documents(list(each)) for name, each in self._examples.items()}
-        understood = 1.0 - foreign_share(text) * (1.0 - self._understanding)
-        return understood, embedder.embed_query(text), self._vectors
+                self._width = cosine_scale(embedder)[1]
+                self._vectors = {
+                    name: [embedder.embed_query(one) for one in each] for name, each in self._examples.items()
+                }
+        vector = embedder.embed_query(text)
+        cosines = {
+            name: [sum(one * other for one, other in zip(vector, each, strict=True)) for each in vectors]
+            for name, vectors in self._vectors.items()
+        }
+        usual = median(cosine for each in cosines.values() for cosine in each)
+        return {name: [(cosine - usual) / self._width for cosine in each] for name, each in cosines.items()}
 
     def _route(self, scenario: Scenario, confidence: float, why: Reason, sources: Sequence[str]) -> Route:
         others = [one.name for one in self._scenarios.values() if one.examples and one.name != scenario.name]

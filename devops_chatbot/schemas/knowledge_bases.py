@@ -21,6 +21,10 @@ class KnowledgeBaseChange(Body):
     description: str | None = None
 
 
+class NewEmbedding(Body):
+    embedding: str = Field(examples=["bundled"], description="a name of `GET /api/v1/embeddings`")
+
+
 class Selection(Body):
     """Several documents at once."""
 

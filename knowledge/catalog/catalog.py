@@ -123,6 +123,21 @@ class Catalog:
             raise NotFound("knowledge_base.not_found", name=knowledge_base)
         return str(found)
 
+    def embedding(self, knowledge_base: str) -> str:
+        """The name of its embedding model."""
+        base = tables.knowledge_bases.c
+        with reading(self.engine) as connection:
+            found = connection.execute(select(base.embedding).where(base.id == knowledge_base)).scalar()
+        if found is None:
+            raise NotFound("knowledge_base.not_found", name=knowledge_base)
+        return str(found)
+
+    def set_embedding(self, knowledge_base: str, embedding: str) -> None:
+        """From now on its chunks get the vectors of this model; those that it has are of no use any more."""
+        found = tables.knowledge_bases.c.id == knowledge_base
+        with writing(self.engine) as connection:
+            connection.execute(update(tables.knowledge_bases).where(found).values(embedding=embedding))
+
     def _knowledge_bases(self, condition: ColumnElement[bool] | None) -> Sequence[KnowledgeBase]:
         base, document = tables.knowledge_bases.c, tables.documents.c
         statement = (

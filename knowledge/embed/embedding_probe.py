@@ -1,30 +1,17 @@
-"""Examines an embedding model: how far it understands the language of a query, and how it places its cosines.
+"""How an embedding model places its cosines: 0.8 is the same sentence to one of them and any two sentences to another.
 
-A model that was trained on English alone gives vectors for Chinese too, and they are noise. Nothing in one query's scores
-shows that surely, so the model is examined once: it has to find the paraphrase of each of some everyday sentences among
-the others. all-MiniLM-L6-v2 finds all of them in English and none in Chinese; chance is one in eight.
+Where several models search together, each one's cosines are read on the scale of sentences of which we know what they share.
 
-Models also differ in what a cosine means: 0.8 is the same sentence to one of them and any two sentences to another. Where
-several models search together, each one's cosines are read on the scale of sentences of which we know what they share.
+What all questions of a language have in common says nothing about one of them, but a multilingual model gives it a great part of
+a vector: a Chinese question is nearest to the few English pages that are near to every Chinese question. So that part is
+taken out (Libovický et al. 2020, "On the language neutrality of pre-trained multilingual representations").
 """
 
-import re
-from collections.abc import Sequence
+import math
+from importlib.resources import files
 from typing import Protocol
 
 PARAPHRASES = (
-    ("磁盘空间不足怎么办", "硬盘满了如何清理"),
-    ("服务启动失败的原因", "程序为什么跑不起来"),
-    ("如何修改登录密码", "怎样更换账号口令"),
-    ("网络延迟很高", "连接速度变得特别慢"),
-    ("内存泄漏如何排查", "进程占用的存储越来越多怎么查"),
-    ("证书什么时候过期", "凭证的有效期到哪天"),
-    ("备份数据库的方法", "怎样保存一份数据副本"),
-    ("增加服务器的数量", "扩容更多机器"),
-)
-"""Sentences that mean the same in other words."""
-
-ENGLISH_PARAPHRASES = (
     ("The disk is full", "No space is left on the device"),
     ("Why does the service not start?", "The program fails to launch"),
     ("How do I change my password?", "Setting new login credentials"),
@@ -34,13 +21,15 @@ ENGLISH_PARAPHRASES = (
     ("Ways to back up the database", "Making a copy of the stored data"),
     ("Increase the number of servers", "Scaling out to more machines"),
 )
+"""Sentences that mean the same in other words."""
 NARROWEST = 0.05
 """A model that tells paraphrases from other sentences by less is taken to tell them by this much."""
 
-_FOREIGN = re.compile(r"[^\W\d_\u0041-\u024f]")
-_LATIN_WORD = re.compile(r"[\u0041-\u024f]{2,}")
-CHARACTERS_A_WORD = 2
-"""A Chinese word has about two characters."""
+
+COMMON = 0.8
+"""How much of what Chinese questions have in common is taken out of one. On English runbooks, vectors alone, it makes hit@10 85
+instead of 57 (0.7: 84, 0.9: 83); on Chinese pages nDCG@10 98.1 instead of 98.7.
+"""
 
 
 class TextEmbedder(Protocol):
@@ -48,36 +37,29 @@ class TextEmbedder(Protocol):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]: ...
 
-
-def foreign_share(text: str) -> float:
-    """The share of a text's words that are not in Latin script, in [0, 1]."""
-    foreign = len(_FOREIGN.findall(text)) / CHARACTERS_A_WORD
-    if not foreign:
-        return 0.0
-    return foreign / (foreign + len(_LATIN_WORD.findall(text)))
-
-
-def understanding(embedder: TextEmbedder) -> float:
-    """How much of a language beyond English the model understands, in [0, 1], by the share of paraphrases that it finds.
-
-    Half of them found or less counts as nothing.
-    """
-    likeness = _likeness(embedder, PARAPHRASES)
-    found = sum(max(range(len(row)), key=row.__getitem__) == index for index, row in enumerate(likeness))
-    return max(0.0, 2.0 * found / len(PARAPHRASES) - 1.0)
+    def embed_query(self, text: str) -> list[float]: ...
 
 
 def cosine_scale(embedder: TextEmbedder) -> tuple[float, float]:
     """The mean cosine of unrelated English sentences under this model, and how far above it that of paraphrases lies."""
-    likeness = _likeness(embedder, ENGLISH_PARAPHRASES)
+    vectors = embedder.embed_documents([sentence for pair in PARAPHRASES for sentence in pair])
+    left, right = vectors[::2], vectors[1::2]
+    likeness = [[sum(a * b for a, b in zip(one, other, strict=True)) for other in right] for one in left]
     count = len(likeness)
     alike = sum(likeness[index][index] for index in range(count)) / count
     others = (sum(map(sum, likeness)) - alike * count) / (count * (count - 1))
     return others, max(NARROWEST, alike - others)
 
 
-def _likeness(embedder: TextEmbedder, pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
-    """The cosine of every pair's first sentence with every pair's second."""
-    vectors = embedder.embed_documents([sentence for pair in pairs for sentence in pair])
-    left, right = vectors[::2], vectors[1::2]
-    return [[sum(a * b for a, b in zip(one, other, strict=True)) for other in right] for one in left]
+def usual_question(embedder: TextEmbedder) -> list[float]:
+    """The mean vector of Chinese questions about all kinds of things."""
+    questions = files("knowledge.embed").joinpath("usual_questions.txt").read_text("utf-8").splitlines()
+    vectors = [embedder.embed_query(question) for question in questions]
+    return [sum(values) / len(vectors) for values in zip(*vectors, strict=True)]
+
+
+def without_the_usual(vector: list[float], usual: list[float]) -> list[float]:
+    """A question's vector without `COMMON` of the usual one, of unit length."""
+    rest = [value - COMMON * mean for value, mean in zip(vector, usual, strict=True)]
+    length = math.hypot(*rest)
+    return [value / length for value in rest]

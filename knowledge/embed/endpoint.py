@@ -29,8 +29,16 @@ class EndpointEmbedder(Embeddings):
     """Posts to `base_url`/embeddings in batches; vectors are scaled to unit length here."""
 
     def __init__(
-        self, model: str, *, base_url: str, api_key: str | None, batch: int = 64, timeout_s: float = 60
+        self,
+        model: str,
+        *,
+        base_url: str,
+        api_key: str | None,
+        batch: int = 64,
+        timeout_s: float = 60,
+        english: bool = False,
     ) -> None:
+        self.english = english
         self._model = model
         self._url = base_url.rstrip("/") + "/embeddings"
         self._batch = batch
@@ -47,7 +55,6 @@ class EndpointEmbedder(Embeddings):
     def shape(self) -> str:
         return f"endpoint/{self._model}"
 
-    english = False
     max_tokens = MAX_TOKENS
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:

@@ -1,21 +1,21 @@
-"""Writes the ONNX graph of a MiniLM sentence encoder from its safetensors, without torch.
+"""Writes the ONNX graph of a BERT sentence encoder from its weights, without torch.
 
 The encoder is BERT (Devlin et al. 2018) with mean pooling over the tokens and unit length (Reimers and Gurevych 2019). A batch
 has texts of one length only, so that there is no padding, no mask, and onnxruntime may use its flash attention.
 
-The six layers multiply in 8 bits: weights with a scale a column, activations with a scale a token that is found while it
+The layers multiply in 8 bits: weights with a scale a column, activations with a scale a token that is found while it
 runs (the vector-wise quantisation of LLM.int8, Dettmers et al. 2022). Why, and what it costs:
 docs/decisions/0004-embeddings-in-8-bits.md.
 """
 
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FORMAT = 2
+FORMAT = 3
 """Goes into the cached file's name; raise it when the graph changes."""
 
 _FUSED = "com.microsoft"
@@ -23,24 +23,50 @@ _FUSED = "com.microsoft"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The sizes of a BERT encoder, as its `config.json` gives them."""
+    """The sizes of a BERT encoder, as its `config.json` gives them, and its `loud` dimensions: those that are so much larger than
+    the others between the layers that one scale a token leaves these few steps. They are divided by the number given,
+    and their weights multiplied by it (Xiao et al. 2023, SmoothQuant).
+    """
 
     layers: int
     heads: int
     epsilon: float
+    loud: Mapping[int, float] = field(default_factory=dict)
 
 
-def write_graph(weights: Path, target: Path, shape: Shape, *, signed: bool) -> None:
-    """Build the graph from the safetensors at `weights` and put it at `target` in one atomic rename.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FourBits:
+    """Weights in 4 bits: `codes`, uint8 [rows, columns], each 8 too large, in blocks of `columns / scales' columns`
+    that share one of `scales`, float16.
+    """
+
+    codes: Any
+    scales: Any
+
+    def of_width(self, width: int) -> "FourBits":
+        """The same weights in rows of `width`."""
+        rows = self.codes.size // width
+        return FourBits(codes=self.codes.reshape(rows, width), scales=self.scales.reshape(rows, -1))
+
+    def floats(self) -> Any:
+        """As float32, in the same shape."""
+        import numpy as np
+
+        block = self.codes.shape[1] // self.scales.shape[1]
+        return (self.codes.astype(np.float32) - 8) * self.scales.astype(np.float32).repeat(block, axis=1)
+
+
+def write_graph(tensors: Mapping[str, Any], target: Path, shape: Shape, *, signed: bool) -> None:
+    """Build the graph from `tensors`, under the names of BERT's safetensors, and put it at `target` in one atomic rename.
+    The word embeddings may be `FourBits`, and stay it.
 
     Input `input_ids`, int32 [batch, tokens]; output `embedding`, float32 [batch, hidden]. `signed` stores the weights as
     int8 instead of uint8: the product of the same numbers, twice as fast where the processor has instructions for it, and
     wrong (sums overflow) on x86 processors that have not.
     """
     import onnx
-    from safetensors.numpy import load_file
 
-    model = _Builder(load_file(weights), shape, signed=signed).model()
+    model = _Builder(tensors, shape, signed=signed).model()
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
     try:
@@ -63,7 +89,7 @@ class _Builder:
         self._signed = signed
         self._nodes: list[Any] = []
         self._constants: dict[str, Any] = {}
-        self._width = int(tensors["embeddings.word_embeddings.weight"].shape[1])
+        self._width = int(tensors["embeddings.position_embeddings.weight"].shape[1])
 
     def model(self) -> Any:
         from onnx import TensorProto, helper
@@ -79,7 +105,7 @@ class _Builder:
         self._node("LpNormalization", [mean], "embedding", axis=1, p=2)
         graph = helper.make_graph(
             self._nodes,
-            "minilm",
+            "encoder",
             [helper.make_tensor_value_info("input_ids", TensorProto.INT32, ["batch", "tokens"])],
             [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", self._width])],
             list(self._constants.values()),
@@ -89,7 +115,7 @@ class _Builder:
 
     def _embedded(self) -> str:
         """Words and positions, one row a token."""
-        words = self._node("Gather", [self._weight("embeddings.word_embeddings.weight"), "input_ids"])
+        words = self._words()
         # every text is one segment: the first token type is a constant, so it joins the positions
         positions = self._constant(
             "positions",
@@ -103,10 +129,38 @@ class _Builder:
         normal = self._normalised("embeddings", self._node("Add", [words, placed]))
         return self._node("Reshape", [normal, self._integers("row_shape", -1, self._width)])
 
+    def _words(self) -> str:
+        """A row of the word embeddings for each token."""
+        import numpy as np
+        from onnx import TensorProto
+
+        name = "embeddings.word_embeddings.weight"
+        table = self._tensors[name]
+        if not isinstance(table, FourBits):
+            return self._node("Gather", [self._weight(name), "input_ids"])
+        rows, columns = table.scales.shape
+        packed = table.codes[:, ::2] | (table.codes[:, 1::2] << 4)
+        self._packed(f"{name}.codes", [rows, self._width], packed)
+        self._packed(f"{name}.middles", [rows, columns], np.full(rows * columns // 2, 0x88, np.uint8))
+        inputs = [f"{name}.codes", "input_ids", self._constant(f"{name}.scales", table.scales), f"{name}.middles"]
+        block = self._width // columns
+        words = self._node(
+            "GatherBlockQuantized", inputs, domain=_FUSED, block_size=block, quantize_axis=1, gather_axis=0
+        )
+        return self._node("Cast", [words], to=TensorProto.FLOAT)
+
+    def _packed(self, name: str, shape: Sequence[int], halves: Any) -> None:
+        """A constant of 4-bit numbers, two a byte, the first in the low half."""
+        from onnx import TensorProto
+
+        self._constants[name] = TensorProto(
+            name=name, data_type=TensorProto.UINT4, dims=shape, raw_data=halves.tobytes()
+        )
+
     def _layer(self, layer: str, hidden: str, batch_shape: str) -> str:
         own = f"{layer}.attention.self"
         projections = [f"{own}.{part}" for part in ("query", "key", "value")]
-        together = self._product(own, hidden, *projections)
+        together = self._product(own, hidden, *projections, quieter=True)
         parts = [f"{own}.{part}.rows" for part in ("query", "key", "value")]
         self._node("Split", [together], *parts, axis=-1, num_outputs=3)
         attended = self._node(
@@ -118,7 +172,7 @@ class _Builder:
         rows = self._node("Reshape", [attended, "row_shape"])
         hidden = self._added(f"{layer}.attention.output", rows, hidden)
         inner = f"{layer}.intermediate.dense"
-        widened = self._product(inner, hidden, inner)
+        widened = self._product(inner, hidden, inner, quieter=True)
         active = self._node("BiasGelu", [widened, self._bias(inner, inner)], domain=_FUSED)
         return self._added(f"{layer}.output", active, hidden)
 
@@ -132,11 +186,18 @@ class _Builder:
         scale, shift = self._weight(f"{part}.LayerNorm.weight"), self._weight(f"{part}.LayerNorm.bias")
         return self._node("LayerNormalization", [rows, scale, shift], epsilon=self._shape.epsilon)
 
-    def _product(self, name: str, rows: str, *layers: str) -> str:
-        """`rows` times the weights of one or several dense layers side by side, in 8 bits."""
+    def _product(self, name: str, rows: str, *layers: str, quieter: bool = False) -> str:
+        """`rows` times the weights of one or several dense layers side by side, in 8 bits; with the loud dimensions made
+        `quieter` first, where they are.
+        """
         import numpy as np
 
         weights = np.concatenate([self._tensors[f"{layer}.weight"].T for layer in layers], axis=1)
+        if quieter and self._shape.loud:
+            loudness = np.ones(self._width, np.float32)
+            loudness[list(self._shape.loud)] = list(self._shape.loud.values())
+            weights = weights * loudness[:, None]
+            rows = self._node("Mul", [rows, self._constant("loudness", 1 / loudness)])
         scales = np.abs(weights).max(axis=0) / 127
         whole = np.rint(weights / scales)
         middle = self._constant("middle", np.uint8(128))

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class TransformersEmbedder(Embeddings):
     """`model` is a folder, or the name of a model that the local hub cache already holds: nothing is downloaded."""
 
-    def __init__(self, model: str, *, batch: int = 64) -> None:
+    def __init__(self, model: str, *, batch: int = 64, english: bool = False) -> None:
+        self.english = english
         self._model = model
         self._batch = batch
         self._loading = threading.Lock()
@@ -33,8 +34,6 @@ class TransformersEmbedder(Embeddings):
     @property
     def shape(self) -> str:
         return f"sentence-transformers/{self._model}"
-
-    english = False
 
     @property
     def max_tokens(self) -> int:

@@ -91,8 +91,9 @@ class Ingest:
 
     def plan(self, run: str, knowledge_base: str, *, kind: str, argument: str) -> None:
         """List the files of a run: of an `upload` (`argument` is its path), of a source (`sync`; `argument` is its id), or
-        originals to be read anew (`reindex`; `argument` is a JSON list of document ids). Raises `NotFound` when something named
-        is gone.
+        originals to be read anew (`reindex`; `argument` is a JSON list of document ids; `reembed`: all of them, for the embedding
+        model that `argument` names; their vectors are removed first, and until they are read anew they are found by their
+        words alone). Raises `NotFound` when something named is gone.
         """
         base = self._catalogue.get(knowledge_base).id
         try:
@@ -185,16 +186,9 @@ class Ingest:
 
     def damaged(self) -> dict[str, list[str]]:
         """The documents, by knowledge base, whose vectors are lost with a damaged file, or whose graph is of an older release."""
-        row = tables.documents.c
         outdated = self._stores.graph.outdated()
         bases = [base.id for base in self._catalogue.list(hidden=True)] if outdated else self._stores.vectors.damaged()
-        with reading(self._engine) as connection:
-            return {
-                base: list(
-                    connection.execute(select(row.id).where(row.knowledge_base == base, row.version != "")).scalars()
-                )
-                for base in bases
-            }
+        return {base: self._active(base) for base in bases}
 
     def repair(self) -> None:
         """Put right what a crash left behind; call it at the start, before any run begins. What `damaged` gives has no vectors
@@ -225,8 +219,21 @@ class Ingest:
                 return discovery.files_of_source(source, self._kinds.get(source.kind))
             case "reindex":
                 return discovery.files_again(self._engine, self._originals, knowledge_base, json.loads(argument))
+            case "reembed":
+                self._stores.vectors.drop(knowledge_base)
+                self._catalogue.set_embedding(knowledge_base, argument)
+                return discovery.files_again(
+                    self._engine, self._originals, knowledge_base, self._active(knowledge_base)
+                )
             case _:
                 raise BadRequest("work.unknown_kind", kind=kind)
+
+    def _active(self, knowledge_base: str) -> list[str]:
+        """The documents of a knowledge base that can be found."""
+        row = tables.documents.c
+        with reading(self._engine) as connection:
+            found = connection.execute(select(row.id).where(row.knowledge_base == knowledge_base, row.version != ""))
+            return list(found.scalars())
 
     def _builder(self, knowledge_base: str, embedder: TextEmbedder) -> DocumentBuilder:
         splitter = Splitter(

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from devops_chatbot.chat import IndexName, SearchMode
 from devops_chatbot.errors import BadQuestion
-from knowledge.embed.embedding_probe import cosine_scale, foreign_share, understanding
+from knowledge.embed.embedding_probe import cosine_scale, usual_question, without_the_usual
 from knowledge.model import ChunkInContext, Hit, Match, Scope, document_of
 from knowledge.retrieval import fusion, graph_expansion
 from knowledge.retrieval.fusion import Fused
@@ -18,6 +18,7 @@ from knowledge.stores.lexical import LexicalIndex
 from knowledge.stores.vector import VectorStore
 from knowledge.text.entities import SPECIFIC, entities_in
 from knowledge.text.identifiers import in_words
+from knowledge.text.language import foreign_share, language_of
 from knowledge.text.normal import normalised
 from knowledge.text.tokens import is_name
 
@@ -49,6 +50,9 @@ class QueryEmbedder(Protocol):
     @property
     def shape(self) -> str: ...
 
+    @property
+    def english(self) -> bool: ...
+
     def embed_query(self, text: str) -> list[float]: ...
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]: ...
@@ -72,8 +76,8 @@ class HybridRetriever:
         self._graph = graph
         self._embedder_of = embedder_of
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="search")
-        self._understanding: dict[str, float] = {}
         self._scales: dict[str, tuple[float, float]] = {}
+        self._usual: dict[str, list[float]] = {}
 
     def search(
         self, query: str, *, scope: Scope, limit: int, mode: SearchMode = "hybrid", score_threshold: float = 0.0
@@ -167,10 +171,21 @@ class HybridRetriever:
         spoken = in_words(text)
         found: list[Match] = []
         for embedder, ids in groups.values():
-            vector = embedder.embed_query(spoken)
+            vector = self._meaning(spoken, embedder)
             matches = self._vectors.search(vector, scope=replace(scope, collections=tuple(ids)), limit=limit)
             found += matches if len(groups) == 1 else self._rescaled(matches, embedder)
         return sorted(found, key=lambda match: (-match.score, match.chunk_id))[:limit]
+
+    def _meaning(self, query: str, embedder: QueryEmbedder) -> list[float]:
+        """The vector of a query; of a Chinese one without what Chinese questions have in common, so that English pages that
+        answer it come before those that are near to any of them.
+        """
+        vector = embedder.embed_query(query)
+        if embedder.english or language_of(query) != "zh":
+            return vector
+        if embedder.shape not in self._usual:
+            self._usual[embedder.shape] = usual_question(embedder)
+        return without_the_usual(vector, self._usual[embedder.shape])
 
     def _rescaled(self, matches: Sequence[Match], embedder: QueryEmbedder) -> list[Match]:
         if embedder.shape not in self._scales:
@@ -207,13 +222,9 @@ class HybridRetriever:
     def _understood(self, text: str, scope: Scope) -> float:
         """The share of the query that every embedding model of the scope understands."""
         foreign = foreign_share(text)
-        if not foreign:
+        if not foreign or not any(self._embedder_of(collection).english for collection in scope.collections):
             return 1.0
-        models = {model.shape: model for model in map(self._embedder_of, scope.collections)}
-        for shape, model in models.items():
-            if shape not in self._understanding:
-                self._understanding[shape] = understanding(model)
-        return 1.0 - foreign * (1.0 - min(self._understanding[shape] for shape in models))
+        return 1.0 - foreign
 
 
 def _names(text: str) -> list[str]:

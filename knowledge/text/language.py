@@ -7,6 +7,10 @@ from devops_chatbot.i18n import Language
 from knowledge.text.stems import stem
 from knowledge.text.tokens import REMEMBERED, words
 
+_FOREIGN = re.compile(r"[^\W\d_\u0041-\u024f]")
+_LATIN_WORD = re.compile(r"[\u0041-\u024f]{2,}")
+CHARACTERS_A_WORD = 2
+"""A Chinese word has about two characters."""
 _CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 _STOP_EN = frozenset(
@@ -41,6 +45,14 @@ def language_of(text: str) -> Language:
         if chinese and chinese * 6 >= sum(character.isascii() and character.isalpha() for character in text)
         else "en"
     )
+
+
+def foreign_share(text: str) -> float:
+    """The share of a text's words that are not in Latin script, in [0, 1]."""
+    foreign = len(_FOREIGN.findall(text)) / CHARACTERS_A_WORD
+    if not foreign:
+        return 0.0
+    return foreign / (foreign + len(_LATIN_WORD.findall(text)))
 
 
 def is_chinese(character: str) -> bool:

@@ -158,6 +158,14 @@ def test_a_document_can_be_read_downloaded_indexed_anew_and_removed(runbooks: Cl
     assert (anew.state, anew.progress.counts) == ("done", {"changed": 1})
     assert runbooks.search("DiskFull", mode="lexical").hits
 
+    for model in ("fast", "bundled"):
+        ended = list(runbooks.run_events(runbooks.reembed("Runbooks", model).id))[-1]
+        assert (ended.kind, ended.state, ended.progress.counts) == ("reembed", "done", {"changed": 3})
+        assert runbooks.knowledge_base("Runbooks").embedding == model
+        assert runbooks.search("What to do when the disk is full?", mode="vector").hits[0].document == document.id
+    with pytest.raises(NotFound, match="fast"):
+        runbooks.reembed("Runbooks", "nothing")
+
     runbooks.delete_document("Runbooks", document.id)
     assert not runbooks.search("DiskFull", mode="lexical").hits
     with pytest.raises(NotFound):
@@ -339,7 +347,7 @@ def test_models_embeddings_scenarios_settings_and_health(client: Client) -> None
     assert {row.key: row for row in client.settings().settings}["roles.answer"].origin == "default"
     with pytest.raises(NotFound):
         client.reset_role("cook")
-    assert [(model.name, model.default) for model in client.embeddings()] == [("bundled", True)]
+    assert [(model.name, model.default) for model in client.embeddings()] == [("bundled", True), ("fast", False)]
     tested = client.test_embedding("bundled")
     assert tested.ok
     assert "384" in str(tested.detail)

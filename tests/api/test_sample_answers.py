@@ -20,7 +20,7 @@ from knowledge import samples as shipped
 
 SAMPLES = Path(shipped.__file__).parent
 
-ASKED = {  # question: how the source of the first citation begins
+ASKED: dict[str, str | tuple[str, ...]] = {  # question: how the source of the first citation begins
     "A pod is in CrashLoopBackOff. What should I check?": "runbooks/kubernetes/KubePodCrashLooping",
     "What does etcdHighFsyncDurations mean and how do I fix it?": "runbooks/etcd/etcdHighFsyncDurations",
     "Why does the pod restart?": "runbooks/kubernetes/KubePodCrashLooping",
@@ -37,7 +37,7 @@ ASKED = {  # question: how the source of the first citation begins
     "How can another program ask a question over HTTP?": "guide/04-api",
     "How do I follow a folder?": "guide/03-knowledge",
     "What happens to a file that cannot be read?": "guide/03-knowledge",
-    "Search without an answer": "guide/04-api",
+    "Search without an answer": ("guide/03-knowledge", "guide/04-api"),  # in the page, or by a route
     "如何连接一个语言模型？": "guide/zh/02",
     "怎样用一条命令启动？": "guide/zh/01",
     "怎样导入一个文件夹？": "guide/zh/01",

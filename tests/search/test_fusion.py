@@ -2,11 +2,12 @@
 
 import pytest
 
-from knowledge.embed.embedding_probe import NARROWEST, cosine_scale, foreign_share, understanding
+from knowledge.embed.embedding_probe import NARROWEST, cosine_scale
 from knowledge.model import Match
 from knowledge.retrieval import fusion
 from knowledge.retrieval.lexical_rerank import LexicalReranker, Overlap
 from knowledge.text.identifiers import in_words
+from knowledge.text.language import foreign_share
 from knowledge.text.stems import stem
 
 
@@ -110,11 +111,6 @@ class _OneHot:
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         pairs = len(texts) // 2
         return [[float(not self._knows or each == index // 2) for each in range(pairs)] for index in range(len(texts))]
-
-
-def test_a_model_is_examined_for_what_it_understands() -> None:
-    assert understanding(_OneHot(knows=True)) == 1.0
-    assert understanding(_OneHot(knows=False)) == 0.0
 
 
 def test_the_scale_of_a_model_runs_from_unrelated_sentences_to_paraphrases() -> None:

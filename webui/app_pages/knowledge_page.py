@@ -92,11 +92,13 @@ def _show_head(base: KnowledgeBase) -> None:
             composer.choose_knowledge([base.id])
             st.switch_page(place("chat"))
         chosen = st.menu_button(
-            t("knowledge.actions"), ["edit", "delete"], icon=":material/more_horiz:", key="base_menu",
+            t("knowledge.actions"), ["edit", "reembed", "delete"], icon=":material/more_horiz:", key="base_menu",
             format_func=lambda option: t(f"knowledge.{option}"),
         )  # fmt: skip
     if chosen == "edit":
         st.dialog(t("knowledge.edit_title"))(_edit)(base)
+    elif chosen == "reembed":
+        st.dialog(t("knowledge.reembed"))(_reembed)(base)
     elif chosen == "delete":
         st.dialog(t("knowledge.delete_title"))(_delete)(base)
 
@@ -153,6 +155,19 @@ def _edit(base: KnowledgeBase | None) -> None:
             else:
                 made = client().create_knowledge_base(name, description=description, embedding=embedding)
                 st.session_state["go_to_base"] = made.id
+            st.rerun()
+
+
+def _reembed(base: KnowledgeBase) -> None:
+    st.write(t("knowledge.reembed_explain", embedding=plain(base.embedding)))
+    with shown_errors():
+        known = client().embeddings()
+        names = [each.name for each in known]
+        default = next((number for number, each in enumerate(known) if each.default), 0)
+        chosen = st.selectbox(t("knowledge.embedding"), names, index=default, help=t("knowledge.embedding_help"))
+        if st.button(t("knowledge.reembed"), type="primary", key="reembed_base") and chosen:
+            run = client().reembed(base.id, chosen)
+            st.session_state.setdefault("runs", {})[base.id] = run.id
             st.rerun()
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from devops_chatbot.answer.extractive.constants import ANSWERS, CLOSE, UNSEARCHED, WEIGHTS
+from devops_chatbot.answer.extractive.constants import ANSWERS, CLOSE, WEIGHTS
 from devops_chatbot.answer.extractive.fitting import Fit
 from devops_chatbot.answer.extractive.relevance import Relevance
 from knowledge.text.language import language_of
@@ -14,14 +14,13 @@ Sureness = Literal["quotes", "closest", "nothing"]
 
 def features(ranked: Sequence[Fit], relevance: Relevance) -> Mapping[str, float]:
     """What is known of the best document: how much of the question its best section, its best sentence there and its title
-    hold, the rarest word that it lacks, and the best cosine of the search.
+    hold, and the rarest word that it lacks.
     """
     best = ranked[0]
     return {
         "section": best.best,
         "part": best.part,
         "missing": best.missing,
-        "search": max((fit.document.cosine for fit in ranked if fit.document.cosine is not None), default=UNSEARCHED),
         "title": relevance.share(best.document.title, topic=True),
         "constant": 1.0,
     }

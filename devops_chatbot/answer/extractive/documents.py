@@ -60,12 +60,6 @@ class Document:
     def text(self) -> str:
         return "\n\n".join(section.text for section in self.sections)
 
-    @property
-    def cosine(self) -> float | None:
-        """The best score of the vector index; None when that did not find it."""
-        scores = [by.score for _, one in self.evidence for by in one.found_by if by.index == "vector"]
-        return max(scores, default=None)
-
 
 def documents(evidence: Sequence[Evidence]) -> list[Document]:
     """In the order in which they were found; those without words, and copies of one that came before, are left out."""
