@@ -4,17 +4,16 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from devops_chatbot.access.principals import Principal
 from devops_chatbot.answer.brief import Brief, Cited, Writer, Written
 from devops_chatbot.answer.writer import ModelWriter, write
-from devops_chatbot.calls import ApprovalNeeded, ToolCall, Waiting, Work
+from devops_chatbot.calls import ApprovalNeeded, ToolCall, Waiting
 from devops_chatbot.chat import (
     Agent,
     Answer,
-    Citation,
     Event,
     Failure,
     Message,
@@ -26,10 +25,7 @@ from devops_chatbot.chat import (
     Scenario,
     ScenarioState,
     Task,
-    Thought,
-    Thread,
     Token,
-    Turn,
 )
 from devops_chatbot.conversations.threads import Threads
 from devops_chatbot.errors import (
@@ -48,6 +44,7 @@ from devops_chatbot.routing.parts import parts
 from devops_chatbot.routing.query_rewriting import standalone, understood
 from devops_chatbot.routing.router import Circumstances, Router
 from devops_chatbot.scheduler.approvals import Approvals
+from devops_chatbot.scheduler.asking import Asking, history_of, last_question
 from devops_chatbot.scheduler.teams import NOBODY, Journal, Suspended, TeamRun
 from devops_chatbot.tools import Caller
 from devops_chatbot.values import from_json, to_json
@@ -115,7 +112,7 @@ class Scheduler:
         kept in the thread as stopped. With `regenerate` the thread's last question is answered again, and the new
         answer takes the place of the old one.
         """
-        turn = _Turn(question=question)
+        turn = Asking(question=question)
         try:
             async with aclosing(self._events(turn)) as events:
                 async for event in events:
@@ -128,7 +125,7 @@ class Scheduler:
         finally:
             self._free(turn.held or "")
 
-    async def _events(self, turn: "_Turn") -> AsyncGenerator[Event]:
+    async def _events(self, turn: Asking) -> AsyncGenerator[Event]:
         query, route = await _to_the_end(self._open, turn)
         turn.route = route
         yield route
@@ -150,7 +147,7 @@ class Scheduler:
         if kept is None:
             raise NotFound("approval.not_waiting", message=message)
         suspended = from_json(Suspended, kept)
-        turn = _Turn(
+        turn = Asking(
             question=suspended.question,
             route=suspended.route,
             opened=True,
@@ -185,11 +182,11 @@ class Scheduler:
         if kept is None:
             return
         suspended = from_json(Suspended, kept)
-        turn = _Turn(question=suspended.question, route=suspended.route, opened=True, held=message)
+        turn = Asking(question=suspended.question, route=suspended.route, opened=True, held=message)
         turn.calls = {call.id: call for call in suspended.calls}
         await self._remember(turn, "stopped")
 
-    async def _go_on(self, turn: "_Turn", suspended: Suspended) -> AsyncGenerator[Event]:
+    async def _go_on(self, turn: Asking, suspended: Suspended) -> AsyncGenerator[Event]:
         """Make the approved calls; then carry the question out, when nobody has to decide any more."""
         held_in = turn.held or ""
         self._working.setdefault(held_in, asyncio.Event())
@@ -209,7 +206,7 @@ class Scheduler:
         async for event in self._carry_out(turn, replace(suspended, outcomes=outcomes)):
             yield event
 
-    async def _carry_out(self, turn: "_Turn", suspended: Suspended) -> AsyncGenerator[Event]:
+    async def _carry_out(self, turn: Asking, suspended: Suspended) -> AsyncGenerator[Event]:
         """Let the team work, and write the answer; or keep all of it, when a call has to be approved."""
         scenario = self._router.scenario(suspended.route.scenario)
         question, journal = suspended.question, suspended.journal
@@ -262,7 +259,7 @@ class Scheduler:
                 turn.take(piece)
                 yield piece
 
-    async def _suspend(self, turn: "_Turn", suspended: Suspended, journal: Journal) -> AsyncGenerator[Event]:
+    async def _suspend(self, turn: Asking, suspended: Suspended, journal: Journal) -> AsyncGenerator[Event]:
         """Keep the question in its message until people have decided, or go on at once where they have decided before."""
         if turn.question.thread_id is None:
             raise NotAllowed("approval.no_thread")
@@ -293,7 +290,7 @@ class Scheduler:
         async for event in self._go_on(turn, state):
             yield event
 
-    def _open(self, turn: "_Turn") -> tuple[str, Route]:
+    def _open(self, turn: Asking) -> tuple[str, Route]:
         """Check the question, load what was said before, keep the question in its thread, and route it.
 
         Returns the question as it stands on its own, and its route.
@@ -304,13 +301,13 @@ class Scheduler:
             threads, thread_id = self._threads.of(question.principal), question.thread_id
             thread = threads.load(thread_id)
             if question.regenerate:
-                asked = _last_question(thread)
+                asked = last_question(thread)
                 turn.instead_of = next((one.id for one in thread.messages[asked + 1 :]), None)
                 earlier, text = thread.messages[:asked], thread.messages[asked].text
                 turn.asked = thread.messages[asked].id
             else:
                 earlier, text = thread.messages, question.text
-            turn.question = question = replace(question, text=text, history=_history(earlier, question.history_turns))
+            turn.question = question = replace(question, text=text, history=history_of(earlier, question.history_turns))
             turn.opened = True
             if not question.regenerate:
                 message = MessageContent(role="user", text=text, knowledge_bases=question.chosen)
@@ -319,7 +316,7 @@ class Scheduler:
         circumstances = Circumstances(language_model=self._has_model(question.model), follows=bool(question.history))
         return query, self._router.choose(question, query, circumstances)
 
-    async def _failed(self, turn: "_Turn", error: ChatbotError) -> Failure:
+    async def _failed(self, turn: Asking, error: ChatbotError) -> Failure:
         message = await self._remember(turn, "failed", error=error.reason)
         return Failure(
             error=type(error).__name__,
@@ -328,7 +325,7 @@ class Scheduler:
             message_id=message.id if message else None,
         )
 
-    async def _answered(self, turn: "_Turn", route: Route, written: Written) -> Answer:
+    async def _answered(self, turn: Asking, route: Route, written: Written) -> Answer:
         message = await self._remember(turn, "cut" if written.cut else "complete", written)
         turn.ended = True
         return Answer(
@@ -346,7 +343,7 @@ class Scheduler:
         )
 
     async def _remember(
-        self, turn: "_Turn", state: MessageState, written: Written | None = None, *, error: Reason | None = None
+        self, turn: Asking, state: MessageState, written: Written | None = None, *, error: Reason | None = None
     ) -> Message | None:
         """Keep the answer, or what there is of it, in its thread; a thread that was deleted meanwhile stays so."""
         thread_id = turn.question.thread_id
@@ -381,7 +378,7 @@ class Scheduler:
         except BadRequest:
             return None
 
-    async def _remember_stopped(self, turn: "_Turn") -> None:
+    async def _remember_stopped(self, turn: Asking) -> None:
         try:
             await self._remember(turn, "stopped")
         except ChatbotError as error:
@@ -403,48 +400,6 @@ class Scheduler:
         return any(not model.extractive for model in self._models.for_role("answer", named=named))
 
 
-@dataclass(slots=True, kw_only=True)
-class _Turn:
-    """A question on its way, and what there is of its answer. `held` is the message in which it waited for people,
-    `asked` the one with the question.
-    """
-
-    question: Question
-    route: Route | None = None
-    held: str | None = None
-    calls: dict[str, ToolCall] = field(default_factory=dict)
-    limit: Reason | None = None
-    said: list[str] = field(default_factory=list)
-    thought: list[str] = field(default_factory=list)
-    cited: tuple[Citation, ...] = ()
-    instead_of: str | None = None
-    asked: str | None = None
-    warming: asyncio.Task[None] | None = None
-    opened: bool = False
-    ended: bool = False
-
-    def take(self, event: Event) -> None:
-        """Keep what is said, and what is thought."""
-        if isinstance(event, Token):
-            self.said.append(event.text)
-        elif isinstance(event, Thought):
-            if event.recant:
-                self.thought += self.said
-                self.said, self.cited = [], ()
-            self.thought.append(event.text)
-
-    def noted(self, call: ToolCall) -> ToolCall:
-        """Keep the newest state of a call, and hand it on."""
-        self.calls[call.id] = call
-        return call
-
-    def work(self) -> Work | None:
-        """What agents did, where they used tools. A call that was going on is cut off with its question."""
-        if not self.calls and self.limit is None:
-            return None
-        return Work(calls=tuple(self.calls.values()), limit=self.limit)
-
-
 async def _to_the_end(work: Callable[[T], R], given: T) -> R:
     """In a thread, which is waited for also when who waits is cancelled: what it keeps is there before what comes after."""
     running = asyncio.create_task(asyncio.to_thread(work, given))
@@ -461,21 +416,6 @@ async def _warm(model: NamedModel) -> None:
         return
     with suppress(ChatbotError):
         await model.opened()
-
-
-def _last_question(thread: Thread) -> int:
-    """The position of the last question in a thread."""
-    positions = [position for position, message in enumerate(thread.messages) if message.role == "user"]
-    if not positions:
-        raise BadQuestion("question.none_to_answer_again")
-    return positions[-1]
-
-
-def _history(messages: Sequence[Message], turns: int) -> tuple[Turn, ...]:
-    """The last messages as the models see them, empty ones left out."""
-    said = [message for message in messages if message.text.strip()]
-    latest = said[-turns:] if turns else []
-    return tuple(Turn(role=message.role, text=message.text, citations=message.citations) for message in latest)
 
 
 def _status(error: ChatbotError) -> int:
