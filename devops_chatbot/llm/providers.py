@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 CONNECT_S = 10
+KEPT_OPEN_S = 2.0
+"""How long an idle connection to a model is used again: less than the 5 s after which common servers close theirs, or a question
+goes out on one that is just being closed.
+"""
 _NOT_UNDERSTOOD = (ValueError, TypeError, LookupError, AttributeError)
 _BUSY = (429, 503, 529)
 _PASSING = (408, 409, 500, 502, 504)
@@ -148,6 +152,7 @@ class Remote:
                 "RemoteProtocolError",
                 "ReadError",
                 "ServerDisconnectedError",
+                "ClientOSError",
             }:  # a connection that was kept open, and closed by the server
                 made.again_s = 0.0
             return made
@@ -273,11 +278,15 @@ def _ollama(settings: ModelSettings, http: dict[str, Any]) -> "BaseChatModel":
 
 
 def _openai_options(settings: ModelSettings, http: dict[str, Any]) -> dict[str, Any]:
+    import httpx2
     import openai
 
     # aiohttp's takes two thirds of the processor's time for a stream, and gives at once what has come; it knows no SOCKS proxy
     between = proxy_for(settings.base_url or _HOMES.get(settings.provider, ""))
     client = openai.DefaultAsyncHttpxClient if between else openai.DefaultAioHttpClient
+    limits = httpx2.Limits(
+        max_connections=openai.DEFAULT_CONNECTION_LIMITS.max_connections, keepalive_expiry=KEPT_OPEN_S
+    )
     return {
         "model": settings.model,
         "api_key": settings.api_key,
@@ -287,7 +296,7 @@ def _openai_options(settings: ModelSettings, http: dict[str, Any]) -> dict[str, 
         "stream_usage": True,
         "stream_chunk_timeout": None,  # the client has its own
         "http_client": openai.DefaultHttpxClient(timeout=_timeout(settings), **http),
-        "http_async_client": client(timeout=_timeout(settings), **http),
+        "http_async_client": client(timeout=_timeout(settings), limits=limits, **http),
     }
 
 
