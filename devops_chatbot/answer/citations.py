@@ -129,6 +129,8 @@ def quote(statement: str, evidence: Evidence) -> str:
     best, most = "", 0.0
     for text in (evidence.text, evidence.context):
         for sentence in sentences(text):
+            if sentence.lstrip().startswith("#"):  # a heading names what is said below it, and says nothing
+                continue
             words = set(terms(sentence))
             shared = len(words & wanted) / (len(words) + 8) if words else 0.0
             if shared > most:

