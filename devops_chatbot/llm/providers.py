@@ -134,11 +134,13 @@ class Remote:
         chain = list(_chain(error))
         kinds = {kind.__name__ for one in chain for kind in type(one).__mro__}
         name, where, words, through = self._name, without_password(self._where), self._words(error), self._through()
-        if kinds & {"LocalProtocolError", "UnicodeEncodeError"}:  # their text holds what could not be sent
+        if (
+            kinds & {"LocalProtocolError", "UnicodeEncodeError"} or "control character" in words
+        ):  # a header cannot hold it
             return ModelUnavailable("model.bad_key", name=name)
         for one in chain:
             if isinstance(one, ssl.SSLCertVerificationError):
-                why = one.verify_message or words
+                why = getattr(one, "verify_message", "") or words  # aiohttp's own kind of it has none
                 return ModelUnavailable("model.untrusted", name=name, where=where, error=why, through=through)
             if isinstance(one, ssl.SSLError):
                 return ModelUnavailable("model.no_tls", name=name, where=where, error=words, through=through)

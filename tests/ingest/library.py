@@ -40,6 +40,7 @@ class Hashed:
     """An embedding model of eight numbers that follow from the text; counts what it was asked for."""
 
     shape = "hashed/8"
+    english = False
 
     def __init__(self) -> None:
         self.texts = 0

@@ -224,7 +224,8 @@ def _show_sources(citations: Sequence[Citation], token: str) -> None:
                 key=f"cite_open_{name}" if shown and shown.token == name else f"cite_{name}",
                 help=plain(" › ".join(title) + (f" · {where}" if where else "")),
                 on_click=passage.open_passage,
-                args=(citation.ref, citation.quote, citation.number, name),
+                args=(citation.ref, citation.quote),
+                kwargs={"heading_path": citation.heading_path, "number": citation.number, "token": name},
             )
 
 

@@ -27,7 +27,7 @@ class Opened:
 
 
 def open_passage(
-    ref: str, quote: str = "", heading_path: tuple[str, ...] = (), number: int | None = None, token: str = ""
+    ref: str, quote: str = "", *, heading_path: tuple[str, ...] = (), number: int | None = None, token: str = ""
 ) -> None:
     """Show this in the panel from the next run on; the same again closes it."""
     shown = opened()
@@ -56,7 +56,9 @@ def open_cited(name: str) -> None:
     """An inline marker was clicked. A name that is not known is no citation (yet)."""
     citation = st.session_state.get("citations", {}).get(name)
     if citation is not None:
-        open_passage(citation.ref, citation.quote, citation.heading_path, citation.number, token=name)
+        open_passage(
+            citation.ref, citation.quote, heading_path=citation.heading_path, number=citation.number, token=name
+        )
 
 
 def place(location: Location) -> str:

@@ -62,7 +62,8 @@ def _show_hit(number: int, hit: Hit) -> None:
                 key=f"open_hit_{number}",
                 help=t("search.open"),
                 on_click=passage.open_passage,
-                args=(hit.ref, hit.text, None, hit.ref),
+                args=(hit.ref, hit.text),
+                kwargs={"heading_path": hit.heading_path, "token": hit.ref},
             )
             st.html(
                 f'<div class="cb-score" title="{hit.score:.3f}"><i style="width:{hit.score:.0%}"></i></div>'
