@@ -55,7 +55,7 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
 async def understood(question: str, history: Sequence[Turn], models: Sequence[NamedModel]) -> str:
     """By the first of the models that answers, else by the rules."""
     if not any(turn.role == "user" for turn in history):
-        return question
+        return standalone(question, history)
     for model in models:
         if model.extractive:
             continue

@@ -68,7 +68,7 @@ class Walk:
 
     def ask(self, word: str) -> None:
         """Ask, and wait for the answer."""
-        self.page.get_by_test_id("stChatInputTextArea").fill(f"Tell me of {word} about etcd")
+        self.page.get_by_test_id("stChatInputTextArea").fill(f"What does the runbook say of {word} about etcd?")
         self.page.keyboard.press("Enter")
         if word == "slowly":
             self.page.locator(".st-key-answer_live").get_by_text("word word").first.wait_for()
