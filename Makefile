@@ -60,7 +60,7 @@ $(BIN)/python:
 
 $(DEFAULT): requirements/default.txt pyproject.toml .ci/uv | $(BIN)/python
 	UV=$$(.ci/uv $(UV_VERSION))
-	echo "Installing the product (about 1 GB on disk, no torch) …"
+	echo "Installing the product (about 1.2 GB on disk, no torch) …"
 	$$UV pip install --quiet --no-deps --require-hashes -r requirements/default.txt
 	$$UV pip install --quiet --no-deps -e .
 	# Compiles what a start, a first page and a first document import, so that the first time is as quick as the next;

@@ -20,13 +20,13 @@ from devops_chatbot.access.principals import Principal
 from devops_chatbot.answer.extractive import ExtractiveWriter
 from devops_chatbot.chat import Agent
 from devops_chatbot.config.data_directory import DataDirectory
+from devops_chatbot.config.in_force import secrets_of
 from devops_chatbot.config.settings import (
     BUNDLED,
     FAST,
     EmbeddingSettings,
     KnowledgeSettings,
     Settings,
-    secrets_of,
 )
 from devops_chatbot.conversations import AttachmentLimits, Attachments, CodeRuns, RunLimits, Workbench
 from devops_chatbot.conversations.threads import SqlThreads, Threads

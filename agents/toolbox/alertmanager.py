@@ -10,12 +10,10 @@ from pydantic import BaseModel, Field
 from agents.toolbox.building import tool
 from agents.toolbox.http_api import HttpApi, HttpSettings
 from agents.toolbox.moments import span
-from devops_chatbot.errors import BadRequest, ChatbotError
-from devops_chatbot.i18n import Reason
-from devops_chatbot.tools import READY, Surroundings, Tool, ToolsetState, caller
+from devops_chatbot.errors import BadRequest
+from devops_chatbot.tools import Surroundings, Tool, ToolsetState, caller
 
 LONGEST_SILENCE_H = 24 * 7
-STATE_TIMEOUT_S = 3
 
 
 class Matcher(BaseModel):
@@ -33,17 +31,10 @@ class Alertmanager:
     name = "alertmanager"
 
     def __init__(self, settings: HttpSettings, surroundings: Surroundings) -> None:  # noqa: ARG002 the seam's signature
-        self._settings = settings
         self._api = HttpApi("Alertmanager", settings)
 
     async def state(self) -> ToolsetState:
-        if not self._settings.url:
-            return ToolsetState(state="disabled", why=Reason("toolset.no_url", key="tools.alertmanager.url"))
-        try:
-            await self._api.get("/api/v2/status", timeout_s=STATE_TIMEOUT_S)
-        except ChatbotError as error:
-            return ToolsetState(state="failed", why=error.reason)
-        return READY
+        return await self._api.state("/api/v2/status", key="tools.alertmanager.url")
 
     def tools(self) -> Sequence[Tool]:
         return [

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from devops_chatbot.errors import BadRequest, NotAllowed, NotFound, Unavailable
+from devops_chatbot.errors import BadRequest, ChatbotError, NotAllowed, NotFound, Unavailable
+from devops_chatbot.i18n import Reason
+from devops_chatbot.tools import READY, ToolsetState
 
 if TYPE_CHECKING:
     import httpx
 
 Query = Mapping[str, str | Sequence[str]]
+STATE_TIMEOUT_S = 3
 
 
 class HttpSettings(BaseModel):
@@ -32,6 +35,16 @@ class HttpApi:
     def __init__(self, name: str, settings: HttpSettings) -> None:
         self._name = name
         self._settings = settings
+
+    async def state(self, path: str, query: Query | None = None, *, key: str) -> ToolsetState:
+        """How the system is, by asking for `path`; `key` is the setting that names its address."""
+        if not self._settings.url:
+            return ToolsetState(state="disabled", why=Reason("toolset.no_url", key=key))
+        try:
+            await self.get(path, query, timeout_s=STATE_TIMEOUT_S)
+        except ChatbotError as error:
+            return ToolsetState(state="failed", why=error.reason)
+        return READY
 
     async def get(self, path: str, query: Query | None = None, *, timeout_s: float | None = None) -> Any:
         """The JSON that the server answers with. Raises `Unavailable`, and `BadRequest` with what the server did not like."""

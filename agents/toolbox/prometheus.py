@@ -9,16 +9,14 @@ from pydantic import Field
 from agents.toolbox.building import tool
 from agents.toolbox.http_api import HttpApi, HttpSettings
 from agents.toolbox.moments import iso, moment, span
-from devops_chatbot.errors import BadRequest, ChatbotError
-from devops_chatbot.i18n import Reason
-from devops_chatbot.tools import READY, Surroundings, Tool, ToolsetState
+from devops_chatbot.errors import BadRequest
+from devops_chatbot.tools import Surroundings, Tool, ToolsetState
 
 MOST_POINTS = 500
 """Of a series in a range; the step is computed so that there are no more."""
 SERIES_SHOWN = 20
 NAMES_SHOWN = 200
 NICE_STEPS = (1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
-STATE_TIMEOUT_S = 3
 
 Promql = Annotated[str, Field(description="PromQL")]
 
@@ -30,17 +28,10 @@ class Prometheus:
     name = "prometheus"
 
     def __init__(self, settings: HttpSettings, surroundings: Surroundings) -> None:  # noqa: ARG002 the seam's signature
-        self._settings = settings
         self._api = HttpApi("Prometheus", settings)
 
     async def state(self) -> ToolsetState:
-        if not self._settings.url:
-            return ToolsetState(state="disabled", why=Reason("toolset.no_url", key="tools.prometheus.url"))
-        try:
-            await self._api.get("/api/v1/query", {"query": "1"}, timeout_s=STATE_TIMEOUT_S)
-        except ChatbotError as error:
-            return ToolsetState(state="failed", why=error.reason)
-        return READY
+        return await self._api.state("/api/v1/query", {"query": "1"}, key="tools.prometheus.url")
 
     def tools(self) -> Sequence[Tool]:
         return [

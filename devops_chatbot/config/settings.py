@@ -3,10 +3,9 @@
 import codecs
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
@@ -32,7 +31,6 @@ from devops_chatbot.config.errors import below_a_value, mistakes, not_json
 from devops_chatbot.config.sandbox import Address, SandboxSettings
 from devops_chatbot.errors import ConfigError
 from devops_chatbot.i18n import Reason
-from devops_chatbot.status import Origin, Setting
 
 APP = "devops-chatbot"
 PREFIX = "CHATBOT_"
@@ -304,10 +302,10 @@ class _File(TomlConfigSettingsSource):
     """The settings file, in any of the encodings in which an editor on Windows saves TOML."""
 
     def _read_file(self, file_path: Path | Traversable) -> dict[str, object]:
-        return tomllib.loads(_toml_text(file_path))
+        return tomllib.loads(toml_text(file_path))
 
 
-def _toml_text(path: Path | Traversable) -> str:
+def toml_text(path: Path | Traversable) -> str:
     data = path.read_bytes()
     return data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
 
@@ -340,45 +338,15 @@ def load() -> Settings:
         raise ConfigError("settings.unreadable", file=settings_file(), error=error) from None
 
 
-def in_force(settings: Settings, tools: Mapping[str, BaseModel] = MappingProxyType({})) -> list[Setting]:
-    """Every leaf setting with its value and origin, in the order of declaration; `tools` is what the toolsets have read."""
-    path = settings_file()
-    from_file = set(_leaves(tomllib.loads(_toml_text(path)))) if path else set()
-    from_environment = {name.removeprefix(PREFIX).lower().replace("__", ".") for name in _own_variables()}
-
-    def origin(key: str) -> Origin:
-        if any(key.lower() == name or key.lower().startswith(name + ".") for name in from_environment):
-            return "environment"
-        return "file" if any(key == name or key.startswith(name + ".") for name in from_file) else "default"
-
-    return [
-        Setting(key=key, value=value, origin=origin(key), description=description)
-        for key, value, description in (
-            *_flatten(settings),
-            *(leaf for name, read in tools.items() for leaf in _flatten(read, f"tools.{name}.")),
-        )
-    ]
-
-
-def secrets_of(model: BaseModel) -> Iterator[str]:
-    """Every secret that is set in a section or below it."""
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        for each in value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,):
-            if isinstance(each, SecretStr):
-                yield each.get_secret_value()
-            elif isinstance(each, BaseModel):
-                yield from secrets_of(each)
-
-
-def _own_variables() -> Iterator[str]:
+def own_variables() -> Iterator[str]:
+    """The variables of the environment that set something."""
     return (name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() != FILE_VARIABLE)
 
 
 def _refuse_unknown_variables() -> None:
     """Raises `ConfigError` for a variable that pydantic-settings would not look at."""
     known = set(Settings.model_fields)
-    for name in _own_variables():
+    for name in own_variables():
         path = name.upper().removeprefix(PREFIX).lower().split("__")
         if path[0] not in known:
             raise ConfigError(
@@ -387,34 +355,3 @@ def _refuse_unknown_variables() -> None:
         value = below_a_value(path, Settings)
         if value:
             raise ConfigError("settings.below_a_value", variable=name, key=value)
-
-
-def _leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[str]:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key
-
-
-def _flatten(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    for name, field in type(model).model_fields.items():
-        value = getattr(model, name)
-        if isinstance(value, BaseModel):
-            yield from _flatten(value, f"{prefix}{name}.")
-        elif isinstance(value, dict):
-            for key, item in value.items():
-                if isinstance(item, BaseModel):  # what the toolsets have not read yet may hold secrets
-                    yield from _flatten(item, f"{prefix}{name}.{key}.")
-        else:
-            yield prefix + name, _shown(value), field.description or ""
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return "(set, hidden)"
-    if value is None:
-        return ""
-    if isinstance(value, tuple):
-        return ", ".join(str(item) for item in value)
-    return str(value)

@@ -1,13 +1,17 @@
 """A question on its way, and what of its conversation goes with it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from devops_chatbot.calls import ToolCall, Work
 from devops_chatbot.chat import Citation, Event, Message, Question, Route, Thought, Thread, Token, Turn
 from devops_chatbot.errors import BadQuestion
 from devops_chatbot.i18n import Reason
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,3 +69,13 @@ def history_of(messages: Sequence[Message], turns: int) -> tuple[Turn, ...]:
     said = [message for message in messages if message.text.strip()]
     latest = said[-turns:] if turns else []
     return tuple(Turn(role=message.role, text=message.text, citations=message.citations) for message in latest)
+
+
+async def to_the_end(work: Callable[[T], R], given: T) -> R:
+    """In a thread, which is waited for also when who waits is cancelled: what it keeps is there before what comes after."""
+    running = asyncio.create_task(asyncio.to_thread(work, given))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        raise

@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import Protocol, TypeVar
 
 from devops_chatbot.access.principals import Principal
 from devops_chatbot.answer.brief import Brief, Cited, Writer, Written
@@ -22,7 +21,6 @@ from devops_chatbot.chat import (
     Note,
     Question,
     Route,
-    Scenario,
     ScenarioState,
     Task,
     Token,
@@ -37,31 +35,22 @@ from devops_chatbot.errors import (
     NotFound,
     Unavailable,
 )
-from devops_chatbot.i18n import Language, Reason
+from devops_chatbot.i18n import Reason
 from devops_chatbot.llm import Models, NamedModel
-from devops_chatbot.routing.examples import small_talk
 from devops_chatbot.routing.parts import parts
 from devops_chatbot.routing.query_rewriting import standalone, understood
 from devops_chatbot.routing.router import Circumstances, Router
 from devops_chatbot.scheduler.approvals import Approvals
-from devops_chatbot.scheduler.asking import Asking, history_of, last_question
+from devops_chatbot.scheduler.asking import Asking, history_of, last_question, to_the_end
+from devops_chatbot.scheduler.small_talk import Suggest, reply
 from devops_chatbot.scheduler.teams import NOBODY, Journal, Suspended, TeamRun
 from devops_chatbot.tools import Caller
 from devops_chatbot.values import from_json, to_json
 from knowledge.text.language import language_of
 
-R = TypeVar("R")
-T = TypeVar("T")
-
 LONGEST_QUESTION = 20_000
 
 log = logging.getLogger("devops_chatbot.scheduler")
-
-
-class Suggest(Protocol):
-    """Questions that the documents answer."""
-
-    def __call__(self, principal: Principal, knowledge_bases: Sequence[str], language: Language) -> Sequence[str]: ...
 
 
 class Scheduler:
@@ -126,7 +115,7 @@ class Scheduler:
             self._free(turn.held or "")
 
     async def _events(self, turn: Asking) -> AsyncGenerator[Event]:
-        query, route = await _to_the_end(self._open, turn)
+        query, route = await to_the_end(self._open, turn)
         turn.route = route
         yield route
         question = turn.question
@@ -240,7 +229,7 @@ class Scheduler:
             evidence=journal.evidence,
             notes=journal.notes,
             scenario=scenario,
-            reply=await self._reply(question, scenario),
+            reply=await asyncio.to_thread(reply, question, scenario, self._suggest),
             parts=asked,
         )
         writers = [self._extracts if model.extractive else ModelWriter(model) for model in models]
@@ -384,30 +373,8 @@ class Scheduler:
         except ChatbotError as error:
             log.warning("what was said before the stop could not be kept: %s", error)
 
-    async def _reply(self, question: Question, scenario: Scenario) -> str:
-        """What the scenario says to small talk, and what can be asked now."""
-        kind = small_talk(question.text)
-        if kind is None or kind not in scenario.replies:
-            return ""
-        language = language_of(question.text)
-        said = scenario.replies[kind].get(language, scenario.replies[kind]["en"])
-        questions = await asyncio.to_thread(self._suggest, question.principal, question.chosen, language)
-        tries = "\n".join(f"- {one}" for one in questions)
-        follows = Reason("reply.questions", questions=tries) if tries else Reason("reply.no_documents")
-        return f"{said} {follows.text(language)}"
-
     def _has_model(self, named: str | None) -> bool:
         return any(not model.extractive for model in self._models.for_role("answer", named=named))
-
-
-async def _to_the_end(work: Callable[[T], R], given: T) -> R:
-    """In a thread, which is waited for also when who waits is cancelled: what it keeps is there before what comes after."""
-    running = asyncio.create_task(asyncio.to_thread(work, given))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait({running})
-        raise
 
 
 async def _warm(model: NamedModel) -> None:

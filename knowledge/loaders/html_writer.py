@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from knowledge.loaders.html_tables import cells_of, grid, made_for_looks
 from knowledge.loaders.scripts import lowered, raised
 
 _BLOCKS = frozenset(
@@ -17,9 +18,6 @@ _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:|//)\S+$", re.I)
 _NO_ADDRESS = ("javascript:", "data:", "about:")
 TAB = "data-tab"
 """The attribute of a panel that holds the words of its tab."""
-_LONG_CELL = 400
-_WIDEST = 100
-"""A cell that claims to cover more rows or columns is taken at this."""
 _DEEPEST = 150
 _SIGNS = {"tick": "✓", "cross": "✗", "warning": "⚠", "minus": "−", "plus": "+", "question": "?"}
 """Emoticons of Confluence that stand for a word, as in a table of what is supported."""
@@ -289,12 +287,12 @@ class _Writer:
             self.blocks.append("\n".join(f"{rest if n else first}{line}".rstrip() for n, line in enumerate(lines)))
 
     def _table(self, node: Any, depth: int) -> None:
-        if _made_for_looks(node):
-            for cell in _cells(node):
+        if made_for_looks(node):
+            for cell in cells_of(node):
                 self.children(cell, depth + 1)
                 self.end()
             return
-        rows = _grid(node)
+        rows = grid(node, _cell)
         if not rows:
             return
         caption = node.css_first("caption")
@@ -315,57 +313,6 @@ def _item(inner: _Writer, mark: str) -> str:
     return (mark + body.replace("\n", "\n" + " " * len(mark))).rstrip() if body else ""
 
 
-def _made_for_looks(table: Any) -> bool:
-    """True for a table whose cells hold other tables, headings, blocks of code or long lists: no row of Markdown can."""
-    others = any(inner.mem_id != table.mem_id for inner in table.css("table"))
-    return (
-        others
-        or table.css_first("h1, h2, h3, h4") is not None
-        or any("\n" in code.text().strip() for code in table.css("pre"))
-        or any(len(cell.text()) > _LONG_CELL and cell.css_first("ul, ol") is not None for cell in table.css("th, td"))
-    )
-
-
-def _grid(table: Any) -> list[list[str]]:
-    """The rows of a table, all of one length. A cell over several rows stands in each of them, so that each says all it means."""
-    rows: list[list[str]] = []
-    reaching: dict[int, tuple[str, int]] = {}
-    for row in table.css("tr"):
-        cells = iter(row.css("th, td"))
-        written: list[str] = []
-        above, reaching = reaching, {}
-        while True:
-            at = len(written)
-            if at in above:
-                words, further = above.pop(at)
-                further -= 1
-                written.append(words)
-            else:
-                cell = next(cells, None)
-                if cell is None and not above:
-                    break
-                words, further = (_cell(cell), _span(cell, "rowspan") - 1) if cell is not None else ("", 0)
-                written.append(words)
-                for beside in range(1, _span(cell, "colspan") if cell is not None else 1):
-                    written.append("")
-                    above.pop(at + beside, None)
-                    if further > 0:
-                        reaching[at + beside] = ("", further)
-            if further > 0:
-                reaching[at] = (words, further)
-        while written and not written[-1]:
-            written.pop()
-        if written:
-            rows.append(written)
-    width = max(map(len, rows), default=0)
-    return [row + [""] * (width - len(row)) for row in rows]
-
-
-def _span(cell: Any, name: str) -> int:
-    given = str(cell.attributes.get(name) or "1").strip()
-    return min(int(given), _WIDEST) if given.isascii() and given.isdigit() else 1
-
-
 def _cell(node: Any) -> str:
     inner = _Writer()
     inner.children(node, 0)
@@ -381,18 +328,6 @@ def _on_one_line(block: str) -> str:
         items = (_ITEM.sub("", line) for line in block.split("\n"))
         return "; ".join(" ".join(item.split()) for item in items if item.strip())
     return " ".join(block.split())
-
-
-def _cells(table: Any) -> list[Any]:
-    """The cells of a table itself, not those of tables inside of it."""
-    found = []
-    for cell in table.css("th, td"):
-        above = cell.parent
-        while above is not None and above.tag != "table":
-            above = above.parent
-        if above is not None and above.mem_id == table.mem_id:
-            found.append(cell)
-    return found
 
 
 def _picture(node: Any) -> str:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from agents.toolbox import toolset_kinds
 from agents.toolbox.sql import DatabaseSettings, SqlSettings
 from devops_chatbot.config import settings
+from devops_chatbot.config.in_force import in_force
 from devops_chatbot.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ def test_file_then_environment_wins_and_the_origin_is_told(here: Path, monkeypat
     monkeypatch.setenv("CHATBOT_SERVER__PORT", "9100")
     loaded = settings.load()
     assert (loaded.server.port, loaded.server.ui_port) == (9100, 9001)
-    told = {row.key: row for row in settings.in_force(loaded)}
+    told = {row.key: row for row in in_force(loaded)}
     assert told["server.port"].origin == "environment"
     assert told["server.ui_port"].origin == "file"
     assert told["server.host"].origin == "default"
@@ -144,7 +145,7 @@ def test_every_setting_is_documented() -> None:
         models={"NAME": settings.ModelSettings(provider="openai", model="m")},
         embeddings={"NAME": settings.EmbeddingSettings(provider="bundled")},
     )
-    assert documented == {row.key for row in settings.in_force(example, READ)}
+    assert documented == {row.key for row in in_force(example, READ)}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
@@ -152,4 +153,4 @@ def test_a_file_as_editors_on_windows_save_it(here: Path, encoding: str) -> None
     (here / "chatbot.toml").write_bytes("[server]\r\nport = 9123\r\n".encode(encoding))
     loaded = settings.load()
     assert loaded.server.port == 9123
-    assert {row.key: row.origin for row in settings.in_force(loaded)}["server.port"] == "file"
+    assert {row.key: row.origin for row in in_force(loaded)}["server.port"] == "file"

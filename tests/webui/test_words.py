@@ -11,6 +11,7 @@ import webui
 from agents.toolbox import toolset_kinds
 from agents.toolbox.sql import DatabaseSettings, SqlSettings
 from devops_chatbot.config import settings
+from devops_chatbot.config.in_force import in_force
 from devops_chatbot.i18n.settings import meaning
 from webui.i18n import TEXTS
 
@@ -63,7 +64,7 @@ def test_every_setting_is_described_in_both_languages() -> None:
         models={"my.model": settings.ModelSettings(provider="openai", model="m")},
         embeddings={"mine": settings.EmbeddingSettings(provider="bundled")},
     )
-    for row in settings.in_force(example, READ):
+    for row in in_force(example, READ):
         words = meaning(row.key, row.description, "zh")
         assert row.description, row.key
         assert re.search("[\u4e00-\u9fff]", words), row.key

@@ -6,7 +6,8 @@ from fastapi import APIRouter
 
 from devops_chatbot.api.context import ProductDep
 from devops_chatbot.bootstrap import Product
-from devops_chatbot.config.settings import in_force, settings_file
+from devops_chatbot.config.in_force import in_force
+from devops_chatbot.config.settings import settings_file
 from devops_chatbot.i18n import current_language
 from devops_chatbot.i18n.settings import meaning
 from devops_chatbot.schemas import NATIVE
